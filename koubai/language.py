@@ -1,0 +1,65 @@
+"""The two languages: every text a person reads is written in both, and spoken in the one that is in force."""
+
+from __future__ import annotations
+
+import difflib
+import locale
+import os
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Literal
+
+from koubai.techniques.registry import Words
+
+Language = Literal["en", "ja"]
+
+_chosen: ContextVar[Language | None] = ContextVar("language", default=None)
+
+
+def language() -> Language:
+    """The language in force: the one chosen by ``speak``, else the locale's, else English."""
+    return _chosen.get() or _of_locale()
+
+
+def speak(choice: Language | None) -> None:
+    """Choose the language from here on; ``None`` goes back to the locale's."""
+    _chosen.set(choice)
+
+
+def _of_locale() -> Language:
+    names = [os.environ.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+    name = next((name for name in names if name), None) or locale.getlocale()[0] or ""
+    return "ja" if name.lower().startswith("ja") else "en"
+
+
+def say(words: Words) -> str:
+    """``words`` in the language in force."""
+    return words.ja if language() == "ja" else words.en
+
+
+class UserError(Exception):
+    """Something the user can mend: one sentence in both languages that names the thing and the mend."""
+
+    def __init__(self, en: str, ja: str) -> None:
+        super().__init__(en)
+        self.words = Words(en, ja)
+
+    def __str__(self) -> str:
+        """The sentence, in the language in force."""
+        return say(self.words)
+
+
+def unknown(kind: Words, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not known, with the nearest right one."""
+    known = list(known)
+    near = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], 1, 0.5)
+    listed = ", ".join(known)
+    if near:
+        near = [choice for choice in known if choice.lower() == near[0]]
+        return UserError(
+            f"There is no {kind.en} {name!r}; did you mean {near[0]!r}? Known: {listed}.",
+            f"{kind.ja} {name!r} はありません。{near[0]!r} のことですか。使えるもの: {listed}。",
+        )
+    return UserError(
+        f"There is no {kind.en} {name!r}. Known: {listed}.", f"{kind.ja} {name!r} はありません。使えるもの: {listed}。"
+    )

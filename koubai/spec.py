@@ -1,0 +1,254 @@
+"""A trial: one training, frozen, validated and hashable.
+
+Every number of every technique is written into a trial, so that its hash says all there is to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from koubai.language import UserError, Words, unknown
+from koubai.techniques import KINDS
+
+VERSION = 1  # of the meaning of a trial: raised when the same spec would train to other numbers
+
+KIND_WORDS = {
+    "activation": Words("activation", "活性化関数"),
+    "initializer": Words("initializer", "重みの初期値"),
+    "optimizer": Words("optimizer", "最適化手法"),
+    "schedule": Words("schedule", "学習率スケジュール"),
+}
+
+
+class Choice(BaseModel):
+    """A technique by name, with all of its numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    name: str
+    numbers: dict[str, float]
+
+    def __hash__(self) -> int:
+        """By name and numbers, as equality is."""
+        return hash((self.kind, self.name, *self.numbers.items()))
+
+    def compact(self) -> str | dict[str, Any]:
+        """The shortest form that reads back as this choice: the name, or a table of name and unusual numbers."""
+        technique = KINDS[self.kind][self.name]
+        odd = {k: v for k, v in self.numbers.items() if v != technique.complete(_without(self.numbers, k))[k]}
+        return {"name": self.name, **odd} if odd else self.name
+
+    def __str__(self) -> str:
+        """The name, and the numbers that are not at their defaults."""
+        form = self.compact()
+        if isinstance(form, str):
+            return form
+        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in form.items() if k != 'name')})"
+
+
+def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:
+    return {k: v for k, v in numbers.items() if k != name}
+
+
+def _custom(error: UserError) -> PydanticCustomError:
+    """A ``UserError`` as pydantic wants it from a validator; ``sentence`` takes it out again."""
+    return PydanticCustomError("koubai", "{en}", {"en": error.words.en, "ja": error.words.ja})
+
+
+def choose(kind: str, given: Any) -> Any:
+    """A ``Choice`` from a name, a table of name and numbers, or a choice."""
+    if isinstance(given, Choice):
+        given = {"name": given.name, **given.numbers}
+    if isinstance(given, str):
+        given = {"name": given}
+    words = KIND_WORDS[kind]
+    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
+        raise _custom(
+            UserError(
+                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {given!r}",
+                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {given!r}",
+            )
+        )
+    name = given["name"]
+    if name not in KINDS[kind]:
+        raise _custom(unknown(words, name, KINDS[kind]))
+    technique = KINDS[kind][name]
+    numbers: dict[str, float] = {}
+    for key, value in given.items():
+        if key == "name":
+            continue
+        if key not in technique.numbers:
+            raise _custom(unknown(Words(f"number of {name}", f"{name} の数値"), key, technique.numbers or ["(none)"]))
+        number = technique.numbers[key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not number.accepts(value):
+            whole = ("a whole number ", "整数で、") if number.whole else ("", "")
+            raise _custom(
+                UserError(
+                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {value!r}.",
+                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {value!r}",
+                )
+            )
+        numbers[key] = float(value)
+    return Choice(kind=kind, name=name, numbers=technique.complete(numbers))
+
+
+def _flat(choice: Choice) -> dict[str, Any]:
+    return {"name": choice.name, **choice.numbers}
+
+
+def _chosen(kind: str) -> Any:
+    return Annotated[Choice, BeforeValidator(lambda given: choose(kind, given)), PlainSerializer(_flat)]
+
+
+class Data(BaseModel):
+    """Which data: a built-in set by name, how many training samples of it, and how it is split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: Annotated[str, Field(min_length=1)]
+    samples: Annotated[int, Field(ge=1)] | None = None
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    split: Annotated[int, Field(ge=0)] = 0
+    standardize: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
+
+    def compact(self) -> str | dict[str, Any]:
+        """The shortest form that reads back as this choice."""
+        odd = self.model_dump(exclude_defaults=True)
+        return odd if len(odd) > 1 else self.name
+
+    def __str__(self) -> str:
+        """The name, and what is not at its default."""
+        odd = self.model_dump(exclude_defaults=True)
+        rest = ", ".join(f"{k}={v}" for k, v in odd.items() if k != "name")
+        return f"{self.name}({rest})" if rest else self.name
+
+
+Width = Annotated[int, Field(ge=1, le=10**6)]
+
+
+class Trial(BaseModel):
+    """One training: data, architecture, techniques, hyperparameters, budget and seed.
+
+    ``layers`` are the widths of the hidden layers; the input's width and the number of classes come from the data. ``seed``
+    decides the minibatches and the draws behind the initial weights, and nothing else does. Unknown or impossible
+    values raise ``UserError``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    data: Data = Data(name="digits")
+    layers: Annotated[tuple[Width, ...], Field(max_length=1000)] = (40, 20)
+    activation: _chosen("activation") = choose("activation", "relu")  # type: ignore[valid-type]
+    initializer: _chosen("initializer") = choose("initializer", "he")  # type: ignore[valid-type]
+    optimizer: _chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
+    learning_rate: Annotated[float, Field(ge=0)] = 0.1
+    schedule: _chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
+    batch_size: Annotated[int, Field(ge=1)] = 100
+    steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __init__(self, **fields: Any) -> None:
+        """Validate ``fields``; raises ``UserError`` with one sentence."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise sentence(error, Trial.model_fields) from None
+
+    @cached_property
+    def id(self) -> str:
+        """The trial's identity everywhere: a hash of everything that decides its numbers."""
+        text = json.dumps([VERSION, self.model_dump(mode="json")], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def __hash__(self) -> int:
+        """By identity, as equality is."""
+        return hash(self.id)
+
+    def replace(self, changes: Mapping[str, Any]) -> Trial:
+        """This trial with ``changes``: fields by name, or one number of a technique as ``"optimizer.momentum"``."""
+        fields = self.model_dump()
+        for path, value in changes.items():
+            head, _, tail = path.partition(".")
+            if head not in Trial.model_fields:
+                raise unknown(Words("field of a trial", "試行の項目"), head, Trial.model_fields)
+            if not tail:
+                fields[head] = value
+            elif isinstance(fields[head], Mapping):
+                fields[head] = {**fields[head], tail: value}
+            else:
+                raise UserError(f"{head!r} has no parts, so {path!r} means nothing.", f"{head!r} に {tail!r} はありません。")
+        return Trial(**fields)
+
+    def compact(self) -> dict[str, Any]:
+        """The fields that are not at their defaults, each in its shortest form: what a person would write."""
+        fields: dict[str, Any] = {}
+        for name, field in Trial.model_fields.items():
+            value = getattr(self, name)
+            if value != field.default:
+                fields[name] = value.compact() if hasattr(value, "compact") else value
+        return fields
+
+
+_SENTENCES = {
+    "extra_forbidden": None,
+    "missing": Words("{field} is missing", "{field} がありません"),
+    "greater_than": Words("{field} must be more than {gt}, not {input}", "{field} は {gt} より大きい値にしてください: {input}"),
+    "greater_than_equal": Words("{field} must be at least {ge}, not {input}", "{field} は {ge} 以上にしてください: {input}"),
+    "less_than": Words("{field} must be less than {lt}, not {input}", "{field} は {lt} より小さい値にしてください: {input}"),
+    "less_than_equal": Words("{field} must be at most {le}, not {input}", "{field} は {le} 以下にしてください: {input}"),
+    "finite_number": Words("{field} must be a finite number, not {input}", "{field} は有限の数にしてください: {input}"),
+    "literal_error": Words("{field} must be {expected}, not {input}", "{field} は {expected} のどれかにしてください: {input}"),
+    "too_long": Words("{field} is too long", "{field} が長すぎます"),
+}
+_TYPES = {
+    "int": Words("a whole number", "整数"),
+    "float": Words("a number", "数"),
+    "bool": Words("true or false", "真偽値"),
+    "string": Words("a text", "文字列"),
+    "tuple": Words("a list", "リスト"),
+    "model": Words("a table", "表"),
+    "dict": Words("a table", "表"),
+}
+
+
+def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
+    """The first thing that pydantic found wrong, as one sentence in both languages; ``fields`` are the right names."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    path = [str(part) for part in first["loc"]]
+    field = ".".join(path) or error.title
+    if first["type"] == "koubai":
+        return UserError(f"{field}: {context['en']}", f"{field}: {context['ja']}")
+    if first["type"] == "extra_forbidden":
+        known = Data.model_fields if path[0] == "data" and len(path) > 1 else fields
+        return unknown(Words(f"field of {error.title}", f"{error.title} の項目"), path[-1], known)
+    shown = repr(first["input"])
+    shown = shown if len(shown) <= 60 else shown[:57] + "..."
+    words = _SENTENCES.get(first["type"])
+    if words is None:
+        kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
+        words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
+    filled = [text.format(**{**context, "field": field, "input": shown}) for text in words]
+    return UserError(filled[0] + ".", filled[1] + "。")

@@ -1,0 +1,167 @@
+"""A study: a base trial and axes, which expands into trials. It comes from Python or TOML, and goes back to TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from koubai.language import UserError
+from koubai.spec import Choice, Data, Trial, sentence
+
+
+class Study(BaseModel):
+    """A base trial and axes; it expands into the product of all axes, those of one ``zip`` moving together.
+
+    ``axes`` maps a field of a trial (or a number in it, ``"optimizer.momentum"``) to the values it takes; ``seed = 10`` means ten
+    seeds. ``zip`` is a list of tables of axes of equal length. Raises ``UserError``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str = "study"
+    base: Trial = Field(default_factory=Trial)
+    axes: dict[str, tuple[Any, ...]] = {}
+    zip: tuple[dict[str, tuple[Any, ...]], ...] = ()
+
+    def __init__(self, base: Trial | Mapping[str, Any] | None = None, **fields: Any) -> None:
+        """Validate; ``base`` is a ``Trial`` or a table of its fields."""
+        base = Trial() if base is None else base if isinstance(base, Trial) else Trial(**_table("base", base))
+        axes = {name: _values(name, values) for name, values in _table("axes", fields.pop("axes", {})).items()}
+        zips = fields.pop("zip", ())
+        zips = [zips] if isinstance(zips, Mapping) else zips
+        if not isinstance(zips, Sequence) or isinstance(zips, str):
+            raise UserError("zip must be a list of tables of axes.", "zip は軸の表のリストにしてください。")
+        zips = tuple({name: _values(name, values) for name, values in _table("zip", group).items()} for group in zips)
+        try:
+            super().__init__(base=base, axes=axes, zip=zips, **fields)
+        except ValidationError as error:
+            raise sentence(error, Study.model_fields) from None
+        self._check()
+
+    def _check(self) -> None:
+        names = [*self.axes, *itertools.chain.from_iterable(self.zip)]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            raise UserError(f"The axis {twice!r} is given twice.", f"軸 {twice!r} が2回指定されています。")
+        for group in self.zip:
+            if len({len(values) for values in group.values()}) > 1:
+                lengths = ", ".join(f"{name}: {len(values)}" for name, values in group.items())
+                raise UserError(
+                    f"The axes of one zip must be equally long, not {lengths}.",
+                    f"1つの zip の軸は同じ長さにしてください({lengths})。",
+                )
+        for name, value in [(n, v) for group in (self.axes, *self.zip) for n, vs in group.items() for v in vs]:
+            if "." not in name:
+                self.base.replace({name: value})
+
+    def __len__(self) -> int:
+        """How many combinations the axes make."""
+        return math.prod(map(len, self.axes.values())) * math.prod(len(next(iter(g.values()), ())) for g in self.zip)
+
+    def __iter__(self) -> Iterator[Trial]:  # type: ignore[override]
+        """The trials, each once, in the order of the axes."""
+        return iter(self.trials)
+
+    @cached_property
+    def trials(self) -> tuple[Trial, ...]:
+        """The trials, each once, in the order of the axes."""
+        return tuple(self._settings)
+
+    @cached_property
+    def _settings(self) -> dict[Trial, dict[str, Any]]:
+        """Each trial with the values of the axes that made it."""
+        groups = [[{name: value} for value in values] for name, values in self.axes.items()]
+        for group in self.zip:
+            groups.append([dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)])
+        settings: dict[Trial, dict[str, Any]] = {}
+        for parts in itertools.product(*groups):
+            setting = {name: value for part in parts for name, value in part.items()}
+            settings.setdefault(self.base.replace(setting), setting)
+        return settings
+
+    def variants(self) -> dict[str, list[Trial]]:
+        """The trials by variant, seeds together: ``{"sigmoid, xavier": [seed 0, seed 1, ...]}``."""
+        groups: dict[str, list[Trial]] = {}
+        for trial, setting in self._settings.items():
+            label = ", ".join(_label(name, getattr(trial, name, value)) for name, value in setting.items() if name != "seed")
+            groups.setdefault(label or "base", []).append(trial)
+        return groups
+
+    def with_base(self, **changes: Any) -> Study:
+        """This study with fields of its base changed; axes over those fields are dropped."""
+        axes = {name: values for name, values in self.axes.items() if name not in changes}
+        zips = tuple(g for g in ({n: v for n, v in group.items() if n not in changes} for group in self.zip) if g)
+        return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips)
+
+    def with_seeds(self, count: int) -> Study:
+        """This study over seeds 0 to ``count - 1``."""
+        return Study(self.base, name=self.name, axes={**self.axes, "seed": count}, zip=self.zip)
+
+    @cached_property
+    def id(self) -> str:
+        """A hash of the trials, in order."""
+        return hashlib.sha256("".join(trial.id for trial in self.trials).encode()).hexdigest()[:20]
+
+    def to_toml(self) -> str:
+        """The study as a TOML file."""
+        import tomli_w
+
+        table: dict[str, Any] = {"name": self.name, "base": self.base.compact()}
+        if self.axes:
+            table["axes"] = {name: _plain_axis(name, values) for name, values in self.axes.items()}
+        if self.zip:
+            table["zip"] = [{name: _plain_axis(name, values) for name, values in g.items()} for g in self.zip]
+        return tomli_w.dumps(table)
+
+    @classmethod
+    def from_toml(cls, text: str, source: str = "TOML") -> Study:
+        """A study from the text of a TOML file; ``source`` names it in errors."""
+        import tomllib
+
+        try:
+            table = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UserError(f"{source} is not valid TOML: {error}.", f"{source} はTOMLとして読めません: {error}。") from None
+        try:
+            return cls(**table)
+        except UserError as error:
+            raise UserError(f"{source}: {error.words.en}", f"{source}: {error.words.ja}") from None
+
+
+def _table(name: str, given: Any) -> Mapping[str, Any]:
+    if not isinstance(given, Mapping):
+        raise UserError(f"{name} must be a table, not {given!r}.", f"{name} は表にしてください: {given!r}")
+    return given
+
+
+def _values(name: str, given: Any) -> tuple[Any, ...]:
+    """The values of an axis; for ``seed`` a number is that many seeds."""
+    if name == "seed" and isinstance(given, int) and not isinstance(given, bool):
+        given = range(max(given, 0))
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise UserError(f"The axis {name!r} must be a list of values, not {given!r}.", f"軸 {name!r} は値のリストにしてください: {given!r}")
+    values = tuple(given)
+    if not values:
+        raise UserError(f"The axis {name!r} has no values.", f"軸 {name!r} に値がありません。")
+    return values
+
+
+def _plain_axis(name: str, values: tuple[Any, ...]) -> Any:
+    if name == "seed" and values == tuple(range(len(values))):
+        return len(values)
+    return [value.compact() if hasattr(value, "compact") else value for value in values]
+
+
+def _label(name: str, value: Any) -> str:
+    """How a value is named in a table: techniques and data by themselves, numbers with their field."""
+    if isinstance(value, Choice | Data):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return f"{name}=" + "-".join(map(str, value))
+    return f"{name.rpartition('.')[2]}={value:g}" if isinstance(value, float) else f"{name.rpartition('.')[2]}={value}"

@@ -1,0 +1,211 @@
+"""Optimizers: how a gradient becomes a step. In order of increasing complexity.
+
+An optimizer is called as ``function(blocks, t, rate, **numbers)`` and changes the weights in place. ``t`` counts steps from 1.
+``rate`` (the learning rate of this step) and every number are float64 tensors, either 0-d or with one value a trial, that
+broadcast against the weights of a block; arithmetic between them is exact enough for ``1 - beta**t``, and ``narrow`` brings the
+results to the weights' own type. A block's ``slots`` are the optimizer's memory, in the order in which it names them.
+
+Beside each optimizer: the update rule, its symbols, its source and its known weakness. ``E`` is the loss, ``g = dE/dw``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from koubai.techniques.lazy import torch
+from koubai.techniques.registry import Number, Technique, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Block(NamedTuple):
+    """Weights that are updated together: a parameter of all trials ``[trial, ...]``, or many of them in one flat run.
+
+    ``scratch`` has the weights' shape and may be overwritten. ``decays`` is false for biases, which are never penalized.
+    """
+
+    weight: Tensor
+    gradient: Tensor
+    slots: tuple[Tensor, ...]
+    scratch: Tensor
+    decays: bool
+
+
+@dataclass
+class Optimizer(Technique):
+    """An optimizer and its memory: each slot's name and its start, a value or the name of a number."""
+
+    slots: Mapping[str, float | str] = field(default_factory=dict)
+
+
+OPTIMIZERS: dict[str, Optimizer] = {}
+
+
+def optimizer(
+    name: str,
+    *,
+    formula: str,
+    about: Words,
+    source: str = "",
+    numbers: Mapping[str, Number] | None = None,
+    slots: Mapping[str, float | str] | None = None,
+) -> Callable[[Callable[..., None]], Optimizer]:
+    """Register the function below as an optimizer; see the module for how it is called."""
+
+    def register(function: Callable[..., None]) -> Optimizer:
+        OPTIMIZERS[name] = Optimizer(function, name, about, formula, source, numbers or {}, slots or {})
+        return OPTIMIZERS[name]
+
+    return register
+
+
+def narrow(weight: Tensor, *values: Tensor) -> list[Tensor]:
+    """``values`` in the type of ``weight``."""
+    return [value.to(weight.dtype) for value in values]
+
+
+MU = Number(0.9, "[0, 1)", Words("momentum: share of the last step that is kept", "慣性: 直前の更新量を残す割合"))
+THETA = Number(1e-8, "(0, inf)", Words("keeps the division finite", "0で割らないための小さな値"))
+H0 = Number("theta", "[0, inf)", Words("start of h; the notes start at theta, PyTorch at 0", "hの初期値。ノートではθ、PyTorchでは0"))
+BETA1 = Number(0.9, "[0, 1)", Words("share of the gradient's average that is kept", "勾配の移動平均を残す割合"))
+BETA2 = Number(0.999, "[0, 1)", Words("share of the squared gradient's average that is kept", "勾配の2乗の移動平均を残す割合"))
+EPSILON = Number(1e-8, "(0, inf)", Words("keeps the division finite", "0で割らないための小さな値"))
+
+
+@optimizer(
+    "sgd",
+    formula=r"w \leftarrow w - \varepsilon g",
+    about=Words("One step down the slope.", "勾配の方向に一歩下る。"),
+    source="notes, Section 1 (gradient descent)",
+)
+def sgd(blocks: Iterable[Block], t: int, rate: Tensor) -> None:
+    """``w -= rate g``. Weakness: zigzags in valleys that are much steeper across than along."""
+    for w, g, _, _, _ in blocks:
+        w.addcmul_(g, *narrow(w, rate), value=-1)
+
+
+@optimizer(
+    "momentum",
+    formula=r"V_t = \mu V_{t-1} - \varepsilon g,\quad w \leftarrow w + V_t",
+    about=Words("A heavy ball: keeps part of its last step.", "慣性を持つ更新。直前の更新量の一部を引き継ぐ。"),
+    source="notes, Section 2 (momentum); Polyak 1964",
+    numbers={"momentum": MU},
+    slots={"velocity": 0.0},
+)
+def momentum(blocks: Iterable[Block], t: int, rate: Tensor, *, momentum: Tensor) -> None:
+    """``V = mu V - rate g``, ``w += V``. Weakness: overshoots where the slope turns."""
+    for w, g, (v,), _, _ in blocks:
+        mu, r = narrow(w, momentum, rate)
+        v.mul_(mu).addcmul_(g, r, value=-1)
+        w.add_(v)
+
+
+@optimizer(
+    "nesterov",
+    formula=r"V_t = \mu V_{t-1} - \varepsilon g,\quad w \leftarrow w + \mu V_t - \varepsilon g",
+    about=Words("Momentum that looks one step ahead.", "一歩先を見るモメンタム。"),
+    source="Nesterov 1983; Sutskever et al. 2013, in the form of torch.optim.SGD(nesterov=True)",
+    numbers={"momentum": MU},
+    slots={"velocity": 0.0},
+)
+def nesterov(blocks: Iterable[Block], t: int, rate: Tensor, *, momentum: Tensor) -> None:
+    """``V = mu V - rate g``, ``w += mu V - rate g``. Weakness: as momentum's, later."""
+    for w, g, (v,), _, _ in blocks:
+        mu, r = narrow(w, momentum, rate)
+        v.mul_(mu).addcmul_(g, r, value=-1)
+        w.addcmul_(v, mu).addcmul_(g, r, value=-1)
+
+
+@optimizer(
+    "adagrad",
+    formula=r"h_0 = \theta,\quad h_t = h_{t-1} + g^2,\quad w \leftarrow w - \varepsilon \frac{g}{\sqrt{h_t} + \theta}",
+    about=Words("A rate for each weight, smaller the more it has moved.", "重みごとの学習率。動いた重みほど小さくなる。"),
+    source="notes, Section 2 (AdaGrad); Duchi et al. 2011",
+    numbers={"theta": THETA, "h0": H0},
+    slots={"h": "h0"},
+)
+def adagrad(blocks: Iterable[Block], t: int, rate: Tensor, *, theta: Tensor, h0: Tensor) -> None:
+    """``h += g^2``, ``w -= rate g / (sqrt(h) + theta)``. Weakness: ``h`` only grows, so it slows down for ever and stalls at saddles."""
+    for w, g, (h,), scratch, _ in blocks:
+        small, r = narrow(w, theta, rate)
+        h.addcmul_(g, g)
+        torch.sqrt(h, out=scratch).add_(small)
+        w.addcmul_(torch.div(g, scratch, out=scratch), r, value=-1)
+
+
+@optimizer(
+    "rmsprop",
+    formula=r"h_0 = \theta,\quad h_t = \alpha h_{t-1} + (1 - \alpha) g^2,\quad w \leftarrow w - \varepsilon \frac{g}{\sqrt{h_t} + \theta}",
+    about=Words("AdaGrad that forgets, so its rate does not die.", "過去を忘れるAdaGrad。学習率が0に近づき続けない。"),
+    source="notes, Section 2 (RMSProp); Hinton 2012",
+    numbers={
+        "alpha": Number(0.99, "[0, 1)", Words("share of h that is kept", "hを残す割合")),
+        "theta": THETA,
+        "h0": H0,
+    },
+    slots={"h": "h0"},
+)
+def rmsprop(blocks: Iterable[Block], t: int, rate: Tensor, *, alpha: Tensor, theta: Tensor, h0: Tensor) -> None:
+    """``h = alpha h + (1 - alpha) g^2``, ``w -= rate g / (sqrt(h) + theta)``. Weakness: the first steps are large, as ``h`` starts small."""
+    for w, g, (h,), scratch, _ in blocks:
+        fresh, small, r = narrow(w, 1 - alpha, theta, rate)
+        h.lerp_(torch.mul(g, g, out=scratch), fresh)
+        torch.sqrt(h, out=scratch).add_(small)
+        w.addcmul_(torch.div(g, scratch, out=scratch), r, value=-1)
+
+
+def _adam_step(block: Block, t: int, rate: Tensor, beta1: Tensor, beta2: Tensor, epsilon: Tensor) -> None:
+    """Adam's step: with ``c = sqrt(1 - beta2^t)``, ``m_hat / (sqrt(v_hat) + eps)`` is ``m c / ((1 - beta1^t) (sqrt(v) + eps c))``."""
+    w, g, (m, v), scratch, _ = block
+    c = (1 - beta2**t).sqrt()
+    fresh1, fresh2, small, r = narrow(w, 1 - beta1, 1 - beta2, epsilon * c, rate * c / (1 - beta1**t))
+    m.lerp_(g, fresh1)
+    v.lerp_(torch.mul(g, g, out=scratch), fresh2)
+    torch.sqrt(v, out=scratch).add_(small)
+    w.addcmul_(torch.div(m, scratch, out=scratch), r, value=-1)
+
+
+@optimizer(
+    "adam",
+    formula=r"m_t = \beta_1 m_{t-1} + (1 - \beta_1) g,\quad v_t = \beta_2 v_{t-1} + (1 - \beta_2) g^2,\quad "
+    r"w \leftarrow w - \varepsilon \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}",
+    about=Words("Momentum's and RMSProp's averages together, bias corrected.", "モメンタムとRMSPropの移動平均を合わせ、偏りを補正したもの。"),
+    source="notes, Section 2 (Adam); Kingma and Ba 2014, arXiv:1412.6980",
+    numbers={"beta1": BETA1, "beta2": BETA2, "epsilon": EPSILON},
+    slots={"m": 0.0, "v": 0.0},
+)
+def adam(
+    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, epsilon: Tensor
+) -> None:
+    """``w -= rate m_hat / (sqrt(v_hat) + epsilon)``, ``m_hat = m / (1 - beta1^t)``, ``v_hat = v / (1 - beta2^t)``.
+
+    Weakness: an L2 penalty in the gradient is divided by ``sqrt(v)`` too; AdamW decays beside it.
+    """
+    for block in blocks:
+        _adam_step(block, t, rate, beta1, beta2, epsilon)
+
+
+@optimizer(
+    "adamw",
+    formula=r"w \leftarrow (1 - \varepsilon\lambda) w,\quad \text{then Adam}",
+    about=Words("Adam with weight decay beside the gradient, not in it.", "重み減衰を勾配から切り離したAdam。"),
+    source="Loshchilov and Hutter 2017, arXiv:1711.05101",
+    numbers={
+        "beta1": BETA1,
+        "beta2": BETA2,
+        "epsilon": EPSILON,
+        "decay": Number(0.01, "[0, inf)", Words("lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)")),
+    },
+    slots={"m": 0.0, "v": 0.0},
+)
+def adamw(
+    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, epsilon: Tensor, decay: Tensor
+) -> None:
+    """``w *= 1 - rate decay`` for weights, not for biases; then Adam. Weakness: one number more to choose."""
+    for block in blocks:
+        if block.decays:
+            block.weight.mul_(*narrow(block.weight, 1 - rate * decay))
+        _adam_step(block, t, rate, beta1, beta2, epsilon)

@@ -1,0 +1,74 @@
+"""What every technique carries: its name, words, formula, source and numbers, in one place.
+
+A technique is a function. A decorator of its kind (``activation``, ``initializer``, ``optimizer``, ``schedule``)
+wraps it with what a reader wants to know and puts it into the register of that kind; being registered is what makes
+it appear in the specs, the command line, the report and the tests that go over all techniques.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+
+class Words(NamedTuple):
+    """One text in the two languages of the laboratory."""
+
+    en: str
+    ja: str
+
+
+@dataclass(frozen=True)
+class Number:
+    """One hyperparameter of a technique.
+
+    ``default`` is its value, or the name of another number of the same technique whose value it takes.
+    ``interval`` is the set of values it may take, as mathematics writes it: ``"[0, 1)"``, ``"(0, inf)"``.
+    """
+
+    default: float | str
+    interval: str = "(-inf, inf)"
+    about: Words = Words("", "")
+    whole: bool = False
+
+    def accepts(self, value: float) -> bool:
+        """Whether ``value`` is finite, whole where it must be, and inside the interval."""
+        low, high = (float(end) for end in self.interval[1:-1].split(","))
+        above = value >= low if self.interval[0] == "[" else value > low
+        below = value <= high if self.interval[-1] == "]" else value < high
+        return above and below and math.isfinite(value) and (not self.whole or value == int(value))
+
+
+@dataclass
+class Technique:
+    """A function and what is known about it. Calling the technique calls the function."""
+
+    function: Callable[..., Any]
+    name: str
+    about: Words
+    formula: str
+    source: str
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+
+    def __call__(self, *args: Any, **numbers: Any) -> Any:
+        """Call the function."""
+        return self.function(*args, **numbers)
+
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        """The docstring of the function, so that ``help`` shows it."""
+        return self.function.__doc__
+
+    def defaults(self) -> dict[str, float]:
+        """Every number at its default, names of other numbers resolved."""
+        return self.complete({})
+
+    def complete(self, given: Mapping[str, float]) -> dict[str, float]:
+        """``given`` with every number that is missing at its default."""
+        values: dict[str, float] = {}
+        for name, number in self.numbers.items():
+            value: float | str = given.get(name, number.default)
+            values[name] = values[value] if isinstance(value, str) else value
+        return values
