@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Activation(Technique):
-    """An activation function, its backward and its range (``None`` where it has no bound)."""
+    """An activation function, its backward and its range (``None`` where it has no bound).
 
+    ``module`` is its class in ``torch.nn``, which takes the same numbers by the same names.
+    """
+
+    module: str = ""
     derivative: str = ""
     bounds: tuple[float | None, float | None] = (None, None)
     needs: Literal["input", "output"] = "input"
@@ -51,6 +55,7 @@ def activation(
     formula: str,
     about: Words,
     source: str = "",
+    module: str = "",
     derivative: str = "",
     bounds: tuple[float | None, float | None] = (None, None),
     needs: Literal["input", "output"] = "input",
@@ -59,7 +64,7 @@ def activation(
     """Register the function below as an activation; see the module for how it is called."""
 
     def register(function: Callable[..., object]) -> Activation:
-        technique = Activation(function, name, about, formula, source, numbers or {}, derivative, bounds, needs)
+        technique = Activation(function, name, about, formula, source, numbers or {}, module, derivative, bounds, needs)
         ACTIVATIONS[name] = technique
         return technique
 
@@ -68,6 +73,7 @@ def activation(
 
 @activation(
     "identity",
+    module="Identity",
     formula="x",
     derivative="1",
     needs="output",
@@ -88,6 +94,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
 
 @activation(
     "sigmoid",
+    module="Sigmoid",
     formula=r"\frac{1}{1 + e^{-x}}",
     derivative=r"f(1 - f) \le 0.25",
     bounds=(0, 1),
@@ -113,6 +120,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
 
 @activation(
     "tanh",
+    module="Tanh",
     formula=r"\tanh x",
     derivative=r"1 - f^2 \le 1",
     bounds=(-1, 1),
@@ -134,6 +142,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
 
 @activation(
     "relu",
+    module="ReLU",
     formula=r"\max(0, x)",
     derivative=r"1 \text{ if } x > 0 \text{ else } 0",
     bounds=(0, None),
@@ -156,25 +165,27 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
 
 @activation(
     "leaky_relu",
+    module="LeakyReLU",
     formula=r"\max(\alpha x, x)",
     derivative=r"1 \text{ if } x > 0 \text{ else } \alpha",
-    numbers={"slope": Number(0.01, "[0, 1]", Words("slope below 0", "負の側の傾き"))},
+    numbers={"negative_slope": Number(0.01, "[0, 1]", Words("slope below 0", "負の側の傾き"))},
     about=Words("ReLU with a small slope below 0, so no unit dies.", "負の側にも小さな傾きを持つReLU。ユニットが死なない。"),
     source="Maas et al. 2013",
 )
-def leaky_relu(x: Tensor, y: Tensor, *, slope: Value = 0.01) -> None:
-    """``f(x) = max(slope x, x)``. Weakness: activations are no longer sparse."""
-    torch.mul(x, slope, out=y)
+def leaky_relu(x: Tensor, y: Tensor, *, negative_slope: Value = 0.01) -> None:
+    """``f(x) = max(negative_slope x, x)``. Weakness: activations are no longer sparse."""
+    torch.mul(x, negative_slope, out=y)
     torch.maximum(x, y, out=y)
 
 
 @leaky_relu.backward
-def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor, *, slope: Value = 0.01) -> None:
-    torch.where(x > 0, dy, dy * slope, out=dx)
+def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor, *, negative_slope: Value = 0.01) -> None:
+    torch.where(x > 0, dy, dy * negative_slope, out=dx)
 
 
 @activation(
     "elu",
+    module="ELU",
     formula=r"x \text{ if } x > 0 \text{ else } \alpha(e^x - 1)",
     derivative=r"1 \text{ if } x > 0 \text{ else } \alpha e^x",
     numbers={"alpha": Number(1.0, "[0, inf)", Words("bound below 0", "負の側の下限"))},
@@ -193,6 +204,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor, *, alpha: Value = 1.0) -> No
 
 @activation(
     "gelu",
+    module="GELU",
     formula=r"x\,\Phi(x)",
     derivative=r"\Phi(x) + x\,\varphi(x)",
     about=Words("x times the normal distribution's share below x; the habit in transformers.", "xに正規分布の累積確率を掛ける。Transformerの定番。"),
@@ -210,6 +222,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
 
 @activation(
     "softplus",
+    module="Softplus",
     formula=r"\log(1 + e^x)",
     derivative=r"\sigma(x)",
     bounds=(0, None),

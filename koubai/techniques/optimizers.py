@@ -68,11 +68,10 @@ def narrow(weight: Tensor, *values: Tensor) -> list[Tensor]:
 
 
 MU = Number(0.9, "[0, 1)", Words("momentum: share of the last step that is kept", "慣性: 直前の更新量を残す割合"))
-THETA = Number(1e-8, "(0, inf)", Words("keeps the division finite", "0で割らないための小さな値"))
-H0 = Number("theta", "[0, inf)", Words("start of h; the notes start at theta, PyTorch at 0", "hの初期値。ノートではθ、PyTorchでは0"))
+EPS = Number(1e-8, "(0, inf)", Words("keeps the division finite; the notes' theta", "0で割らないための小さな値。ノートのθ"))
+H0 = Number("eps", "[0, inf)", Words("start of h: theta in the notes, 0 in PyTorch", "hの初期値。ノートではθ、PyTorchでは0"))
 BETA1 = Number(0.9, "[0, 1)", Words("share of the gradient's average that is kept", "勾配の移動平均を残す割合"))
 BETA2 = Number(0.999, "[0, 1)", Words("share of the squared gradient's average that is kept", "勾配の2乗の移動平均を残す割合"))
-EPSILON = Number(1e-8, "(0, inf)", Words("keeps the division finite", "0で割らないための小さな値"))
 
 
 @optimizer(
@@ -124,13 +123,13 @@ def nesterov(blocks: Iterable[Block], t: int, rate: Tensor, *, momentum: Tensor)
     formula=r"h_0 = \theta,\quad h_t = h_{t-1} + g^2,\quad w \leftarrow w - \varepsilon \frac{g}{\sqrt{h_t} + \theta}",
     about=Words("A rate for each weight, smaller the more it has moved.", "重みごとの学習率。動いた重みほど小さくなる。"),
     source="notes, Section 2 (AdaGrad); Duchi et al. 2011",
-    numbers={"theta": THETA, "h0": H0},
-    slots={"h": "h0"},
+    numbers={"eps": EPS, "initial_accumulator": H0},
+    slots={"h": "initial_accumulator"},
 )
-def adagrad(blocks: Iterable[Block], t: int, rate: Tensor, *, theta: Tensor, h0: Tensor) -> None:
-    """``h += g^2``, ``w -= rate g / (sqrt(h) + theta)``. Weakness: ``h`` only grows, so it slows down for ever and stalls at saddles."""
+def adagrad(blocks: Iterable[Block], t: int, rate: Tensor, *, eps: Tensor, initial_accumulator: Tensor) -> None:
+    """``h += g^2``, ``w -= rate g / (sqrt(h) + eps)``. Weakness: ``h`` only grows, so it slows down for ever and stalls at saddles."""
     for w, g, (h,), scratch, _ in blocks:
-        small, r = narrow(w, theta, rate)
+        small, r = narrow(w, eps, rate)
         h.addcmul_(g, g)
         torch.sqrt(h, out=scratch).add_(small)
         w.addcmul_(torch.div(g, scratch, out=scratch), r, value=-1)
@@ -143,25 +142,25 @@ def adagrad(blocks: Iterable[Block], t: int, rate: Tensor, *, theta: Tensor, h0:
     source="notes, Section 2 (RMSProp); Hinton 2012",
     numbers={
         "alpha": Number(0.99, "[0, 1)", Words("share of h that is kept", "hを残す割合")),
-        "theta": THETA,
-        "h0": H0,
+        "eps": EPS,
+        "initial_accumulator": H0,
     },
-    slots={"h": "h0"},
+    slots={"h": "initial_accumulator"},
 )
-def rmsprop(blocks: Iterable[Block], t: int, rate: Tensor, *, alpha: Tensor, theta: Tensor, h0: Tensor) -> None:
-    """``h = alpha h + (1 - alpha) g^2``, ``w -= rate g / (sqrt(h) + theta)``. Weakness: the first steps are large, as ``h`` starts small."""
+def rmsprop(blocks: Iterable[Block], t: int, rate: Tensor, *, alpha: Tensor, eps: Tensor, initial_accumulator: Tensor) -> None:
+    """``h = alpha h + (1 - alpha) g^2``, ``w -= rate g / (sqrt(h) + eps)``. Weakness: the first steps are large, as ``h`` starts small."""
     for w, g, (h,), scratch, _ in blocks:
-        fresh, small, r = narrow(w, 1 - alpha, theta, rate)
+        fresh, small, r = narrow(w, 1 - alpha, eps, rate)
         h.lerp_(torch.mul(g, g, out=scratch), fresh)
         torch.sqrt(h, out=scratch).add_(small)
         w.addcmul_(torch.div(g, scratch, out=scratch), r, value=-1)
 
 
-def _adam_step(block: Block, t: int, rate: Tensor, beta1: Tensor, beta2: Tensor, epsilon: Tensor) -> None:
+def _adam_step(block: Block, t: int, rate: Tensor, beta1: Tensor, beta2: Tensor, eps: Tensor) -> None:
     """Adam's step: with ``c = sqrt(1 - beta2^t)``, ``m_hat / (sqrt(v_hat) + eps)`` is ``m c / ((1 - beta1^t) (sqrt(v) + eps c))``."""
     w, g, (m, v), scratch, _ = block
     c = (1 - beta2**t).sqrt()
-    fresh1, fresh2, small, r = narrow(w, 1 - beta1, 1 - beta2, epsilon * c, rate * c / (1 - beta1**t))
+    fresh1, fresh2, small, r = narrow(w, 1 - beta1, 1 - beta2, eps * c, rate * c / (1 - beta1**t))
     m.lerp_(g, fresh1)
     v.lerp_(torch.mul(g, g, out=scratch), fresh2)
     torch.sqrt(v, out=scratch).add_(small)
@@ -174,18 +173,18 @@ def _adam_step(block: Block, t: int, rate: Tensor, beta1: Tensor, beta2: Tensor,
     r"w \leftarrow w - \varepsilon \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}",
     about=Words("Momentum's and RMSProp's averages together, bias corrected.", "モメンタムとRMSPropの移動平均を合わせ、偏りを補正したもの。"),
     source="notes, Section 2 (Adam); Kingma and Ba 2014, arXiv:1412.6980",
-    numbers={"beta1": BETA1, "beta2": BETA2, "epsilon": EPSILON},
+    numbers={"beta1": BETA1, "beta2": BETA2, "eps": EPS},
     slots={"m": 0.0, "v": 0.0},
 )
 def adam(
-    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, epsilon: Tensor
+    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor
 ) -> None:
-    """``w -= rate m_hat / (sqrt(v_hat) + epsilon)``, ``m_hat = m / (1 - beta1^t)``, ``v_hat = v / (1 - beta2^t)``.
+    """``w -= rate m_hat / (sqrt(v_hat) + eps)``, ``m_hat = m / (1 - beta1^t)``, ``v_hat = v / (1 - beta2^t)``.
 
     Weakness: an L2 penalty in the gradient is divided by ``sqrt(v)`` too; AdamW decays beside it.
     """
     for block in blocks:
-        _adam_step(block, t, rate, beta1, beta2, epsilon)
+        _adam_step(block, t, rate, beta1, beta2, eps)
 
 
 @optimizer(
@@ -196,16 +195,16 @@ def adam(
     numbers={
         "beta1": BETA1,
         "beta2": BETA2,
-        "epsilon": EPSILON,
-        "decay": Number(0.01, "[0, inf)", Words("lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)")),
+        "eps": EPS,
+        "weight_decay": Number(0.01, "[0, inf)", Words("lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)")),
     },
     slots={"m": 0.0, "v": 0.0},
 )
 def adamw(
-    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, epsilon: Tensor, decay: Tensor
+    blocks: Iterable[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor, weight_decay: Tensor
 ) -> None:
-    """``w *= 1 - rate decay`` for weights, not for biases; then Adam. Weakness: one number more to choose."""
+    """``w *= 1 - rate weight_decay`` for weights, not for biases; then Adam. Weakness: one number more to choose."""
     for block in blocks:
         if block.decays:
-            block.weight.mul_(*narrow(block.weight, 1 - rate * decay))
-        _adam_step(block, t, rate, beta1, beta2, epsilon)
+            block.weight.mul_(*narrow(block.weight, 1 - rate * weight_decay))
+        _adam_step(block, t, rate, beta1, beta2, eps)

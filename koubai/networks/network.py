@@ -1,0 +1,97 @@
+"""A stack of networks: its layers, its weights in one flat run, and the walk forward and backward through them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from koubai.networks.layers import Layer, Parameter
+
+
+@dataclass
+class Pass:
+    """Buffers for so many samples: ``values[k]`` goes into layer ``k`` and ``values[k + 1]`` comes out; ``gradients`` likewise.
+
+    A layer that runs in place has the same memory on both sides.
+    """
+
+    samples: int
+    values: list[Tensor]
+    gradients: list[Tensor | None]
+    picked: Tensor
+
+
+class Network:
+    """``trials`` networks of the same layers.
+
+    All weights lie in ``weights``, their gradients in ``gradients``, both flat, parameters that penalties act on first (the
+    first ``decaying`` elements); a parameter is a view ``[trial, *shape]`` into them.
+    """
+
+    def __init__(self, layers: Sequence[Layer], trials: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.layers, self.trials, self.dtype, self.device = list(layers), trials, dtype, device
+        self.parameters = [parameter for layer in self.layers for parameter in layer.parameters]
+        ordered = sorted(self.parameters, key=lambda parameter: not parameter.decays)
+        sizes = [trials * math.prod(parameter.shape) for parameter in ordered]
+        self.decaying = sum(size for size, parameter in zip(sizes, ordered, strict=True) if parameter.decays)
+        self.weights = torch.zeros(sum(sizes), dtype=dtype, device=device)
+        self.gradients = torch.zeros_like(self.weights)
+        for parameter, value, gradient in zip(ordered, self.views(self.weights), self.views(self.gradients), strict=True):
+            parameter.value, parameter.gradient = value, gradient
+
+    def views(self, flat: Tensor) -> list[Tensor]:
+        """``flat``, laid out as ``weights`` is, as a view ``[trial, *shape]`` for each parameter, in the order of the layout."""
+        ordered: list[Parameter] = sorted(self.parameters, key=lambda parameter: not parameter.decays)
+        parts = flat.split([self.trials * math.prod(parameter.shape) for parameter in ordered])
+        return [part.view(self.trials, *p.shape) for part, p in zip(parts, ordered, strict=True)]
+
+    def allocate(self, samples: int) -> Pass:
+        """Buffers for ``samples`` samples a trial."""
+
+        def empty(features: int) -> Tensor:
+            return torch.empty(self.trials, features, samples, dtype=self.dtype, device=self.device)
+
+        values, gradients = [empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
+        for layer in self.layers:
+            values.append(values[-1] if layer.in_place else empty(layer.features))
+            gradients.append(gradients[-1] if layer.in_place else empty(layer.features))
+        picked = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
+        return Pass(samples, values, gradients, picked)
+
+    def forward(self, buffers: Pass, x: Tensor) -> Tensor:
+        """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``."""
+        values = buffers.values
+        values[0] = x
+        for layer, into, out in zip(self.layers, values, values[1:], strict=False):
+            layer.forward(into, out)
+        return values[-1]
+
+    def loss(self, buffers: Pass, labels: Tensor) -> Tensor:
+        """Softmax cross-entropy of the last forward, mean over samples, ``[trial]``, for labels ``[trial, 1, sample]``.
+
+        Leaves ``log p`` where ``backward`` starts from.
+        """
+        log_p = buffers.gradients[-1]
+        assert log_p is not None
+        torch.log_softmax(buffers.values[-1], 1, out=log_p)
+        torch.gather(log_p, 1, labels, out=buffers.picked)
+        return buffers.picked.mean((1, 2)).neg_()
+
+    def backward(self, buffers: Pass, labels: Tensor, observe: Callable[[int, Tensor], None] | None = None) -> None:
+        """The gradients of the loss by every parameter, after ``forward`` and ``loss``.
+
+        ``observe(k, dy)`` is called with the gradient by the output of layer ``k`` as it stands there.
+        """
+        dy = buffers.gradients[-1]
+        assert dy is not None
+        dy.exp_().scatter_add_(1, labels, buffers.picked.fill_(-1)).div_(buffers.samples)  # (p - onehot) / samples
+        for k in range(len(self.layers) - 1, -1, -1):
+            dy = buffers.gradients[k + 1]
+            assert dy is not None
+            if observe:
+                observe(k, dy)
+            self.layers[k].backward(buffers.values[k], buffers.values[k + 1], dy, buffers.gradients[k])

@@ -1,0 +1,104 @@
+"""The ledger: where the gradient goes on its way down, split by the chain rule, and what the layers look like meanwhile.
+
+A snapshot walks forward and backward over a fixed probe batch and reads the gradient's norm at the output of every
+layer. ``|dL/dx| / |dL/dy|`` of a layer is the factor by which it shrinks or grows the gradient; the factors multiply to the
+attenuation from the last layer to the first. Norms are summed in float64, where a vanished gradient is still a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from koubai.networks.layers import Activation, Dense
+from koubai.training.stack import Stack
+
+BINS = 40
+NEAR = 0.05  # of its range: a bounded activation this close to a bound counts as saturated
+
+Snapshot = dict[str, np.ndarray]
+
+
+def norm(x: Tensor) -> Tensor:
+    """The Euclidean norm of each trial's part of ``x`` ``[trial, ...]``, float64 ``[trial]``."""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
+
+
+def weight_copies(stack: Stack) -> list[Tensor]:
+    """Copies of the dense layers' weights, for the next snapshot's update-to-weight ratio."""
+    return [layer.weight.value.clone() for layer in stack.network.layers if isinstance(layer, Dense)]
+
+
+def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None, histograms: bool) -> Snapshot:
+    """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every array has the trials first.
+
+    ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight`` and ``update``
+    (the last step's size over the weights', from the weights ``before`` it) ``[trial, dense]``; ``mean``, ``std``, ``saturated``,
+    ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]`` (shares) between
+    ``low`` and ``high`` ``[trial, activation]``.
+    """
+    network, trials = stack.network, len(stack.trials)
+    buffers = stack.buffers_for(len(x))
+    labels = y.expand(trials, 1, -1)
+    network.forward(buffers, x.T.expand(trials, -1, -1))
+    network.loss(buffers, labels)
+    norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
+
+    def observe(k: int, dy: Tensor) -> None:
+        norms[k] = norm(dy)
+
+    network.backward(buffers, labels, observe)
+    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
+    sizes = [norm(layer.weight.value) for layer in dense]
+    if before is None:
+        moved = [torch.full_like(size, torch.nan) for size in sizes]
+    else:
+        moved = [norm(layer.weight.value - old) / size for layer, old, size in zip(dense, before, sizes, strict=True)]
+    found = {
+        "gradient": norms,
+        "weight_gradient": [norm(layer.weight.gradient) for layer in dense],
+        "weight": sizes,
+        "update": moved,
+    }
+    for layer, values in zip(network.layers, buffers.values[1:], strict=True):
+        if isinstance(layer, Activation):
+            for name, value in (describe(values, layer) | (histogram(values, layer) if histograms else {})).items():
+                found.setdefault(name, []).append(value)
+    return {name: torch.stack(values, 1).cpu().numpy() for name, values in found.items()}
+
+
+def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
+    """Mean, spread and the shares that are saturated, dead (a unit that answers every sample alike) and zero, ``[trial]`` each."""
+    low, high = layer.technique.bounds
+    flat = y.flatten(1)
+    saturated = torch.zeros(len(y), device=y.device)
+    if low is not None and high is not None:
+        margin = NEAR * (high - low)
+        saturated = ((flat < low + margin) | (flat > high - margin)).mean(1, dtype=torch.float32)
+    std, mean = torch.std_mean(flat, 1, correction=0)
+    return {
+        "mean": mean,
+        "std": std,
+        "saturated": saturated,
+        "dead": (y.amax(2) == y.amin(2)).mean(1, dtype=torch.float32),
+        "zeros": (flat == 0).mean(1, dtype=torch.float32),
+    }
+
+
+def histogram(y: Tensor, layer: Activation) -> dict[str, Tensor]:
+    """Shares of values in ``BINS`` equal bins over the activation's range, or over the values' own where it has none."""
+    flat = y.flatten(1).nan_to_num()
+    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
+    bounds = layer.technique.bounds
+    if bounds[0] is not None:
+        low = torch.full_like(low, bounds[0])
+    if bounds[1] is not None:
+        high = torch.full_like(high, bounds[1])
+    width = torch.where(high > low, high - low, torch.ones_like(low))
+    cell = ((flat - low) / width * BINS).long().clamp_(0, BINS - 1)
+    cell += torch.arange(len(y), device=y.device).view(-1, 1) * BINS
+    counts = torch.bincount(cell.flatten(), minlength=len(y) * BINS).view(-1, BINS)
+    return {"histogram": counts / flat.shape[1], "low": low.squeeze(1), "high": (low + width).squeeze(1)}

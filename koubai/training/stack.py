@@ -1,0 +1,156 @@
+"""A stack in training: its networks, the optimizer's memory, the minibatches, and the step that moves them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from koubai.data import Dataset
+from koubai.networks import build
+from koubai.networks.network import Pass
+from koubai.spec import Trial
+from koubai.streams import generator
+from koubai.techniques import OPTIMIZERS, SCHEDULES, Block
+
+CHUNK = 512  # samples that are evaluated at once
+
+
+class Minibatches:
+    """Endless minibatches, one stream a seed: every sample once an epoch, in an order that the seed decides."""
+
+    def __init__(self, seeds: Sequence[int], samples: int, batch: int) -> None:
+        self.samples, self.batch = samples, batch
+        self.generators = [generator(seed, "minibatches") for seed in seeds]
+        self.left = [torch.empty(0, dtype=torch.int64) for _ in seeds]
+
+    def take(self, steps: int) -> Tensor:
+        """The samples of the next ``steps`` minibatches, ``[step, seed, sample]``."""
+        need = steps * self.batch
+        picks = []
+        for k, draw in enumerate(self.generators):
+            parts, have = [self.left[k]], len(self.left[k])
+            while have < need:
+                parts.append(torch.randperm(self.samples, generator=draw))
+                have += self.samples
+            order = torch.cat(parts)
+            picks.append(order[:need].view(steps, self.batch))
+            self.left[k] = order[need:]
+        return torch.stack(picks, 1)
+
+
+class Stack:
+    """Trials that train together, and where they stand: ``t`` steps done."""
+
+    def __init__(self, trials: Sequence[Trial], data: Dataset, device: torch.device) -> None:
+        self.trials, self.data, self.device, self.t = list(trials), data, device, 0
+        first = trials[0]
+        self.network = build(trials, data.features, len(data.classes), device)
+        dtype = self.network.dtype
+        self.x = torch.from_numpy(data.x_train).to(device, dtype)
+        self.y = torch.from_numpy(data.y_train).to(device)
+        self.seeds = sorted({trial.seed for trial in trials})
+        self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
+        self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
+        self.buffers = self.network.allocate(first.batch_size)
+        self.batch = torch.empty(len(trials) * first.batch_size, data.features, dtype=dtype, device=device)
+        self.optimizer = OPTIMIZERS[first.optimizer.name]
+        self._make_blocks()
+        self._evaluation: dict[int, Pass] = {}
+
+    def _make_blocks(self) -> None:
+        """Lay out the optimizer's memory, and decide how many passes over it a step takes.
+
+        Where all trials share their numbers, the flat run of all weights is updated at once; where they differ, each parameter
+        is updated with its trials' numbers ``[trial, 1, 1]``. The formula is the same.
+        """
+        network, choices = self.network, [trial.optimizer for trial in self.trials]
+        paces = {(trial.learning_rate, trial.schedule) for trial in self.trials}
+        self.uniform = len(set(choices)) == 1 and len(paces) == 1
+        shape = () if self.uniform else (-1, *[1] * 2)
+        few = choices[:1] if self.uniform else choices
+        self.numbers = {
+            name: torch.tensor([c.numbers[name] for c in few], dtype=torch.float64, device=self.device).view(shape)
+            for name in choices[0].numbers
+        }
+        self.slots = [torch.zeros_like(network.weights) for _ in self.optimizer.slots]
+        for slot, start in zip(self.slots, self.optimizer.slots.values(), strict=True):
+            for view in network.views(slot):
+                view.copy_(self.numbers[start] if isinstance(start, str) else torch.tensor(start))
+        runs = [network.weights, network.gradients, *self.slots, torch.empty_like(network.weights)]
+        if self.uniform:
+            sizes = [network.decaying, network.weights.numel() - network.decaying]
+            parts = [run.split(sizes) for run in runs]
+            decays = [True, False]
+        else:
+            parts = [network.views(run) for run in runs]
+            decays = sorted((parameter.decays for parameter in network.parameters), reverse=True)
+        self.blocks = [
+            Block(weight, gradient, tuple(slots), scratch, decay)
+            for (weight, gradient, *slots, scratch), decay in zip(zip(*parts, strict=True), decays, strict=True)
+        ]
+
+    def rates(self, steps: int) -> Tensor:
+        """The learning rates of the next ``steps`` steps, float64 ``[step]`` or ``[step, trial, 1, 1]``."""
+        t = torch.arange(self.t, self.t + steps, dtype=torch.float64)
+        trials = self.trials[:1] if self.uniform else self.trials
+        shares: dict[object, Tensor] = {}
+        for trial in trials:
+            if trial.schedule not in shares:
+                choice = trial.schedule
+                shares[choice] = SCHEDULES[choice.name](t, trial.steps, **choice.numbers)
+        table = torch.stack([trial.learning_rate * shares[trial.schedule] for trial in trials], 1).to(self.device)
+        return table.view(steps) if self.uniform else table.view(steps, -1, 1, 1)
+
+    def advance(self, steps: int) -> Tensor:
+        """Train ``steps`` steps; the minibatch losses ``[step, trial]``."""
+        network, buffers, trials = self.network, self.buffers, len(self.trials)
+        picks = self.minibatches.take(steps).index_select(1, self.seed_of).view(steps, -1).to(self.device)
+        rates = self.rates(steps)
+        losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
+        x = self.batch.view(trials, buffers.samples, -1).transpose(1, 2)
+        for step in range(steps):
+            torch.index_select(self.x, 0, picks[step], out=self.batch)
+            labels = self.y[picks[step]].view(trials, 1, -1)
+            network.forward(buffers, x)
+            losses[step] = network.loss(buffers, labels)
+            network.backward(buffers, labels)
+            self.t += 1
+            self.optimizer(self.blocks, self.t, rates[step], **self.numbers)
+        return losses
+
+    def buffers_for(self, samples: int) -> Pass:
+        """Buffers for so many samples a trial, made once; not those that a step uses."""
+        if samples not in self._evaluation:
+            self._evaluation[samples] = self.network.allocate(samples)
+        return self._evaluation[samples]
+
+    def evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``."""
+        size = min(CHUNK, len(x))
+        buffers = self.buffers_for(size)
+        loss = torch.zeros(len(self.trials), dtype=torch.float64, device=self.device)
+        right = torch.zeros_like(loss)
+        for start in range(0, len(x), size):
+            first = min(start, len(x) - size)  # the last chunk reaches back, and its old samples are not counted again
+            new = slice(start - first, size)
+            labels = y[first : first + size].expand(len(self.trials), 1, -1)
+            outputs = self.network.forward(buffers, x[first : first + size].T.expand(len(self.trials), -1, -1))
+            self.network.loss(buffers, labels)
+            loss -= buffers.picked[..., new].sum((1, 2))
+            right += (outputs.argmax(1, keepdim=True) == labels)[..., new].sum((1, 2))
+        return loss / len(x), right / len(x)
+
+    def subset(self, rows: Sequence[int]) -> Stack:
+        """The stack of some of the trials, as they stand."""
+        rest = Stack.__new__(Stack)
+        rest.__init__([self.trials[row] for row in rows], self.data, self.device)  # type: ignore[misc]
+        rest.t = self.t
+        for mine, theirs in zip([self.network.weights, *self.slots], [rest.network.weights, *rest.slots], strict=True):
+            for old, new in zip(self.network.views(mine), rest.network.views(theirs), strict=True):
+                new.copy_(old[list(rows)])
+        kept = [self.seeds.index(seed) for seed in rest.seeds]
+        rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
+        rest.minibatches.left = [self.minibatches.left[k] for k in kept]
+        return rest
