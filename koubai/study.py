@@ -93,6 +93,10 @@ class Study(BaseModel):
             groups.setdefault(label or "base", []).append(trial)
         return groups
 
+    def setting(self, trial: Trial) -> dict[str, Any]:
+        """The values of the axes that made ``trial``."""
+        return {name: getattr(trial, name, value) for name, value in self._settings[trial].items()}
+
     def with_base(self, **changes: Any) -> Study:
         """This study with fields of its base changed; axes over those fields are dropped."""
         axes = {name: values for name, values in self.axes.items() if name not in changes}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 from koubai.spec import Trial
 from koubai.techniques import OPTIMIZERS
 
-CPU_BYTES = 48 * 2**20  # of one stack: measured flat from 4 to 100 MB on a machine with 32 MB of cache
+CPU_BYTES = 20 * 2**20  # of one stack; wider ones leave the cache (benchmarks/, docs/performance.md)
 WIDEST = 4096
 
 

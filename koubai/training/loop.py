@@ -16,7 +16,7 @@ from koubai.training.stack import Stack
 
 RECORDS = 32  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
-SAMPLES = 360  # of training and of validation data that a point on the way is measured on; the last point takes all
+SAMPLES = 256  # of training and of validation data that a point on the way is measured on; the last point takes all
 SEGMENT = 128  # steps prepared at once
 
 Progress = Callable[[int, int], None]  # (trials in training, steps done by each since the last call)

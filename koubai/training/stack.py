@@ -17,6 +17,13 @@ from koubai.techniques import OPTIMIZERS, SCHEDULES, Block
 CHUNK = 512  # samples that are evaluated at once
 
 
+def first_largest(outputs: Tensor) -> Tensor:
+    """``outputs.argmax(1, keepdim=True)``, by passes along the samples, which take a third of its time."""
+    classes = outputs.shape[1]
+    places = torch.arange(classes, 0, -1, device=outputs.device).view(1, -1, 1)
+    return classes - (outputs == outputs.amax(1, keepdim=True)).mul(places).amax(1, keepdim=True)
+
+
 class Minibatches:
     """Endless minibatches, one stream a seed: every sample once an epoch, in an order that the seed decides."""
 
@@ -55,6 +62,7 @@ class Stack:
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.buffers = self.network.allocate(first.batch_size)
         self.batch = torch.empty(len(trials) * first.batch_size, data.features, dtype=dtype, device=device)
+        self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self._make_blocks()
         self._evaluation: dict[int, Pass] = {}
@@ -112,7 +120,7 @@ class Stack:
         x = self.batch.view(trials, buffers.samples, -1).transpose(1, 2)
         for step in range(steps):
             torch.index_select(self.x, 0, picks[step], out=self.batch)
-            labels = self.y[picks[step]].view(trials, 1, -1)
+            labels = torch.index_select(self.y, 0, picks[step], out=self.labels).view(trials, 1, -1)
             network.forward(buffers, x)
             losses[step] = network.loss(buffers, labels)
             network.backward(buffers, labels)
@@ -139,7 +147,7 @@ class Stack:
             outputs = self.network.forward(buffers, x[first : first + size].T.expand(len(self.trials), -1, -1))
             self.network.loss(buffers, labels)
             loss -= buffers.picked[..., new].sum((1, 2))
-            right += (outputs.argmax(1, keepdim=True) == labels)[..., new].sum((1, 2))
+            right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
         return loss / len(x), right / len(x)
 
     def subset(self, rows: Sequence[int]) -> Stack:

@@ -1,0 +1,106 @@
+"""``run(study)``: the one door that the command line, the web page and notebooks use. Plans, trains, stores, and asks the store first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from koubai.data import load
+from koubai.language import UserError, Words, say
+from koubai.result import Result
+from koubai.spec import Trial
+from koubai.store import Store
+from koubai.study import Study
+from koubai.training import plan, train
+
+STORE = Path("koubai-store")
+
+Report = Callable[[str, int], None]  # (what trains, network-steps done since the last call)
+
+
+def run(
+    study: Study | Trial,
+    *,
+    store: str | Path | Store = STORE,
+    device: str = "auto",
+    fresh: bool = False,
+    width: int | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
+
+    ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack;
+    ``threads`` those of PyTorch; ``progress`` shows a bar. Raises ``UserError`` for what cannot be trained, before anything is.
+    """
+    study = study if isinstance(study, Study) else Study(study)
+    store = store if isinstance(store, Store) else Store(store)
+    place = device_named(device)
+    if width is not None and width < 1:
+        raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
+        check(trial)
+    store.prepare()
+    store.note(study)
+    done = set() if fresh else store.has(study.trials)
+    todo = [trial for trial in study.trials if trial.id not in done]
+    stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
+    with reporter(progress and bool(todo), sum(trial.steps for trial in todo)) as report:
+        for stack in stacks:
+            first = stack[0]
+            name = f"{study.name}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
+            outcome = train(stack, load(first.data), place, lambda trials, steps, name=name: report(name, trials * steps))
+            store.put(outcome, device_name(place))
+    return Result(study, tuple(store.get(study.trials)))
+
+
+def check(trial: Trial) -> None:
+    """Raise ``UserError`` if the trial's data cannot be had or do not fill a minibatch."""
+    samples = len(load(trial.data).x_train)
+    if trial.batch_size > samples:
+        raise UserError(
+            f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
+            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。",
+        )
+
+
+def device_named(name: str) -> torch.device:
+    """The device: ``"auto"`` is a CUDA GPU if there is one. Raises ``UserError`` for a device that is not there."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"The device must be auto, cpu or cuda, not {name!r}.", f"デバイスは auto, cpu, cuda のどれかです: {name!r}")
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise UserError("There is no CUDA GPU that PyTorch can use; try --device cpu.", "CUDAのGPUが使えません。--device cpu を使ってください。")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def device_name(device: torch.device) -> str:
+    """What the environment of a result calls the device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+@contextmanager
+def reporter(show: bool, total: int) -> Iterator[Report]:
+    """A progress bar over network-steps: what trains, how far, how fast, how long still."""
+    if not show:
+        yield lambda what, steps: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    speed = say(Words("{task.fields[speed]} network-steps/s, left", "{task.fields[speed]} ステップ/秒、残り"))
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("", total=total, speed="-")
+
+        def report(what: str, steps: int) -> None:
+            bars.update(task, description=what, advance=steps)
+            rate = bars.tasks[0].speed
+            bars.update(task, speed=f"{rate:,.0f}" if rate else "-")
+
+        yield report

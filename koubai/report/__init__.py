@@ -1,0 +1,1 @@
+"""Figures, tables and the report: one set of figures for report, web page and notebook."""

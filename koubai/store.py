@@ -1,0 +1,252 @@
+"""Results on disk, as they are made.
+
+A store is a folder: ``stacks/*.safetensors`` hold what each finished stack gave (history, final weights, and in the
+metadata the trials and the environment), ``index.sqlite`` says which trial is in which row of which file. A stack's file is
+written whole or not at all, before the index names it. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from koubai.language import UserError
+from koubai.spec import Trial
+from koubai.study import Study
+from koubai.training import Outcome
+
+SCHEMA = 1
+TABLES = """
+create table trial (id text primary key, spec text not null, file text not null, row integer not null,
+    diverged integer not null, validation_accuracy real, created real not null);
+create table study (id text primary key, name text not null, toml text not null, trials text not null, created real not null);
+"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished trial: its spec, its layers by name and kind, its history, and where its weights lie.
+
+    ``history`` is as in ``training.Outcome``, without the trial axis. ``diverged`` is the step at which it diverged, or 0.
+    """
+
+    trial: Trial
+    layers: tuple[str, ...]
+    kinds: tuple[str, ...]
+    steps: np.ndarray
+    histogram_steps: np.ndarray
+    diverged: int
+    history: dict[str, np.ndarray]
+    environment: dict[str, str]
+    file: Path
+    row: int
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The final weights, named as in the ``state_dict`` of the plain module."""
+        with _opened(self.file) as stack:
+            return {
+                name.removeprefix("weights/"): stack.get_slice(name)[self.row]
+                for name in stack.keys()  # noqa: SIM118 (not a mapping)
+                if name.startswith("weights/")
+            }
+
+    def final(self, name: str) -> float:
+        """The last value of a history's curve; NaN where the trial diverged."""
+        return float(self.history[name][-1])
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    try:
+        with safe_open(file, framework="numpy") as stack:
+            yield stack
+    except (SafetensorError, OSError) as error:
+        raise UserError(
+            f"{file} cannot be read ({error}); run again with --fresh to train its trials anew.",
+            f"{file} を読めません({error})。--fresh を付けて実行し直してください。",
+        ) from None
+
+
+class Store:
+    """A folder of results. Made when first written to; raises ``UserError`` where it cannot be."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @contextmanager
+    def _index(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        path = self.folder / "index.sqlite"
+        try:
+            if write:
+                (self.folder / "stacks").mkdir(parents=True, exist_ok=True)
+            mode = "rwc" if write else "ro"
+            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60)) as index:
+                self._check(index, path, write)
+                with index:
+                    yield index
+        except (OSError, sqlite3.OperationalError) as error:
+            raise UserError(
+                f"The store {self.folder} cannot be used: {error}. Choose another folder with --out.",
+                f"保存先 {self.folder} を使えません({error})。--out で別のフォルダを指定してください。",
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise UserError(f"{path} is not a store's index: {error}.", f"{path} は保存先の索引ではありません({error})。") from None
+
+    def _check(self, index: sqlite3.Connection, path: Path, write: bool) -> None:
+        version = index.execute("pragma user_version").fetchone()[0]
+        if version == 0 and write:
+            index.execute("begin immediate")
+            if index.execute("pragma user_version").fetchone()[0] == 0:
+                for statement in TABLES.split(";"):
+                    index.execute(statement)
+                index.execute(f"pragma user_version = {SCHEMA}")
+            index.commit()
+        elif version != SCHEMA:
+            raise UserError(
+                f"{path} is of version {version}, this Koubai reads {SCHEMA}; choose another folder with --out.",
+                f"{path} は版 {version} です。このKoubaiは版 {SCHEMA} を読みます。--out で別のフォルダを指定してください。",
+            )
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever stored here."""
+        return (self.folder / "index.sqlite").exists()
+
+    def prepare(self) -> None:
+        """Make the store if need be, so that an unusable folder is known before anything is trained."""
+        with self._index(write=True):
+            pass
+
+    def has(self, trials: Iterable[Trial]) -> set[str]:
+        """The ids of those trials that are stored."""
+        if not self.exists:
+            return set()
+        wanted = {trial.id for trial in trials}
+        with self._index() as index:
+            return {id for (id,) in index.execute("select id from trial") if id in wanted}
+
+    def get(self, trials: Sequence[Trial]) -> list[Record]:
+        """The records of those trials that are stored, in the order of ``trials``."""
+        if not self.exists:
+            return []
+        wanted = {trial.id: trial for trial in trials}
+        places: dict[str, list[tuple[int, str]]] = {}
+        with self._index() as index:
+            for id, file, row in index.execute("select id, file, row from trial"):
+                if id in wanted:
+                    places.setdefault(file, []).append((row, id))
+        records: dict[str, Record] = {}
+        for file, rows in places.items():
+            for id, record in self._read(file, rows, wanted):
+                records[id] = record
+        return [records[trial.id] for trial in trials if trial.id in records]
+
+    def _read(self, file: str, rows: list[tuple[int, str]], wanted: dict[str, Trial]) -> Iterator[tuple[str, Record]]:
+        path = self.folder / "stacks" / file
+        with _opened(path) as stack:
+            about = json.loads(stack.metadata()["koubai"])
+            arrays = {name: stack.get_tensor(name) for name in stack.keys() if not name.startswith("weights/")}  # noqa: SIM118
+        history = {name.removeprefix("history/"): value for name, value in arrays.items() if name.startswith("history/")}
+        for row, id in rows:
+            yield id, Record(
+                wanted[id], tuple(about["layers"]), tuple(about["kinds"]), arrays["steps"], arrays["histogram_steps"],
+                int(arrays["diverged"][row]), {name: value[row] for name, value in history.items()},
+                about["environment"], path, row,
+            )  # fmt: skip
+
+    def put(self, outcome: Outcome, device: str) -> None:
+        """Keep what a stack gave: the file first, whole or not at all, then its rows in the index."""
+        about = {
+            "trials": [trial.model_dump(mode="json") for trial in outcome.trials],
+            "layers": outcome.layers,
+            "kinds": outcome.kinds,
+            "environment": environment(device),
+        }
+        arrays = {"steps": outcome.steps, "histogram_steps": outcome.histogram_steps, "diverged": outcome.diverged}
+        arrays |= {f"history/{name}": value for name, value in outcome.history.items()}
+        arrays |= {f"weights/{name}": value for name, value in outcome.weights.items()}
+        content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"koubai": json.dumps(about)})
+        file = hashlib.sha256(content).hexdigest()[:20] + ".safetensors"
+        with self._index(write=True) as index:
+            write_whole(self.folder / "stacks" / file, content)
+            accuracy = outcome.history["validation_accuracy"][:, -1]
+            index.executemany(
+                "insert or replace into trial values (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), time.time())
+                    for row, trial in enumerate(outcome.trials)
+                ],
+            )
+
+    def note(self, study: Study) -> None:
+        """Remember that a study was asked for."""
+        with self._index(write=True) as index:
+            ids = json.dumps([trial.id for trial in study.trials])
+            row = (study.id, study.name, study.to_toml(), ids, time.time())
+            index.execute("insert or replace into study values (?, ?, ?, ?, ?)", row)
+
+    def studies(self) -> list[dict[str, Any]]:
+        """The studies that were asked for, newest first: name, when, how many trials, how many are stored, diverged, the best accuracy."""
+        if not self.exists:
+            return []
+        with self._index() as index:
+            stored = {id: (diverged, best) for id, diverged, best in index.execute("select id, diverged, validation_accuracy from trial")}
+            rows = index.execute("select id, name, toml, trials, created from study order by created desc").fetchall()
+        studies = []
+        for id, name, toml, trials, created in rows:
+            done = [stored[trial] for trial in json.loads(trials) if trial in stored]
+            best = max((accuracy for diverged, accuracy in done if not diverged), default=None)
+            studies.append(
+                {
+                    "id": id, "name": name, "toml": toml, "created": created, "trials": len(json.loads(trials)),
+                    "stored": len(done), "diverged": sum(diverged > 0 for diverged, _ in done), "best": best,
+                }  # fmt: skip
+            )
+        return studies
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def environment(device: str) -> dict[str, str]:
+    """What a result may depend on beside its spec: versions, machine, device, threads, the commit of the source."""
+    import torch
+
+    import koubai
+
+    source = Path(__file__).parent
+    git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return {
+        "koubai": koubai.__version__,
+        "commit": git.stdout.strip() if git.returncode == 0 else "",
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": device,
+        "threads": str(torch.get_num_threads()),
+    }
