@@ -32,6 +32,9 @@ KIND_WORDS = {
     "initializer": Words("initializer", "重みの初期値"),
     "optimizer": Words("optimizer", "最適化手法"),
     "schedule": Words("schedule", "学習率スケジュール"),
+    "normalization": Words("normalization", "正規化"),
+    "penalty": Words("penalty", "正則化"),
+    "dropout": Words("dropout", "ドロップアウト"),
 }
 
 
@@ -150,9 +153,10 @@ Width = Annotated[int, Field(ge=1, le=10**6)]
 class Trial(BaseModel):
     """One training: data, architecture, techniques, hyperparameters, budget and seed.
 
-    ``layers`` are the widths of the hidden layers; the input's width and the number of classes come from the data. ``seed``
-    decides the minibatches and the draws behind the initial weights, and nothing else does. Unknown or impossible
-    values raise ``UserError``.
+    ``layers`` are the widths of the hidden layers; the input's width and the number of classes come from the data. ``batch_norm``
+    says where batch normalization stands in each hidden layer: before or after the activation. ``dropout`` is the share of units left out
+    after each hidden layer. ``layer_rates`` are factors on the learning rate of each dense layer, first to last. ``seed`` decides the
+    minibatches, the dropout masks and the draws behind the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -164,6 +168,10 @@ class Trial(BaseModel):
     optimizer: _chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
     learning_rate: Annotated[float, Field(ge=0)] = 0.1
     schedule: _chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
+    layer_rates: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    batch_norm: Literal["none", "before", "after"] = "none"
+    penalty: _chosen("penalty") = choose("penalty", "none")  # type: ignore[valid-type]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     batch_size: Annotated[int, Field(ge=1)] = 100
     steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
@@ -175,6 +183,25 @@ class Trial(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise sentence(error, Trial.model_fields) from None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Trial:
+        dense = len(self.layers) + 1
+        if self.layer_rates and len(self.layer_rates) != dense:
+            raise _custom(
+                UserError(
+                    f"layer_rates needs one factor for each of the {dense} dense layers, not {len(self.layer_rates)}.",
+                    f"layer_rates には {dense} 個の全結合層それぞれの倍率が必要です({len(self.layer_rates)} 個あります)。",
+                )
+            )
+        if self.batch_norm != "none" and self.batch_size < 2:
+            raise _custom(
+                UserError(
+                    "batch_norm needs a batch_size of at least 2: one sample has no spread.",
+                    "batch_norm には batch_size が2以上必要です。1サンプルでは分散を求められません。",
+                )
+            )
+        return self
 
     @cached_property
     def id(self) -> str:
@@ -240,7 +267,7 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     path = [str(part) for part in first["loc"]]
     field = ".".join(path) or error.title
     if first["type"] == "koubai":
-        return UserError(f"{field}: {context['en']}", f"{field}: {context['ja']}")
+        return UserError(f"{field}: {context['en']}", f"{field}: {context['ja']}") if path else UserError(**context)
     if first["type"] == "extra_forbidden":
         known = Data.model_fields if path[0] == "data" and len(path) > 1 else fields
         return unknown(Words(f"field of {error.title}", f"{error.title} の項目"), path[-1], known)

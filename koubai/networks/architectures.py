@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from koubai.networks.layers import Activation, Dense, Layer
+from koubai.networks.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from koubai.networks.network import Network
-from koubai.spec import Choice, Trial
+from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
 from koubai.streams import generator
 
@@ -23,28 +23,40 @@ def build(trials: Sequence[Trial], features: int, classes: int, device: torch.de
 
 
 def mlp(trials: Sequence[Trial], features: int, classes: int, dtype: torch.dtype, device: torch.device) -> list[Layer]:
-    """Dense layers of the given widths, the activation after each but the last, which has one output a class."""
+    """Dense layers of the given widths and one output a class; after each hidden one its activation, batch normalization before
+    or after that, and dropout, as the trials have them."""
+    first = trials[0]
+    technique = ACTIVATIONS[first.activation.name]
+    numbers = stacked([trial.activation.numbers for trial in trials], dtype, device)
+    rate = stacked([{"rate": trial.dropout} for trial in trials], dtype, device)["rate"]
     layers: list[Layer] = []
-    technique = ACTIVATIONS[trials[0].activation.name]
-    numbers = stacked([trial.activation for trial in trials], dtype, device)
-    for depth, width in enumerate([*trials[0].layers, classes], 1):
-        layers.append(Dense(features, width))
-        layers[-1].label = f"dense {depth}"
+
+    def add(layer: Layer, name: str) -> None:
+        layer.label = name
+        layers.append(layer)
+
+    for depth, width in enumerate(first.layers, 1):
+        add(Dense(features, width), f"dense {depth}")
+        if first.batch_norm == "before":
+            add(BatchNorm(width, len(trials), dtype, device), f"batch_norm {depth}")
+        add(Activation(width, technique, numbers), f"{technique.name} {depth}")
+        if first.batch_norm == "after":
+            add(BatchNorm(width, len(trials), dtype, device), f"batch_norm {depth}")
+        if first.dropout:
+            add(Dropout(width, rate, [trial.seed for trial in trials], depth, device), f"dropout {depth}")
         features = width
-        if depth <= len(trials[0].layers):
-            layers.append(Activation(width, technique, numbers))
-            layers[-1].label = f"{technique.name} {depth}"
+    add(Dense(features, classes), f"dense {len(first.layers) + 1}")
     return layers
 
 
-def stacked(choices: Sequence[Choice], dtype: torch.dtype, device: torch.device) -> dict[str, float | Tensor]:
-    """The numbers of one technique over the trials: a float where all agree, else ``[trial, 1, 1]``."""
-    numbers: dict[str, float | Tensor] = {}
-    for name in choices[0].numbers:
-        values = [choice.numbers[name] for choice in choices]
+def stacked(numbers: Sequence[Mapping[str, float]], dtype: torch.dtype, device: torch.device) -> dict[str, float | Tensor]:
+    """Named numbers over the trials: a float where all agree, else ``[trial, 1, 1]``."""
+    table: dict[str, float | Tensor] = {}
+    for name in numbers[0]:
+        values = [each[name] for each in numbers]
         same = len(set(values)) == 1
-        numbers[name] = values[0] if same else torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
-    return numbers
+        table[name] = values[0] if same else torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
+    return table
 
 
 def initialize(network: Network, trials: Sequence[Trial]) -> None:

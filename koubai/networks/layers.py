@@ -7,26 +7,40 @@ are written in place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from koubai.streams import generator
+from koubai.techniques.dropout import dropout, dropout_backward
+from koubai.techniques.normalization import batch_norm, batch_norm_backward, batch_norm_evaluated, running
 
 if TYPE_CHECKING:
     from koubai.techniques.activations import Activation as Technique
 
 
+class Mode(Enum):
+    """What a forward is for: a training step; the ledger's look (batch statistics, no dropout, nothing kept); or evaluation."""
+
+    TRAIN = "train"
+    PROBE = "probe"
+    EVALUATE = "evaluate"
+
+
 @dataclass
 class Parameter:
-    """A learned tensor of one layer: its shape in one trial, whether penalties act on it, and its views ``[trial, *shape]``."""
+    """A learned tensor of one layer: its shape in one trial, whether penalties act on it, and its start; the network gives it its views ``[trial, *shape]``."""
 
     name: str
     shape: tuple[int, ...]
     decays: bool
-    value: Tensor
-    gradient: Tensor
+    start: float = 0.0
+    value: Tensor = field(default_factory=lambda: torch.empty(0))
+    gradient: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
 class Layer:
@@ -39,8 +53,10 @@ class Layer:
     def __init__(self, features: int) -> None:
         self.features = features
         self.parameters: list[Parameter] = []
+        self.state: dict[str, Tensor] = {}  # what training keeps beside the parameters, trials first
+        self.streams: dict[int, Generator] = {}  # random streams by seed
 
-    def forward(self, x: Tensor, y: Tensor) -> None:
+    def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Write the output for ``x`` into ``y``."""
         raise NotImplementedError
 
@@ -56,12 +72,11 @@ class Dense(Layer):
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__(fan_out)
-        none = torch.empty(0)
-        self.weight = Parameter("weight", (fan_out, fan_in), True, none, none)
-        self.bias = Parameter("bias", (fan_out, 1), False, none, none)
+        self.weight = Parameter("weight", (fan_out, fan_in), True)
+        self.bias = Parameter("bias", (fan_out, 1), False)
         self.parameters = [self.weight, self.bias]
 
-    def forward(self, x: Tensor, y: Tensor) -> None:
+    def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
         torch.baddbmm(self.bias.value, self.weight.value, x, out=y)
 
@@ -83,7 +98,7 @@ class Activation(Layer):
         self.technique, self.numbers = technique, numbers
         self.in_place = technique.needs == "output" and technique.backward_function is not None
 
-    def forward(self, x: Tensor, y: Tensor) -> None:
+    def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = f(x)``."""
         if self.technique.backward_function is None:
             y.copy_(self.technique(x, **self.numbers))
@@ -101,3 +116,72 @@ class Activation(Layer):
             leaf = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.technique(leaf, **self.numbers), leaf, dy)
         dx.copy_(gradient)
+
+
+class BatchNorm(Layer):
+    """Batch normalization of each unit over the samples: by the minibatch in training, by running statistics in evaluation."""
+
+    kind = "normalization"
+
+    def __init__(self, features: int, trials: int, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(features)
+        self.gamma = Parameter("weight", (features, 1), False, start=1.0)
+        self.beta = Parameter("bias", (features, 1), False)
+        self.parameters = [self.gamma, self.beta]
+        self.state = {
+            "running_mean": torch.zeros(trials, features, 1, dtype=dtype, device=device),
+            "running_var": torch.ones(trials, features, 1, dtype=dtype, device=device),
+        }
+        self.normalized = self.inverse = torch.empty(0)
+
+    def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
+        """Normalize, scale and shift; a training step moves the running statistics too."""
+        gamma, beta, seen = self.gamma.value, self.beta.value, (self.state["running_mean"], self.state["running_var"])
+        if mode is Mode.EVALUATE:
+            batch_norm_evaluated(x, gamma, beta, *seen, y)
+            return
+        if self.normalized.shape != x.shape:
+            self.normalized = torch.empty_like(x)
+        mean, variance, self.inverse = batch_norm(x, gamma, beta, y, self.normalized)
+        if mode is Mode.TRAIN:
+            running(mean, variance, *seen, x.shape[2])
+
+    def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
+        """The gradients by scale, shift and input."""
+        into = torch.empty_like(dy) if dx is None else dx
+        batch_norm_backward(dy, self.normalized, self.gamma.value, self.inverse, into, self.gamma.gradient, self.beta.gradient)
+
+
+class Dropout(Layer):
+    """Leaves units out at random in training steps: ``rate`` is a float or one a trial; trials of one seed share their noise."""
+
+    kind = "dropout"
+
+    def __init__(self, features: int, rate: float | Tensor, seeds: Sequence[int], depth: int, device: torch.device) -> None:
+        super().__init__(features)
+        self.rate = rate
+        self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
+        places = list(self.streams)
+        self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
+        self.kept = torch.empty(0)
+
+    def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
+        """Drop and scale in a training step, else pass on."""
+        if mode is not Mode.TRAIN:
+            y.copy_(x)
+            self.kept = torch.empty(0)
+            return
+        if self.kept.shape != x.shape:
+            self.kept = torch.empty_like(x, dtype=torch.bool)
+        draws = [torch.rand(x.shape[1:], generator=stream) for stream in self.streams.values()]
+        noise = torch.stack(draws).to(x.device).index_select(0, self.seed_of)
+        dropout(x, noise, self.rate, y, self.kept)
+
+    def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
+        """The gradient of the units that were kept."""
+        if dx is None:
+            return
+        if self.kept.numel():
+            dropout_backward(dy, self.rate, self.kept, dx)
+        else:
+            dx.copy_(dy)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from koubai.networks.layers import Layer, Parameter
+from koubai.networks.layers import Layer, Mode, Parameter
 
 
 @dataclass
@@ -34,20 +34,20 @@ class Network:
 
     def __init__(self, layers: Sequence[Layer], trials: int, dtype: torch.dtype, device: torch.device) -> None:
         self.layers, self.trials, self.dtype, self.device = list(layers), trials, dtype, device
-        self.parameters = [parameter for layer in self.layers for parameter in layer.parameters]
-        ordered = sorted(self.parameters, key=lambda parameter: not parameter.decays)
-        sizes = [trials * math.prod(parameter.shape) for parameter in ordered]
-        self.decaying = sum(size for size, parameter in zip(sizes, ordered, strict=True) if parameter.decays)
+        self.parameters: list[Parameter] = [parameter for layer in self.layers for parameter in layer.parameters]
+        self.parameters.sort(key=lambda parameter: not parameter.decays)
+        sizes = [trials * math.prod(parameter.shape) for parameter in self.parameters]
+        self.decaying = sum(size for size, parameter in zip(sizes, self.parameters, strict=True) if parameter.decays)
         self.weights = torch.zeros(sum(sizes), dtype=dtype, device=device)
         self.gradients = torch.zeros_like(self.weights)
-        for parameter, value, gradient in zip(ordered, self.views(self.weights), self.views(self.gradients), strict=True):
-            parameter.value, parameter.gradient = value, gradient
+        views = zip(self.parameters, self.views(self.weights), self.views(self.gradients), strict=True)
+        for parameter, value, gradient in views:
+            parameter.value, parameter.gradient = value.fill_(parameter.start), gradient
 
     def views(self, flat: Tensor) -> list[Tensor]:
-        """``flat``, laid out as ``weights`` is, as a view ``[trial, *shape]`` for each parameter, in the order of the layout."""
-        ordered: list[Parameter] = sorted(self.parameters, key=lambda parameter: not parameter.decays)
-        parts = flat.split([self.trials * math.prod(parameter.shape) for parameter in ordered])
-        return [part.view(self.trials, *p.shape) for part, p in zip(parts, ordered, strict=True)]
+        """``flat``, laid out as ``weights`` is, as a view ``[trial, *shape]`` for each of ``parameters``."""
+        parts = flat.split([self.trials * math.prod(parameter.shape) for parameter in self.parameters])
+        return [part.view(self.trials, *p.shape) for part, p in zip(parts, self.parameters, strict=True)]
 
     def allocate(self, samples: int) -> Pass:
         """Buffers for ``samples`` samples a trial."""
@@ -62,12 +62,12 @@ class Network:
         picked = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
         return Pass(samples, values, gradients, picked)
 
-    def forward(self, buffers: Pass, x: Tensor) -> Tensor:
+    def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
         """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``."""
         values = buffers.values
         values[0] = x
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):
-            layer.forward(into, out)
+            layer.forward(into, out, mode)
         return values[-1]
 
     def loss(self, buffers: Pass, labels: Tensor) -> Tensor:

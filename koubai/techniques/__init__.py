@@ -1,23 +1,32 @@
 """The notes as formulas: every technique with its source, its reason and its numbers. Knows nothing of the rest of Koubai."""
 
 from koubai.techniques.activations import ACTIVATIONS, activation
+from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
+from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.techniques.optimizers import OPTIMIZERS, Block, optimizer
+from koubai.techniques.penalties import PENALTIES, penalty
 from koubai.techniques.registry import Number, Technique, Words
 from koubai.techniques.schedules import SCHEDULES, schedule
 
 KINDS = {
     "activation": ACTIVATIONS,
     "initializer": INITIALIZERS,
+    "normalization": NORMALIZATIONS,
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
+    "penalty": PENALTIES,
+    "dropout": DROPOUTS,
 }
 
 __all__ = [
     "ACTIVATIONS",
+    "DROPOUTS",
     "INITIALIZERS",
     "KINDS",
+    "NORMALIZATIONS",
     "OPTIMIZERS",
+    "PENALTIES",
     "SCHEDULES",
     "Block",
     "Number",
@@ -26,5 +35,6 @@ __all__ = [
     "activation",
     "initializer",
     "optimizer",
+    "penalty",
     "schedule",
 ]

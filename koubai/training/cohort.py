@@ -14,8 +14,8 @@ WIDEST = 4096
 def together(trial: Trial) -> Hashable:
     """What trials must have in common to train in one stack: the same shapes and the same functions."""
     return (
-        trial.data, trial.layers, trial.activation.name, trial.optimizer.name,
-        trial.batch_size, trial.steps, trial.dtype,
+        trial.data, trial.layers, trial.activation.name, trial.batch_norm, trial.dropout > 0,
+        trial.optimizer.name, trial.penalty.name, trial.layer_rates, trial.batch_size, trial.steps, trial.dtype,
     )  # fmt: skip
 
 
@@ -43,6 +43,7 @@ def footprint(trial: Trial, features: int, classes: int) -> int:
     """Bytes that one trial adds to a stack: weights, gradients, optimizer's memory and scratch, and a minibatch's values."""
     widths = [features, *trial.layers, classes]
     parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(widths, widths[1:], strict=False))
-    values = trial.batch_size * (features + 3 * sum(widths[1:]))
+    kinds = 3 + 3 * (trial.batch_norm != "none") + 2 * (trial.dropout > 0)
+    values = trial.batch_size * (features + kinds * sum(widths[1:]))
     slots = len(OPTIMIZERS[trial.optimizer.name].slots)
     return (parameters * (3 + slots) + values) * (8 if trial.dtype == "float64" else 4)

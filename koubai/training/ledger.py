@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from koubai.networks.layers import Activation, Dense
+from koubai.networks.layers import Activation, Dense, Mode
 from koubai.training.stack import Stack
 
 BINS = 40
@@ -43,7 +43,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
     network, trials = stack.network, len(stack.trials)
     buffers = stack.buffers_for(len(x))
     labels = y.expand(trials, 1, -1)
-    network.forward(buffers, x.T.expand(trials, -1, -1))
+    network.forward(buffers, x.T.expand(trials, -1, -1), Mode.PROBE)
     network.loss(buffers, labels)
     norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
 

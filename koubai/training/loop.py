@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
-from koubai.networks.layers import Dense
 from koubai.spec import Trial
 from koubai.training.ledger import snapshot, weight_copies
 from koubai.training.stack import Stack
@@ -114,12 +113,13 @@ def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress
             total = total[torch.from_numpy(fine)]
             before = None
         take((total / (stop - start)).cpu().numpy(), before)
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
     for k, layer in enumerate(stack.network.layers):
-        for parameter in layer.parameters if isinstance(layer, Dense) else ():
-            value = np.full((len(trials), *parameter.shape), np.nan, dtype=trials[0].dtype)
-            value[rows] = parameter.value.cpu().numpy()
-            weights[f"{k}.{parameter.name}"] = value
+        tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
+        for name, tensor in tensors.items():
+            value = np.full((len(trials), *tensor.shape[1:]), np.nan, dtype=trials[0].dtype)
+            value[rows] = tensor.cpu().numpy()
+            weights[f"{k}.{name}"] = value
     return Outcome(
         list(trials), [x.label for x in stack.network.layers], [x.kind for x in stack.network.layers],
         np.array(marks), np.array(sorted(histogram_marks)), diverged, history, weights,

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from koubai.data import Dataset
 from koubai.networks import build
+from koubai.networks.architectures import stacked
+from koubai.networks.layers import Dense, Mode
 from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
-from koubai.techniques import OPTIMIZERS, SCHEDULES, Block
+from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 
 CHUNK = 512  # samples that are evaluated at once
 
@@ -64,6 +66,8 @@ class Stack:
         self.batch = torch.empty(len(trials) * first.batch_size, data.features, dtype=dtype, device=device)
         self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
+        self.penalty = PENALTIES[first.penalty.name]
+        self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
         self._make_blocks()
         self._evaluation: dict[int, Pass] = {}
 
@@ -74,8 +78,7 @@ class Stack:
         is updated with its trials' numbers ``[trial, 1, 1]``. The formula is the same.
         """
         network, choices = self.network, [trial.optimizer for trial in self.trials]
-        paces = {(trial.learning_rate, trial.schedule) for trial in self.trials}
-        self.uniform = len(set(choices)) == 1 and len(paces) == 1
+        self.uniform = len({(trial.optimizer, trial.learning_rate, trial.schedule) for trial in self.trials}) == 1
         shape = () if self.uniform else (-1, *[1] * 2)
         few = choices[:1] if self.uniform else choices
         self.numbers = {
@@ -87,17 +90,27 @@ class Stack:
             for view in network.views(slot):
                 view.copy_(self.numbers[start] if isinstance(start, str) else torch.tensor(start))
         runs = [network.weights, network.gradients, *self.slots, torch.empty_like(network.weights)]
-        if self.uniform:
+        factors = self.trials[0].layer_rates
+        if self.uniform and not factors:
             sizes = [network.decaying, network.weights.numel() - network.decaying]
             parts = [run.split(sizes) for run in runs]
             decays = [True, False]
         else:
             parts = [network.views(run) for run in runs]
-            decays = sorted((parameter.decays for parameter in network.parameters), reverse=True)
-        self.blocks = [
+            decays = [parameter.decays for parameter in network.parameters]
+        blocks = [
             Block(weight, gradient, tuple(slots), scratch, decay)
             for (weight, gradient, *slots, scratch), decay in zip(zip(*parts, strict=True), decays, strict=True)
         ]
+        self.paces: list[tuple[float, list[Block]]] = [(1.0, blocks)]
+        if factors:  # a layer's parameters belong to the dense layer that they follow
+            dense = [isinstance(layer, Dense) for layer in network.layers]
+            owner = {id(p): sum(dense[: k + 1]) - 1 for k, layer in enumerate(network.layers) for p in layer.parameters}
+            owners = [owner[id(parameter)] for parameter in network.parameters]
+            self.paces = [
+                (factor, [block for block, owner in zip(blocks, owners, strict=True) if owner == depth])
+                for depth, factor in enumerate(factors)
+            ]
 
     def rates(self, steps: int) -> Tensor:
         """The learning rates of the next ``steps`` steps, float64 ``[step]`` or ``[step, trial, 1, 1]``."""
@@ -114,18 +127,23 @@ class Stack:
     def advance(self, steps: int) -> Tensor:
         """Train ``steps`` steps; the minibatch losses ``[step, trial]``."""
         network, buffers, trials = self.network, self.buffers, len(self.trials)
+        decaying = [parameter for parameter in network.parameters if parameter.decays]
+        weights, gradients = [p.value for p in decaying], [p.gradient for p in decaying]
         picks = self.minibatches.take(steps).index_select(1, self.seed_of).view(steps, -1).to(self.device)
         rates = self.rates(steps)
+        paces = [(rates * factor, blocks) for factor, blocks in self.paces]
         losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
         x = self.batch.view(trials, buffers.samples, -1).transpose(1, 2)
         for step in range(steps):
             torch.index_select(self.x, 0, picks[step], out=self.batch)
             labels = torch.index_select(self.y, 0, picks[step], out=self.labels).view(trials, 1, -1)
-            network.forward(buffers, x)
+            network.forward(buffers, x, Mode.TRAIN)
             losses[step] = network.loss(buffers, labels)
             network.backward(buffers, labels)
+            self.penalty(weights, gradients, **self.penalty_numbers)
             self.t += 1
-            self.optimizer(self.blocks, self.t, rates[step], **self.numbers)
+            for rate, blocks in paces:
+                self.optimizer(blocks, self.t, rate[step], **self.numbers)
         return losses
 
     def buffers_for(self, samples: int) -> Pass:
@@ -144,7 +162,7 @@ class Stack:
             first = min(start, len(x) - size)  # the last chunk reaches back, and its old samples are not counted again
             new = slice(start - first, size)
             labels = y[first : first + size].expand(len(self.trials), 1, -1)
-            outputs = self.network.forward(buffers, x[first : first + size].T.expand(len(self.trials), -1, -1))
+            outputs = self.network.forward(buffers, x[first : first + size].T.expand(len(self.trials), -1, -1), Mode.EVALUATE)
             self.network.loss(buffers, labels)
             loss -= buffers.picked[..., new].sum((1, 2))
             right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
@@ -152,12 +170,15 @@ class Stack:
 
     def subset(self, rows: Sequence[int]) -> Stack:
         """The stack of some of the trials, as they stand."""
-        rest = Stack.__new__(Stack)
-        rest.__init__([self.trials[row] for row in rows], self.data, self.device)  # type: ignore[misc]
+        rest = Stack([self.trials[row] for row in rows], self.data, self.device)
         rest.t = self.t
-        for mine, theirs in zip([self.network.weights, *self.slots], [rest.network.weights, *rest.slots], strict=True):
-            for old, new in zip(self.network.views(mine), rest.network.views(theirs), strict=True):
+        for run, part in zip([self.network.weights, *self.slots], [rest.network.weights, *rest.slots], strict=True):
+            for old, new in zip(self.network.views(run), rest.network.views(part), strict=True):
                 new.copy_(old[list(rows)])
+        for mine, theirs in zip(self.network.layers, rest.network.layers, strict=True):
+            for name, old in mine.state.items():
+                theirs.state[name].copy_(old[list(rows)])
+            theirs.streams = {seed: mine.streams[seed] for seed in theirs.streams}
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]

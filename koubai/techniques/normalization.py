@@ -1,0 +1,70 @@
+"""Batch normalization: each unit's sums, brought to mean 0 and variance 1 over the minibatch, then scaled and shifted.
+
+The functions work on ``[trial, feature, sample]``; scale ``gamma`` and shift ``beta`` are ``[trial, feature, 1]``, learned, and never penalized.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from koubai.techniques.lazy import torch
+from koubai.techniques.registry import Technique, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EPS = 1e-5  # under the square root; PyTorch's default
+MOMENTUM = 0.1  # share of the new batch in the running statistics; PyTorch's default
+
+
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor, normalized: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``normalized = (x - mean) / sqrt(var + eps)``, ``y = gamma normalized + beta``; the mean, the variance and ``1 / sqrt(var + eps)``.
+
+    Mean and (biased) variance are over the samples of the minibatch. Weakness: with few samples a batch they are mostly noise.
+    """
+    mean = x.mean(2, keepdim=True)
+    torch.sub(x, mean, out=normalized)
+    variance = torch.linalg.vector_norm(normalized, dim=2, keepdim=True).square_().div_(x.shape[2])
+    inverse = (variance + EPS).rsqrt_()
+    normalized.mul_(inverse)
+    torch.mul(normalized, gamma, out=y).add_(beta)
+    return mean, variance, inverse
+
+
+def batch_norm_backward(
+    dy: Tensor, normalized: Tensor, gamma: Tensor, inverse: Tensor, dx: Tensor, d_gamma: Tensor, d_beta: Tensor
+) -> None:
+    """``d_beta = sum dy``, ``d_gamma = sum dy n``, ``dx = gamma / sqrt(var + eps) (dy - mean(dy) - n mean(dy n))``, with ``n = normalized``."""
+    samples = dy.shape[2]
+    torch.sum(dy, 2, keepdim=True, out=d_beta)
+    torch.sum(torch.mul(dy, normalized, out=dx), 2, keepdim=True, out=d_gamma)
+    torch.addcmul(dy, normalized, d_gamma, value=-1 / samples, out=dx)
+    dx.sub_(d_beta / samples).mul_(gamma * inverse)
+
+
+def running(mean: Tensor, variance: Tensor, running_mean: Tensor, running_variance: Tensor, samples: int) -> None:
+    """Move the running statistics towards a minibatch's; the variance without bias, as PyTorch keeps it."""
+    running_mean.lerp_(mean, MOMENTUM)
+    running_variance.lerp_(variance * (samples / max(samples - 1, 1)), MOMENTUM)
+
+
+def batch_norm_evaluated(
+    x: Tensor, gamma: Tensor, beta: Tensor, running_mean: Tensor, running_variance: Tensor, y: Tensor
+) -> None:
+    """``y = gamma (x - running mean) / sqrt(running variance + eps) + beta``: one sample no longer depends on the others."""
+    scale = gamma * (running_variance + EPS).rsqrt()
+    torch.mul(x, scale, out=y).add_(beta - running_mean * scale)
+
+
+NORMALIZATIONS = {
+    "batch_norm": Technique(
+        batch_norm,
+        "batch_norm",
+        Words(
+            "Each unit at mean 0 and variance 1 over the minibatch, before or after the activation.",
+            "ミニバッチごとに各ユニットを平均0・分散1にそろえる。活性化の前か後に置く。",
+        ),
+        r"y = \gamma \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \epsilon}} + \beta",
+        "notes, Section 1 (batch normalization); Ioffe and Szegedy 2015, arXiv:1502.03167",
+    )
+}

@@ -1,0 +1,82 @@
+"""Penalties: what is added to the loss to keep weights small. Biases and normalization's parameters are never penalized.
+
+A penalty is called as ``function(weights, gradients, **numbers)`` with lists of ``[trial, ...]`` tensors, one a layer, and adds its own
+gradient to ``gradients``; numbers are floats or ``[trial, 1, 1]``. ``w`` stands for all weights of a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from koubai.techniques.lazy import torch
+from koubai.techniques.registry import Number, Technique, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Value = float | Tensor
+
+PENALTIES: dict[str, Technique] = {}
+
+STRENGTH = Number(0.01, "[0, inf)", Words("lambda: weight of the penalty in the loss", "λ: 損失に占める罰則の重み"))
+
+
+def penalty(
+    name: str, *, formula: str, about: Words, source: str = "", numbers: Mapping[str, Number] | None = None
+) -> Callable[[Callable[..., None]], Technique]:
+    """Register the function below as a penalty; see the module for how it is called."""
+
+    def register(function: Callable[..., None]) -> Technique:
+        PENALTIES[name] = Technique(function, name, about, formula, source, numbers or {})
+        return PENALTIES[name]
+
+    return register
+
+
+@penalty("none", formula="0", about=Words("No penalty.", "正則化なし。"), source="baseline")
+def none(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    """Nothing is added. Weakness: nothing holds the weights."""
+
+
+@penalty(
+    "l2",
+    formula=r"\frac{\lambda}{2} \sum w^2",
+    about=Words("Weight decay: pulls every weight towards 0 by a share of itself.", "荷重減衰。すべての重みを大きさに比例して0に引き寄せる。"),
+    source="notes, Section 3 (L2, weight decay), in the practical form; torch.optim.SGD(weight_decay=...)",
+    numbers={"strength": STRENGTH},
+)
+def l2(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value) -> None:
+    """Gradient ``lambda w``. Weakness: makes weights small, hardly any of them 0."""
+    for w, g in zip(weights, gradients, strict=True):
+        g.addcmul_(w, torch.as_tensor(strength, dtype=w.dtype, device=w.device))
+
+
+@penalty(
+    "l1",
+    formula=r"\lambda \sum |w|",
+    about=Words("Pulls every weight towards 0 by the same amount: many become 0.", "すべての重みを同じ強さで0に引き寄せる。多くが0になる。"),
+    source="notes, Section 3 (L1), in the practical form",
+    numbers={"strength": STRENGTH},
+)
+def l1(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value) -> None:
+    """Gradient ``lambda sign(w)``, 0 at 0. Weakness: a plain gradient step crosses 0 rather than stopping there, so weights hover around it."""
+    for w, g in zip(weights, gradients, strict=True):
+        g.addcmul_(w.sign(), torch.as_tensor(strength, dtype=w.dtype, device=w.device))
+
+
+@penalty(
+    "lp",
+    formula=r"\frac{\lambda}{p} \|w\|_p,\quad \|w\|_p = \Big(\sum |w_i|^p\Big)^{1/p}",
+    about=Words("The notes' general form: the p-norm of all weights together.", "ノートの一般形。全重みのpノルムを加える。"),
+    source="notes, Section 3 (the Lp norm)",
+    numbers={"strength": STRENGTH, "p": Number(2.0, "[1, inf)", Words("which norm", "ノルムの次数"))},
+)
+def lp(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value, p: Value) -> None:
+    """Gradient ``(lambda / p) sign(w) (|w| / |w|_p)^(p - 1)``, 0 at 0. Weakness: its pull does not grow with the weights."""
+    top = torch.stack([w.abs().amax((1, 2)) for w in weights]).amax(0).view(-1, 1, 1)
+    top = torch.where(top > 0, top, 1)  # powers are taken of shares of the largest weight, which neither overflow nor vanish
+    total = sum((w.abs() / top).pow(p).sum((1, 2), keepdim=True) for w in weights)
+    norm = torch.as_tensor(total).clamp_min(torch.finfo(weights[0].dtype).tiny).pow(1 / p)
+    for w, g in zip(weights, gradients, strict=True):
+        g.add_((w.abs() / top / norm).pow(p - 1) * w.sign() * (strength / p))
