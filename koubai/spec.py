@@ -62,7 +62,7 @@ class Choice(BaseModel):
         form = self.compact()
         if isinstance(form, str):
             return form
-        return f"{self.name}({', '.join(f'{k}={v:g}' for k, v in form.items() if k != 'name')})"
+        return f"{self.name}({', '.join(f'{k}={v:.3g}' for k, v in form.items() if k != 'name')})"
 
 
 def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:

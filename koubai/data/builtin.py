@@ -71,6 +71,12 @@ def spirals() -> Arrays:
     return x, y
 
 
+def noise() -> Arrays:
+    """Standard normal inputs, 1,000 x 100, with labels that have nothing to do with them: for looking at signals, not for learning."""
+    draw = np.random.default_rng(0)
+    return draw.standard_normal((1000, 100)), np.arange(1000) % 2
+
+
 _TWO = ("0", "1")
 BUILTIN: dict[str, Source] = {
     "digits": Source(
@@ -84,4 +90,5 @@ BUILTIN: dict[str, Source] = {
     "blobs": Source(blobs, Words("two clouds in the plane", "平面上の2つの点群"), (2,), _TWO),
     "xor": Source(xor, Words("four squares, opposite ones alike", "向かい合う区画が同じクラスの4区画"), (2,), _TWO),
     "spirals": Source(spirals, Words("two spirals in the plane", "平面上の2本の渦"), (2,), _TWO),
+    "noise": Source(noise, Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"), (100,), _TWO),
 }

@@ -1,0 +1,69 @@
+"""Conducting exercises: their studies trained (or asked from the store), their races run, the claims judged on what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from koubai.experiments.catalogue import EXERCISES, Exercise, Race
+from koubai.experiments.claims import CLAIMS
+from koubai.experiments.judging import Evidence, Judged, Observation, needs, test
+from koubai.experiments.landscapes import Path, race
+from koubai.laboratory import run
+from koubai.result import Result
+
+QUICK_SEEDS, QUICK_SHARE = 3, 0.25
+
+Outcome = Result | Sequence[Path]
+
+
+def adapt(exercise: Exercise, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False) -> Exercise:
+    """The exercise with other seeds, steps or data; ``quick`` is a first look: three seeds, a quarter of the steps.
+
+    ``steps`` and ``data`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``.
+    """
+    if isinstance(exercise.runs, Race):
+        return exercise
+    study = exercise.runs
+    if quick:
+        seeds, steps = seeds or QUICK_SEEDS, steps or max(1, round(study.base.steps * QUICK_SHARE))
+    if data and study.base.data.name != "noise":
+        study = study.with_base(**{"data.name": data})
+    if steps and study.base.steps > 1:
+        study = study.with_base(steps=steps)
+    if seeds:
+        study = study.with_seeds(seeds)
+    return Exercise(exercise.name, exercise.title, exercise.about, study, exercise.figures)
+
+
+def conduct(exercises: Iterable[Exercise], **options: Any) -> dict[str, Outcome]:
+    """What each exercise gave, by its name; ``options`` are those of ``laboratory.run``."""
+    outcomes: dict[str, Outcome] = {}
+    for exercise in exercises:
+        if isinstance(exercise.runs, Race):
+            runs = exercise.runs
+            outcomes[exercise.name] = race(runs.landscape, runs.runs, runs.steps, runs.starts)
+        else:
+            outcomes[exercise.name] = run(exercise.runs, **options)
+    return outcomes
+
+
+def judge_all(outcomes: Mapping[str, Outcome]) -> list[Judged]:
+    """The claims that these exercises decide, judged, in the order of the notes."""
+    evidence: Evidence = {name: observations(outcome) for name, outcome in outcomes.items()}
+    return [test(claim, evidence) for claim in CLAIMS.values() if needs([claim]) <= evidence.keys()]
+
+
+def observations(outcome: Outcome) -> Sequence[Observation]:
+    """The single runs of an outcome."""
+    return outcome.records if isinstance(outcome, Result) else outcome
+
+
+def named(names: Sequence[str]) -> list[Exercise]:
+    """The exercises of these names, or all. Raises ``UserError`` for an unknown one."""
+    from koubai.language import Words, unknown
+
+    for name in names:
+        if name not in EXERCISES:
+            raise unknown(Words("exercise", "演習"), name, EXERCISES)
+    return [EXERCISES[name] for name in names] if names else list(EXERCISES.values())

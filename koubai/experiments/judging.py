@@ -1,0 +1,145 @@
+"""Claims put to the test: which runs a claim compares, what came out, and the verdict with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from koubai.experiments.landscapes import Path
+from koubai.experiments.measures import MEASURES
+from koubai.language import Words
+from koubai.spec import Trial
+from koubai.statistics import Claimed, Judgement, Verdict, combine, judge
+from koubai.store import Record
+
+Observation = Record | Path
+Evidence = Mapping[str, Sequence[Observation]]  # exercise -> its runs
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What decides a claim, stated beforehand: two selections of an exercise's runs, a measure, the direction, the smallest
+    difference that matters.
+
+    ``treated`` and ``control`` give fields of the trials (or of a path) and their values; fields left free are all taken together.
+    ``control`` may be a number to compare with.
+    """
+
+    exercise: str
+    treated: Mapping[str, Any]
+    control: Mapping[str, Any] | float
+    measure: str
+    claimed: Claimed
+    smallest: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A conclusion of the notes as data: its words, its section, the techniques it is about, the comparisons that decide it."""
+
+    name: str
+    words: Words
+    section: Words
+    techniques: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A comparison, what was measured of each seed, and how it is judged."""
+
+    comparison: Comparison
+    treated: np.ndarray
+    control: np.ndarray
+    judgement: Judgement
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its findings and the verdict they combine to."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+
+
+def test(claim: Claim, evidence: Evidence) -> Judged:
+    """Judge a claim on the runs of the exercises it needs. Raises ``KeyError`` where an exercise is not in ``evidence``."""
+    findings = []
+    for comparison in claim.comparisons:
+        measure = MEASURES[comparison.measure].function
+        observations = evidence[comparison.exercise]
+        treated = {seed: measure(runs) for seed, runs in select(observations, comparison.treated).items()}
+        if isinstance(comparison.control, Mapping):
+            control = {seed: measure(runs) for seed, runs in select(observations, comparison.control).items()}
+        else:
+            control = dict.fromkeys(treated, float(comparison.control))
+        seeds = sorted(treated.keys() & control.keys())
+        left, right = (np.array([side[seed] for seed in seeds]) for side in (treated, control))
+        findings.append(Finding(comparison, left, right, judge(left, right, comparison.claimed, comparison.smallest)))
+    return Judged(claim, tuple(findings), combine([finding.judgement.verdict for finding in findings]))
+
+
+def needs(claims: Iterable[Claim]) -> set[str]:
+    """The exercises whose runs decide these claims."""
+    return {comparison.exercise for claim in claims for comparison in claim.comparisons}
+
+
+def select(observations: Sequence[Observation], where: Mapping[str, Any]) -> dict[int, list[Observation]]:
+    """The runs that have the given values, by seed. Raises ``LookupError`` where there are none."""
+    wanted = {name: getattr(Trial().replace({name: value}), name) for name, value in where.items() if name in Trial.model_fields}
+    chosen: dict[int, list[Observation]] = {}
+    for observation in observations:
+        if isinstance(observation, Record):
+            fits = all(getattr(observation.trial, name) == value for name, value in wanted.items())
+            seed = observation.trial.seed
+        else:
+            fits = all(getattr(observation, name) == value for name, value in where.items())
+            seed = observation.seed
+        if fits:
+            chosen.setdefault(seed, []).append(observation)
+    if not chosen:
+        raise LookupError(f"no run has {dict(where)}")
+    return chosen
+
+
+def name_of(where: Mapping[str, Any] | float) -> str:
+    """A selection, as a table names it: what is not at a trial's default, or the first of it where everything is."""
+    if not isinstance(where, Mapping):
+        return f"{where:g}"
+    plain, parts = Trial(), []
+    for name, value in where.items():
+        if name in Trial.model_fields:
+            value = getattr(plain.replace({name: value}), name)
+            if value == getattr(plain, name) and name in ("penalty", "dropout") and len(where) > 1:
+                continue
+        named = name in ("learning_rate", "batch_norm", "dropout", "layer_rates")
+        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+        parts.append(f"{name}={shown}" if named else shown)
+    return ", ".join(parts) or "none"
+
+
+def reason(finding: Finding) -> Words:
+    """What came out, in a sentence: both means, the difference with its interval, and what was claimed."""
+    measure, comparison, found = MEASURES[finding.comparison.measure], finding.comparison, finding.judgement
+    left, right = name_of(comparison.treated), name_of(comparison.control)
+    numbers = f"{finding.treated.mean():.3g} / {finding.control.mean():.3g}"
+    span = f"{found.difference:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
+    claimed = {
+        "more": Words(f"claimed: more by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて大きい"),
+        "less": Words(f"claimed: less by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて小さい"),
+        "same": Words(f"claimed: the same within {comparison.smallest:g}", f"主張: 差は {comparison.smallest:g} 以内"),
+        "no less": Words(f"claimed: no less, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて下がらない"),
+        "no more": Words(f"claimed: no more, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて上がらない"),
+    }[comparison.claimed]
+    unit = Words(*(f" {text}" if text else "" for text in measure.unit))
+    more = Words("", "")
+    if found.seeds_needed:
+        more = Words(f"; about {found.seeds_needed} seeds would decide it", f"。約 {found.seeds_needed} シードで決まる見込み")
+    return Words(
+        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} seeds ({claimed.en}){more.en}",
+        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} シード、{claimed.ja}){more.ja}",
+    )

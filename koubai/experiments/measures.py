@@ -1,0 +1,188 @@
+"""What a claim compares: one number from the runs of one seed.
+
+A measure takes the runs that a claim's selection leaves for one seed (one run, or several where an axis was left free,
+such as all learning rates) and gives a float. A diverged trial counts as guessing: accuracy ``1 / classes``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from koubai.experiments.landscapes import LANDSCAPES, Path
+from koubai.language import Words
+from koubai.store import Record
+
+Runs = Sequence[Any]  # of Record or Path
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure, its words and its unit (``""`` for a share or a count without one)."""
+
+    function: Callable[[Runs], float]
+    words: Words
+    unit: Words = Words("", "")
+
+
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(name: str, en: str, ja: str, unit: Words | None = None) -> Callable[[Callable[[Runs], float]], Callable[[Runs], float]]:
+    """Register the function below as a measure."""
+
+    def register(function: Callable[[Runs], float]) -> Callable[[Runs], float]:
+        MEASURES[name] = Measure(function, Words(en, ja), unit or Words("", ""))
+        return function
+
+    return register
+
+
+STEPS = Words("steps", "ステップ")
+DECADES = Words("decades", "桁")
+
+
+def accuracy(record: Record, part: str = "validation") -> float:
+    """Final accuracy; guessing for a trial that diverged."""
+    value = record.final(f"{part}_accuracy")
+    return value if math.isfinite(value) else 1 / len(record.weights()[f"{len(record.layers) - 1}.bias"])
+
+
+def _mean(function: Callable[[Any], float]) -> Callable[[Runs], float]:
+    return lambda runs: float(np.mean([function(run) for run in runs]))
+
+
+@measure("validation accuracy", "validation accuracy at the end", "最終の検証精度")
+def _(runs: Runs) -> float:
+    return _mean(accuracy)(runs)
+
+
+@measure("train accuracy", "training accuracy at the end", "最終の訓練精度")
+def _(runs: Runs) -> float:
+    return _mean(lambda run: accuracy(run, "train"))(runs)
+
+
+@measure("gap", "training minus validation accuracy at the end", "最終の訓練精度と検証精度の差")
+def _(runs: Runs) -> float:
+    return _mean(lambda run: accuracy(run, "train") - accuracy(run))(runs)
+
+
+@measure("best accuracy", "validation accuracy at the best of the learning rates", "最良の学習率での検証精度")
+def _(runs: Runs) -> float:
+    return max(accuracy(run) for run in runs)
+
+
+@measure("range of rates", "learning rates within 5 points of the best accuracy", "最良の精度から5ポイント以内の学習率の幅", DECADES)
+def _(runs: Runs) -> float:
+    """Decades of learning rate, counted in the grid's own spacing."""
+    rates = np.log10([run.trial.learning_rate for run in runs])
+    reached = np.array([accuracy(run) for run in runs])
+    spacing = float(np.diff(np.sort(rates)).min()) if len(rates) > 1 else 1.0
+    return float((reached >= reached.max() - 0.05).sum() * spacing)
+
+
+@measure("attenuation", "gradient at the first layer over the last, at the start", "学習開始時の、最初の層と最後の層の勾配の比", DECADES)
+def _(runs: Runs) -> float:
+    """``log10(|dL/dz_1| / |dL/dz_L|)``, at least -20."""
+    return _mean(lambda run: attenuation(run.history["gradient"][0]))(runs)
+
+
+def attenuation(gradient: np.ndarray) -> float:
+    """``log10`` of the first layer's gradient norm over the last's; -20 where none arrives."""
+    return max(math.log10(gradient[0] / gradient[-1]), -20.0) if gradient[0] > 0 and gradient[-1] > 0 else -20.0
+
+
+@measure("activation factor", "largest factor of an activation on the gradient", "活性化関数が勾配にかける倍率の最大")
+def _(runs: Runs) -> float:
+    """The largest ``|dL/dz| / |dL/da|`` of any layer at any recorded step."""
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no gradient arrives: nothing to measure
+        factors = [
+            run.history["gradient"][:, k - 1] / run.history["gradient"][:, k]
+            for run in runs
+            for k, kind in enumerate(run.kinds)
+            if kind == "activation"
+        ]
+    return float(np.nanmax(factors))
+
+
+@measure("zeros", "share of activations that are exactly 0", "ちょうど0の活性の割合")
+def _(runs: Runs) -> float:
+    return _mean(lambda run: float(run.history["zeros"][-1].mean()))(runs)
+
+
+@measure("small weights", "share of weights under a hundredth of the largest", "最大の重みの100分の1に満たない重みの割合")
+def _(runs: Runs) -> float:
+    def share(run: Record) -> float:
+        weights = [np.abs(value) for value in dense_weights(run)]
+        return float(np.concatenate([(w < w.max() / 100).ravel() for w in weights]).mean())
+
+    return _mean(share)(runs)
+
+
+def dense_weights(record: Record) -> list[np.ndarray]:
+    """The final weight matrices, first to last."""
+    return [value for name, value in record.weights().items() if name.endswith(".weight") and value.shape[1] > 1]
+
+
+@measure("unit spread", "largest difference between two units of a hidden layer", "隠れ層のユニットどうしの最大の差")
+def _(runs: Runs) -> float:
+    return _mean(lambda run: max(float(np.ptp(w, axis=0).max()) for w in dense_weights(run)[:-1]))(runs)
+
+
+@measure("steps to 80%", "steps to 80% validation accuracy", "検証精度80%までのステップ数", STEPS)
+def _(runs: Runs) -> float:
+    """First recorded step at which 80% is reached; the whole budget where it never is."""
+    return _mean(lambda run: first_step(run, 0.8))(runs)
+
+
+def first_step(record: Record, reached: float) -> float:
+    """The step at which the validation accuracy first reaches a value, between two recorded steps by a straight line."""
+    curve = np.nan_to_num(record.history["validation_accuracy"])
+    over = np.flatnonzero(curve >= reached)
+    if not len(over):
+        return float(record.trial.steps)
+    k = int(over[0])
+    if k == 0:
+        return 0.0
+    share = (reached - curve[k - 1]) / (curve[k] - curve[k - 1])
+    return float(record.steps[k - 1] + share * (record.steps[k] - record.steps[k - 1]))
+
+
+@measure("steps to the bottom", "steps until f is below 0.1 for good", "fが0.1未満に落ち着くまでのステップ数", STEPS)
+def _(runs: Runs) -> float:
+    def last_above(path: Path) -> float:
+        above = np.flatnonzero(~(path.values < 0.1))
+        return float(above[-1] + 1) if len(above) else 0.0
+
+    return _mean(last_above)(runs)
+
+
+@measure("height", "f above its lowest value at the end", "最終のfと最小値の差")
+def _(runs: Runs) -> float:
+    return _mean(lambda path: float(path.values[-1] - lowest_value(path.landscape)))(runs)
+
+
+def lowest_value(landscape: str) -> float:
+    """The value at a landscape's lowest point."""
+    import torch
+
+    surface = LANDSCAPES[landscape]
+    return float(surface.value(torch.tensor([surface.lowest], dtype=torch.float64))[0])
+
+
+@measure("global minimum", "share of starts that end in the deeper well", "深い方の井戸に到達した割合")
+def _(runs: Runs) -> float:
+    return _mean(lambda path: float(path.points[-1, 0] < 0))(runs)
+
+
+@measure("steps to leave", "steps until the saddle is left (|y| > 0.7)", "鞍点から離れる(|y| > 0.7)までのステップ数", STEPS)
+def _(runs: Runs) -> float:
+    def leaves(path: Path) -> float:
+        out = np.flatnonzero(np.abs(path.points[:, 1]) > 0.7)
+        return float(out[0]) if len(out) else float(len(path.points) - 1)
+
+    return _mean(leaves)(runs)
