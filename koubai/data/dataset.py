@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from koubai.data.builtin import BUILTIN
+from koubai.data.files import folder_of, idx_folder
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
@@ -37,15 +38,46 @@ class Dataset:
 def load(spec: Data) -> Dataset:
     """The data set that ``spec`` names, split, limited and standardized as it says. Raises ``UserError``.
 
-    The split is stratified and decided by ``spec.split`` alone, so every trial of a study is judged on the same samples.
-    ``spec.samples`` takes the first so many of the shuffled training samples; standardizing is fitted on what is left.
+    A built-in set is split by ``spec.validation``, stratified, as ``spec.split`` decides; a folder that brings its own test samples is
+    validated on those. Every trial of a study is judged on the same samples. ``spec.samples`` takes the first so many of the shuffled
+    training samples; standardizing is fitted on what is left.
     """
+    if spec.name in BUILTIN:
+        source = BUILTIN[spec.name]
+        x, y = source.make()
+        rows, held_out = _split(spec, y)
+        x_train, y_train, x_validation, y_validation = x[rows], y[rows], x[held_out], y[held_out]
+        shape, classes = source.shape, source.classes
+    else:
+        folder = folder_of(spec.name)
+        if folder is None:
+            raise unknown(Words("data set or folder of IDX files", "データセットまたはIDXファイルのフォルダ"), spec.name, BUILTIN)
+        x_train, y_train, x_validation, y_validation = idx_folder(folder)
+        shape = x_train.shape[1:]
+        classes = tuple(map(str, range(max(y_train.max(), y_validation.max()) + 1)))
+        if spec.samples is not None:
+            shuffled = np.random.default_rng(spec.split).permutation(len(y_train))
+            x_train, y_train = x_train[shuffled], y_train[shuffled]
+    if spec.samples is not None:
+        if spec.samples > len(y_train):
+            raise UserError(
+                f"{spec.name} has {len(y_train)} training samples, so samples = {spec.samples} is too many.",
+                f"{spec.name} の訓練サンプルは {len(y_train)} 個です。samples = {spec.samples} は多すぎます。",
+            )
+        x_train, y_train = x_train[: spec.samples], y_train[: spec.samples]
+    x_train, x_validation = (x.reshape(len(x), -1).astype(np.float32) for x in (x_train, x_validation))
+    if spec.standardize:
+        from sklearn.preprocessing import StandardScaler
+
+        scaler = StandardScaler().fit(x_train)
+        x_train, x_validation = scaler.transform(x_train), scaler.transform(x_validation)
+    return Dataset(spec, x_train, y_train.astype(np.int64), x_validation, y_validation.astype(np.int64), classes, shape)
+
+
+def _split(spec: Data, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Stratified rows for training and for validation."""
     from sklearn.model_selection import train_test_split
 
-    if spec.name not in BUILTIN:
-        raise unknown(Words("data set", "データセット"), spec.name, BUILTIN)
-    source = BUILTIN[spec.name]
-    x, y = source.make()
     try:
         rows, held_out = train_test_split(
             np.arange(len(y)), test_size=spec.validation, random_state=spec.split % 2**32, stratify=y
@@ -55,19 +87,4 @@ def load(spec: Data) -> Dataset:
             f"{spec.name}: {len(y)} samples cannot be split with validation = {spec.validation:g}; use 0.1 to 0.5.",
             f"{spec.name}: {len(y)} 個のサンプルは validation = {spec.validation:g} では分割できません。0.1〜0.5にしてください。",
         ) from None
-    if spec.samples is not None:
-        if spec.samples > len(rows):
-            raise UserError(
-                f"{spec.name} has {len(rows)} training samples, so samples = {spec.samples} is too many.",
-                f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
-            )
-        rows = rows[: spec.samples]
-    x = x.astype(np.float32)
-    x_train, x_validation = x[rows], x[held_out]
-    if spec.standardize:
-        from sklearn.preprocessing import StandardScaler
-
-        scaler = StandardScaler().fit(x_train)
-        x_train, x_validation = scaler.transform(x_train), scaler.transform(x_validation)
-    y = y.astype(np.int64)
-    return Dataset(spec, x_train, y[rows], x_validation, y[held_out], source.classes, source.shape)
+    return rows, held_out

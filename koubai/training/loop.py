@@ -15,7 +15,8 @@ from koubai.training.stack import Stack
 
 RECORDS = 32  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
-SAMPLES = 256  # of training and of validation data that a point on the way is measured on; the last point takes all
+SAMPLES = 256  # of training and of validation data that a point on the way is measured on
+LAST = 10_000  # of each that the last point is measured on
 SEGMENT = 128  # steps prepared at once
 
 Progress = Callable[[int, int], None]  # (trials in training, steps done by each since the last call)
@@ -76,7 +77,7 @@ def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress
         point = taken["point"]
         record("loss", point, len(marks), loss)
         for part, (x, y) in {"train": (stack.x, stack.y), "validation": held_out}.items():
-            few = slice(None) if last else slice(SAMPLES)
+            few = slice(LAST if last else SAMPLES)
             for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
                 record(f"{part}_{name}", point, len(marks), value.cpu().numpy())
         for name, found in snapshot(stack, stack.x[probe], stack.y[probe], before, drawn).items():
