@@ -7,7 +7,7 @@ from typing import Any
 
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
-from koubai.experiments.judging import Evidence, Judged, Observation, needs, test
+from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
 from koubai.experiments.landscapes import Path, race
 from koubai.laboratory import run
 from koubai.result import Result
@@ -51,7 +51,7 @@ def conduct(exercises: Iterable[Exercise], **options: Any) -> dict[str, Outcome]
 def judge_all(outcomes: Mapping[str, Outcome]) -> list[Judged]:
     """The claims that these exercises decide, judged, in the order of the notes."""
     evidence: Evidence = {name: observations(outcome) for name, outcome in outcomes.items()}
-    return [test(claim, evidence) for claim in CLAIMS.values() if needs([claim]) <= evidence.keys()]
+    return [decide(claim, evidence) for claim in CLAIMS.values() if needs([claim]) <= evidence.keys()]
 
 
 def observations(outcome: Outcome) -> Sequence[Observation]:

@@ -66,7 +66,7 @@ class Judged:
     verdict: Verdict
 
 
-def test(claim: Claim, evidence: Evidence) -> Judged:
+def decide(claim: Claim, evidence: Evidence) -> Judged:
     """Judge a claim on the runs of the exercises it needs. Raises ``KeyError`` where an exercise is not in ``evidence``."""
     findings = []
     for comparison in claim.comparisons:

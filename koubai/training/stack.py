@@ -16,7 +16,7 @@ from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 
-CHUNK = 512  # samples that are evaluated at once
+CHUNK = 256  # samples that are evaluated at once
 
 
 def first_largest(outputs: Tensor) -> Tensor:

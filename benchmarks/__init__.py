@@ -1,0 +1,1 @@
+"""Koubai beside what a user would otherwise write, measured side by side in one run."""

@@ -1,0 +1,38 @@
+"""What the machine can do: the peak of its matrix products, and the floor that it sets."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+
+def peak(size: int = 2048, repeats: int = 10) -> float:
+    """The best rate of a float32 matrix product, in operations a second."""
+    a, b = torch.randn(size, size), torch.randn(size, size)
+    out = a @ b
+    best = float("inf")
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        torch.mm(a, b, out=out)
+        best = min(best, time.perf_counter() - begun)
+    return 2 * size**3 / best
+
+
+def floor(sizes: Sequence[int], batch: int, rate: float) -> float:
+    """Seconds that the matrix products of one network's step take at ``rate``: forward, backward, no gradient for the input."""
+    products = sum(fan_in * fan_out for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
+    return (6 * products - 2 * sizes[0] * sizes[1]) * batch / rate
+
+
+def name() -> str:
+    """The processor, as the system calls it, and the threads in use."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        model = lines[0].split(":", 1)[1].strip() if lines else model
+    return f"{model}, {torch.get_num_threads()} threads, torch {torch.__version__}"
