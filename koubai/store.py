@@ -24,7 +24,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from koubai.language import UserError
+from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.study import Study
 from koubai.training import Outcome
@@ -34,6 +34,8 @@ TABLES = """
 create table trial (id text primary key, spec text not null, file text not null, row integer not null,
     diverged integer not null, validation_accuracy real, created real not null);
 create table study (id text primary key, name text not null, toml text not null, trials text not null, created real not null);
+create table claim (name text, data text, verdict text not null, en text not null, ja text not null, created real not null,
+    primary key (name, data));
 """
 
 
@@ -217,6 +219,20 @@ class Store:
                 }  # fmt: skip
             )
         return studies
+
+
+    def note_claim(self, name: str, data: str, verdict: str, reason: Words) -> None:
+        """Remember how a claim was judged on a data set."""
+        with self._index(write=True) as index:
+            index.execute("insert or replace into claim values (?, ?, ?, ?, ?, ?)", (name, data, verdict, *reason, time.time()))
+
+    def claims(self) -> dict[tuple[str, str], tuple[str, Words]]:
+        """The verdicts by claim and data set, each with its reason."""
+        if not self.exists:
+            return {}
+        with self._index() as index:
+            rows = index.execute("select name, data, verdict, en, ja from claim order by created").fetchall()
+        return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in rows}
 
 
 def write_whole(path: Path, content: bytes) -> None:
