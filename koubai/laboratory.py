@@ -42,6 +42,8 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     if threads is not None:
+        if threads < 1:
+            raise UserError(f"threads must be at least 1, not {threads}.", f"スレッド数は1以上にしてください: {threads}")
         torch.set_num_threads(threads)
     for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
         check(trial)
@@ -72,10 +74,15 @@ def check(trial: Trial) -> None:
 def device_named(name: str) -> torch.device:
     """The device: ``"auto"`` is a CUDA GPU if there is one. Raises ``UserError`` for a device that is not there."""
     if name not in ("auto", "cpu", "cuda"):
-        raise UserError(f"The device must be auto, cpu or cuda, not {name!r}.", f"デバイスは auto, cpu, cuda のどれかです: {name!r}")
+        raise UserError(
+            f"The device must be auto, cpu or cuda, not {name!r}.", f"デバイスは auto, cpu, cuda のどれかです: {name!r}"
+        )
     there = torch.cuda.is_available()
     if name == "cuda" and not there:
-        raise UserError("There is no CUDA GPU that PyTorch can use; try --device cpu.", "CUDAのGPUが使えません。--device cpu を使ってください。")
+        raise UserError(
+            "There is no CUDA GPU that PyTorch can use; try --device cpu.",
+            "CUDAのGPUが使えません。--device cpu を使ってください。",
+        )
     return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 

@@ -9,9 +9,22 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Literal
 
-from koubai.techniques.registry import Words
+from koubai.techniques.registry import Words as Words
 
 Language = Literal["en", "ja"]
+
+# What users of Keras, scikit-learn and PyTorch call things, and what they are called here.
+HABITS = {
+    "lr": "learning_rate", "eta": "learning_rate", "learning_rate_init": "learning_rate",
+    "epochs": "steps", "iterations": "steps", "max_iter": "steps",
+    "units": "layers", "hidden": "layers", "hidden_layer_sizes": "layers", "hidden_sizes": "layers",
+    "batch": "batch_size", "init": "initializer", "kernel_initializer": "initializer",
+    "opt": "optimizer", "solver": "optimizer", "random_state": "seed", "dataset": "data", "regularizer": "penalty",
+    "mu": "momentum", "rho": "alpha", "beta_1": "beta1", "beta_2": "beta2", "epsilon": "eps",
+    "lambda": "strength", "weight_decay": "strength", "stddev": "std",
+    "logistic": "sigmoid", "linear": "identity", "kaiming": "he", "kaiming_normal": "he", "he_normal": "he",
+    "glorot_normal": "glorot", "xavier_normal": "glorot", "gaussian": "normal", "ridge": "l2", "lasso": "l1",
+}  # fmt: skip
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
@@ -52,7 +65,8 @@ class UserError(Exception):
 def unknown(kind: Words, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not known, with the nearest right one."""
     known = list(known)
-    near = difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], 1, 0.5)
+    habit = HABITS.get(name.lower())
+    near = [habit] if habit in known else difflib.get_close_matches(name.lower(), [choice.lower() for choice in known], 1, 0.5)
     listed = ", ".join(known)
     if near:
         near = [choice for choice in known if choice.lower() == near[0]]

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, sentence
 
+LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
+
 
 class Study(BaseModel):
     """A base trial and axes; it expands into the product of all axes, those of one ``zip`` moving together.
@@ -56,6 +58,11 @@ class Study(BaseModel):
                     f"The axes of one zip must be equally long, not {lengths}.",
                     f"1つの zip の軸は同じ長さにしてください({lengths})。",
                 )
+        if len(self) > LARGEST:
+            raise UserError(
+                f"The axes make {len(self):,} trials; a study has at most {LARGEST:,}.",
+                f"軸の組み合わせは {len(self):,} 試行になります。上限は {LARGEST:,} です。",
+            )
         for name, value in [(n, v) for group in (self.axes, *self.zip) for n, vs in group.items() for v in vs]:
             if "." not in name:
                 self.base.replace({name: value})
@@ -98,9 +105,13 @@ class Study(BaseModel):
         return {name: getattr(trial, name, value) for name, value in self._settings[trial].items()}
 
     def with_base(self, **changes: Any) -> Study:
-        """This study with fields of its base changed; axes over those fields are dropped."""
-        axes = {name: values for name, values in self.axes.items() if name not in changes}
-        zips = tuple(g for g in ({n: v for n, v in group.items() if n not in changes} for group in self.zip) if g)
+        """This study with fields of its base changed; axes over those fields, or over parts of them, are dropped."""
+
+        def stays(axis: str) -> bool:
+            return not any(f"{axis}.".startswith(f"{name}.") or f"{name}.".startswith(f"{axis}.") for name in changes)
+
+        axes = {name: values for name, values in self.axes.items() if stays(name)}
+        zips = tuple(g for g in ({n: v for n, v in group.items() if stays(n)} for group in self.zip) if g)
         return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips)
 
     def with_seeds(self, count: int) -> Study:
@@ -147,9 +158,16 @@ def _table(name: str, given: Any) -> Mapping[str, Any]:
 def _values(name: str, given: Any) -> tuple[Any, ...]:
     """The values of an axis; for ``seed`` a number is that many seeds."""
     if name == "seed" and isinstance(given, int) and not isinstance(given, bool):
-        given = range(max(given, 0))
+        if not 1 <= given <= LARGEST:
+            raise UserError(
+                f"The number of seeds must be from 1 to {LARGEST:,}, not {given}.",
+                f"シードの数は1から {LARGEST:,} までにしてください: {given}",
+            )
+        given = range(given)
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-        raise UserError(f"The axis {name!r} must be a list of values, not {given!r}.", f"軸 {name!r} は値のリストにしてください: {given!r}")
+        raise UserError(
+            f"The axis {name!r} must be a list of values, not {given!r}.", f"軸 {name!r} は値のリストにしてください: {given!r}"
+        )
     values = tuple(given)
     if not values:
         raise UserError(f"The axis {name!r} has no values.", f"軸 {name!r} に値がありません。")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
@@ -11,29 +12,42 @@ from koubai.experiments.judging import Evidence, Judged, Observation, decide, ne
 from koubai.experiments.landscapes import Path, race
 from koubai.laboratory import run
 from koubai.result import Result
+from koubai.study import Study
 
 QUICK_SEEDS, QUICK_SHARE = 3, 0.25
 
 Outcome = Result | Sequence[Path]
 
 
-def adapt(exercise: Exercise, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False) -> Exercise:
-    """The exercise with other seeds, steps or data; ``quick`` is a first look: three seeds, a quarter of the steps.
+def adapt(
+    exercise: Exercise, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False
+) -> Exercise:
+    """The exercise with other seeds, steps or data, as in ``change``.
 
     ``steps`` and ``data`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``.
     """
     if isinstance(exercise.runs, Race):
         return exercise
-    study = exercise.runs
+    base = exercise.runs.base
+    steps, data = (None if base.steps == 1 else steps), (None if base.data.name == "noise" else data)
+    return replace(exercise, runs=change(exercise.runs, seeds=seeds, steps=steps, data=data, quick=quick))
+
+
+def change(
+    study: Study, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False
+) -> Study:
+    """The study with other seeds, steps or data; ``quick`` is a first look: three seeds, a quarter of the steps.
+
+    Raises ``UserError``.
+    """
     if quick:
-        seeds, steps = seeds or QUICK_SEEDS, steps or max(1, round(study.base.steps * QUICK_SHARE))
-    if data and study.base.data.name != "noise":
+        seeds = QUICK_SEEDS if seeds is None else seeds
+        steps = max(1, round(study.base.steps * QUICK_SHARE)) if steps is None else steps
+    if data is not None:
         study = study.with_base(**{"data.name": data})
-    if steps and study.base.steps > 1:
+    if steps is not None:
         study = study.with_base(steps=steps)
-    if seeds:
-        study = study.with_seeds(seeds)
-    return Exercise(exercise.name, exercise.title, exercise.about, study, exercise.figures)
+    return study if seeds is None else study.with_seeds(seeds)
 
 
 def conduct(exercises: Iterable[Exercise], **options: Any) -> dict[str, Outcome]:
