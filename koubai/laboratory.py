@@ -56,7 +56,11 @@ def run(
         for stack in stacks:
             first = stack[0]
             name = f"{study.name}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
-            outcome = train(stack, load(first.data), place, lambda trials, steps, name=name: report(name, trials * steps))
+
+            def count(trials: int, steps: int, name: str = name) -> None:
+                report(name, trials * steps)
+
+            outcome = train(stack, load(first.data), place, count)
             store.put(outcome, device_name(place))
     return Result(study, tuple(store.get(study.trials)))
 

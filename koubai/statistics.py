@@ -50,7 +50,9 @@ def interval(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> t
     return float(low), float(high)
 
 
-def judge(treated: Sequence[float], control: Sequence[float], claimed: Claimed, smallest: float) -> Judgement:
+def judge(
+    treated: Sequence[float] | np.ndarray, control: Sequence[float] | np.ndarray, claimed: Claimed, smallest: float
+) -> Judgement:
     """Judge the claim that ``treated`` is more than, less than or the same as ``control``, seed by seed.
 
     *Supported*: the interval of the paired difference lies beyond ``smallest`` in the claimed direction (for ``"same"``: wholly inside

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -27,7 +27,9 @@ from safetensors.numpy import save
 from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.study import Study
-from koubai.training import Outcome
+
+if TYPE_CHECKING:
+    from koubai.training import Outcome
 
 SCHEMA = 1
 TABLES = """
@@ -106,7 +108,9 @@ class Store:
                 f"保存先 {self.folder} を使えません({error})。--out で別のフォルダを指定してください。",
             ) from None
         except sqlite3.DatabaseError as error:
-            raise UserError(f"{path} is not a store's index: {error}.", f"{path} は保存先の索引ではありません({error})。") from None
+            raise UserError(
+                f"{path} is not a store's index: {error}.", f"{path} は保存先の索引ではありません({error})。"
+            ) from None
 
     def _check(self, index: sqlite3.Connection, path: Path, write: bool) -> None:
         version = index.execute("pragma user_version").fetchone()[0]
@@ -189,7 +193,15 @@ class Store:
             index.executemany(
                 "insert or replace into trial values (?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), time.time())
+                    (
+                        trial.id,
+                        json.dumps(trial.compact()),
+                        file,
+                        row,
+                        int(outcome.diverged[row]),
+                        float(accuracy[row]),
+                        time.time(),
+                    )
                     for row, trial in enumerate(outcome.trials)
                 ],
             )
@@ -206,7 +218,10 @@ class Store:
         if not self.exists:
             return []
         with self._index() as index:
-            stored = {id: (diverged, best) for id, diverged, best in index.execute("select id, diverged, validation_accuracy from trial")}
+            stored = {
+                id: (diverged, best)
+                for id, diverged, best in index.execute("select id, diverged, validation_accuracy from trial")
+            }
             rows = index.execute("select id, name, toml, trials, created from study order by created desc").fetchall()
         studies = []
         for id, name, toml, trials, created in rows:
@@ -214,12 +229,17 @@ class Store:
             best = max((accuracy for diverged, accuracy in done if not diverged), default=None)
             studies.append(
                 {
-                    "id": id, "name": name, "toml": toml, "created": created, "trials": len(json.loads(trials)),
-                    "stored": len(done), "diverged": sum(diverged > 0 for diverged, _ in done), "best": best,
-                }  # fmt: skip
+                    "id": id,
+                    "name": name,
+                    "toml": toml,
+                    "created": created,
+                    "trials": len(json.loads(trials)),
+                    "stored": len(done),
+                    "diverged": sum(diverged > 0 for diverged, _ in done),
+                    "best": best,
+                }
             )
         return studies
-
 
     def note_claim(self, name: str, data: str, verdict: str, reason: Words) -> None:
         """Remember how a claim was judged on a data set."""
