@@ -1,5 +1,7 @@
 """The notes as formulas: every technique with its source, its reason and its numbers. Knows nothing of the rest of Koubai."""
 
+from collections.abc import Mapping
+
 from koubai.techniques.activations import ACTIVATIONS, activation
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
@@ -9,7 +11,7 @@ from koubai.techniques.penalties import PENALTIES, penalty
 from koubai.techniques.registry import Number, Technique, Words
 from koubai.techniques.schedules import SCHEDULES, schedule
 
-KINDS = {
+KINDS: dict[str, Mapping[str, Technique]] = {
     "activation": ACTIVATIONS,
     "initializer": INITIALIZERS,
     "normalization": NORMALIZATIONS,
