@@ -7,7 +7,7 @@ it appear in the specs, the command line, the report and the tests that go over 
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -38,7 +38,8 @@ class Number:
         low, high = (float(end) for end in self.interval[1:-1].split(","))
         above = value >= low if self.interval[0] == "[" else value > low
         below = value <= high if self.interval[-1] == "]" else value < high
-        return above and below and math.isfinite(value) and (not self.whole or value == int(value))
+        finite = abs(value) <= sys.float_info.max  # not math.isfinite, which chokes on an int of 400 digits
+        return above and below and finite and (not self.whole or value == int(value))
 
 
 @dataclass
@@ -56,10 +57,9 @@ class Technique:
         """Call the function."""
         return self.function(*args, **numbers)
 
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]
-        """The docstring of the function, so that ``help`` shows it."""
-        return self.function.__doc__
+    def __post_init__(self) -> None:
+        """Take the function's docstring, so that ``help`` shows it."""
+        self.__doc__ = self.function.__doc__
 
     def defaults(self) -> dict[str, float]:
         """Every number at its default, names of other numbers resolved."""

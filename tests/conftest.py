@@ -1,0 +1,61 @@
+"""What all tests share: one thread of arithmetic, English, hypothesis that draws the same examples every time, and small fixtures."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests' tensors are too small for more, and subprocesses follow
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+from koubai.data import Dataset, load
+from koubai.language import speak
+from koubai.spec import Data
+
+settings.register_profile("same", deadline=None, derandomize=True, database=None, max_examples=40)
+settings.register_profile("explore", deadline=None, max_examples=1000)  # --hypothesis-profile=explore
+settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Messages in English, whatever the machine's locale."""
+    speak("en")
+    yield
+    speak(None)
+
+
+@pytest.fixture(scope="session")
+def cpu() -> torch.device:
+    """The device of the tests."""
+    return torch.device("cpu")
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    """The handwritten digits, split as by default."""
+    return load(Data(name="digits"))
+
+
+@pytest.fixture(scope="session")
+def small() -> Dataset:
+    """Sixty samples of two features in two classes to train on: enough for a step, quick for many."""
+    return load(Data(name="moons", samples=60))
+
+
+@pytest.fixture
+def untouched() -> Iterator[None]:
+    """Fails a test that moved a global random state."""
+    import random
+
+    before = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    yield
+    python, numpy, torchs = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    assert python == before[0]
+    assert all(np.array_equal(old, new) for old, new in zip(before[1], numpy, strict=True))
+    assert torch.equal(torchs, before[2])
