@@ -17,6 +17,7 @@ from koubai.study import Study
 from koubai.training import plan, train
 
 STORE = Path("koubai-store")
+MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
 
 Report = Callable[[str, int], None]  # (what trains, network-steps done since the last call)
 
@@ -42,8 +43,11 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     if threads is not None:
-        if threads < 1:
-            raise UserError(f"threads must be at least 1, not {threads}.", f"スレッド数は1以上にしてください: {threads}")
+        if not 1 <= threads <= MOST_THREADS:
+            raise UserError(
+                f"threads must be from 1 to {MOST_THREADS}, not {threads}.",
+                f"スレッド数は1から {MOST_THREADS} までにしてください: {threads}",
+            )
         torch.set_num_threads(threads)
     for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
         check(trial)
@@ -60,7 +64,8 @@ def run(
             def count(trials: int, steps: int, name: str = name) -> None:
                 report(name, trials * steps)
 
-            outcome = train(stack, load(first.data), place, count)
+            with memory(first):
+                outcome = train(stack, load(first.data), place, count)
             store.put(outcome, device_name(place))
     return Result(study, tuple(store.get(study.trials)))
 
@@ -73,6 +78,21 @@ def check(trial: Trial) -> None:
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
             f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。",
         )
+
+
+@contextmanager
+def memory(trial: Trial) -> Iterator[None]:
+    """Where memory runs out, a ``UserError`` that says what would fit."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        layers = "-".join(map(str, trial.layers))
+        raise UserError(
+            f"Networks of {layers} do not fit into memory; take narrower layers, a smaller batch_size or --width 1.",
+            f"{layers} のネットワークはメモリに収まりません。層の幅か batch_size を小さくするか、--width 1 を試してください。",
+        ) from None
 
 
 def device_named(name: str) -> torch.device:
