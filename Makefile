@@ -1,0 +1,45 @@
+# The habits of this house. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/ready ## train the vanishing-gradient exercise and write koubai-out/vanishing-gradient.html
+	$(BIN)/koubai run
+
+test: lint ## everything: ruff, mypy and all tests
+	$(BIN)/python -m pytest
+
+check: lint ## the quick part: ruff, mypy and the tests that are not slow
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/ready ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/ready ## let ruff put the code in order
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(VENV)/ready ## write docs/techniques.md and docs/commands.md from the code
+	$(BIN)/python -m docs.generate
+
+bench: $(VENV)/ready ## measure against plain PyTorch, NumPy and the machine's peak
+	$(BIN)/python -m benchmarks
+
+clean: ## remove the environment and caches; results in koubai-out stay
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment is made anew where what it holds has changed.
+$(VENV)/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Koubai needs Python 3.11 or newer, not ' + sys.version.split()[0] + '; name one with: make PYTHON=python3.13')"
+	@echo "Installing into $(VENV): a minute or two, the first time."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+.PHONY: help run test check lint format docs bench clean
