@@ -27,7 +27,7 @@ class Outcome:
     """What a stack's training gave. Every array has the trials first.
 
     ``steps`` are the history's points; ``histogram_steps`` those with histograms. ``diverged`` is the step at which a trial's loss stopped
-    being a number, 0 where it never did; its history is NaN from there on. ``history`` and ``weights`` (named as in the
+    being a number, 0 where it never did; its history is NaN from there on, and so are its weights. ``history`` and ``weights`` (named as in the
     ``state_dict`` of the plain module) are described in ``ledger.snapshot`` and ``train``.
     """
 
@@ -69,8 +69,10 @@ def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress
 
     def record(name: str, point: int, count: int, value: np.ndarray) -> None:
         if name not in history:
-            history[name] = np.full((len(trials), count, *value.shape[1:]), np.nan, dtype=np.float64 if name == "gradient" else np.float32)
-        history[name][rows, point] = value
+            dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
+            history[name] = np.full((len(trials), count, *value.shape[1:]), np.nan, dtype=dtype)
+        with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
+            history[name][rows, point] = value
 
     def take(loss: np.ndarray, before: list[torch.Tensor] | None) -> None:
         last, drawn = stack.t == steps, stack.t in histogram_marks
@@ -102,24 +104,28 @@ def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress
             losses = stack.advance(count)
             total += losses.sum(0)
             progress(len(rows), count)
-            lost = ~losses.isfinite()
-            if lost.any():
-                gone = lost.any(0)
-                diverged[rows[gone.cpu().numpy()]] = begun + 1 + lost.int().argmax(0)[gone].cpu().numpy()
+            lost = (~losses.isfinite()).cpu().numpy()
+            gone = lost.any(0) & (diverged[rows] == 0)  # not those lost in an earlier segment
+            diverged[rows[gone]] = begun + 1 + lost.argmax(0)[gone]
         fine = np.flatnonzero(diverged[rows] == 0)
         if len(fine) < len(rows):
             if not len(fine):
                 break
             stack, rows = stack.subset(fine.tolist()), rows[fine]
             total = total[torch.from_numpy(fine)]
-            before = None
+            before = before and [weight[fine.tolist()] for weight in before]
         take((total / (stop - start)).cpu().numpy(), before)
+    late = (diverged == 0) & ~np.isfinite(history["train_loss"][:, -1])  # the last step itself left weights that give no loss
+    diverged[late] = steps
+    for curve in history.values():
+        curve[late, -1] = np.nan
+    kept = diverged[rows] == 0
     weights: dict[str, np.ndarray] = {}
     for k, layer in enumerate(stack.network.layers):
         tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
         for name, tensor in tensors.items():
             value = np.full((len(trials), *tensor.shape[1:]), np.nan, dtype=trials[0].dtype)
-            value[rows] = tensor.cpu().numpy()
+            value[rows[kept]] = tensor.cpu().numpy()[kept]
             weights[f"{k}.{name}"] = value
     return Outcome(
         list(trials), [x.label for x in stack.network.layers], [x.kind for x in stack.network.layers],
