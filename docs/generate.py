@@ -1,0 +1,162 @@
+"""``python -m docs.generate``: writes the pages that the code itself can tell. ``tests/test_docs.py`` holds the pages to it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import koubai.cli
+from koubai.experiments.catalogue import EXERCISES, Exercise, Race
+from koubai.language import Language, language, speak
+from koubai.spec import KIND_WORDS
+from koubai.techniques import KINDS, Number, Technique
+
+HERE = Path(__file__).parent
+MADE = "<!-- Made by `make docs`; change the code, not this page. -->"
+
+ALWAYS = (
+    "data",
+    "layers",
+    "activation",
+    "initializer",
+    "optimizer",
+    "learning_rate",
+    "batch_size",
+    "steps",
+)  # shown though usual
+
+WRITTEN = {  # how a technique of each kind is written in a trial
+    "activation": 'activation = "relu"',
+    "initializer": 'initializer = { name = "normal", std = 0.1 }',
+    "normalization": 'batch_norm = "before"  # or "after" the activation',
+    "optimizer": 'optimizer = { name = "momentum", momentum = 0.95 }',
+    "schedule": 'schedule = "cosine"',
+    "penalty": 'penalty = { name = "l2", strength = 0.001 }',
+    "dropout": "dropout = 0.2",
+}
+
+
+def techniques() -> str:
+    """The page of all techniques: formula, words in both languages, numbers, source."""
+    parts = ["# Techniques / 手法", MADE]
+    for kind, members in KINDS.items():
+        title = f"## {KIND_WORDS[kind].en.capitalize()} / {KIND_WORDS[kind].ja}"
+        parts += [title, f"```toml\n{WRITTEN[kind]}\n```", *(technique(member) for member in members.values())]
+    return "\n\n".join(parts) + "\n"
+
+
+def technique(member: Technique) -> str:
+    """One technique."""
+    lines = [f"- {number(name, one)}" for name, one in member.numbers.items()]
+    source = f"<sub>{member.source}</sub>" if member.source else ""
+    parts = (
+        f"### `{member.name}`",
+        f"```math\n{member.formula}\n```",
+        member.about.en,
+        member.about.ja,
+        "\n".join(lines),
+        source,
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def number(name: str, one: Number) -> str:
+    """One number of a technique: its default, its interval and what it is."""
+    default = one.default if isinstance(one.default, str) else f"{one.default:g}"
+    return f"`{name}` = {default}, {one.interval}: {one.about.en} / {one.about.ja}"
+
+
+def exercises() -> str:
+    """The page of all exercises: words in both languages, and the set-up."""
+    parts = ["# Exercises / 演習", MADE]
+    for one in EXERCISES.values():
+        parts += [f"## `{one.name}`: {one.title.en} / {one.title.ja}", one.about.en, one.about.ja, set_up(one)]
+        parts += [f"```sh\nkoubai run {one.name}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def set_up(one: Exercise) -> str:
+    """What an exercise runs, as a table."""
+    if isinstance(one.runs, Race):
+        race = one.runs
+        rows = {"surface / 曲面": race.landscape, "steps / ステップ": race.steps, "starts / 出発点": race.starts}
+        rows |= {f"`{name}`": f"learning rate / 学習率 {rate:g}" for name, (_, rate) in race.runs.items()}
+    else:
+        study, varied = one.runs, [name for group in (one.runs.axes, *one.runs.zip) for name in group]
+        unusual = study.base.compact()
+        rows = {f"`{name}`": shown(getattr(study.base, name)) for name in (*ALWAYS, *unusual) if name not in varied}
+        rows |= {f"**`{name}`**": listed(values) for name, values in study.axes.items() if name != "seed"}
+        rows |= {" + ".join(f"**`{name}`**" for name in group): listed(zipped(group)) for group in study.zip}
+        rows |= {"seeds / シード": len(study.axes.get("seed", (0,))), "networks / ネットワーク": f"{len(study.trials):,}"}
+    return "| | |\n|---|---|\n" + "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+
+
+def zipped(group: Mapping[str, tuple[Any, ...]]) -> list[str]:
+    """The values of axes that move together."""
+    return [" + ".join(map(shown, row)) for row in zip(*group.values(), strict=True)]
+
+
+def listed(values: Sequence[Any]) -> str:
+    """The values of an axis, the middle of a long one left out."""
+    several = [shown(value) for value in values]
+    return ", ".join(several if len(several) <= 16 else [*several[:3], "...", f"{several[-1]} ({len(several)})"])
+
+
+def shown(value: Any) -> str:
+    """A value as a reader wants it, rounded."""
+    value = value.compact() if hasattr(value, "compact") else value
+    if isinstance(value, Mapping):
+        return f"{value['name']}({', '.join(f'{name}={shown(part)}' for name, part in value.items() if name != 'name')})"
+    if isinstance(value, tuple | list):
+        return "-".join(map(shown, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def commands() -> str:
+    """The page of all commands: what each does and its options, in both languages."""
+    english, japanese = tree("en"), tree("ja")
+    parts = ["# Commands / コマンド", MADE, f"{english.help}\n\n{japanese.help}", options(english, japanese)]
+    for name in english.commands:
+        parts += command(name, english.commands[name], japanese.commands[name])
+    return "\n\n".join(parts) + "\n"
+
+
+def command(name: str, english: Any, japanese: Any) -> list[str]:
+    """One command."""
+    arguments = "".join(f" {one.metavar}" for one in english.params if one.param_type_name == "argument")
+    return [f"## `koubai {name}{arguments}`", english.help, japanese.help, options(english, japanese)]
+
+
+def options(english: Any, japanese: Any) -> str:
+    """The options of a command, as a table."""
+    rows = []
+    for one, other in zip(english.params, japanese.params, strict=True):
+        if one.param_type_name == "option":
+            metavar = f" {one.metavar}" if one.metavar else ""
+            default = f" ({one.default})" if one.default not in (None, False) else ""
+            name = f"{one.opts[0]}{metavar}".replace("|", "\\|")
+            rows.append(f"| `{name}`{default} | {one.help} | {other.help} |")
+    return "| | English | 日本語 |\n|---|---|---|\n" + "\n".join(rows)
+
+
+def tree(choice: Language) -> Any:
+    """The command line in a language: its texts are said at import."""
+    before = language()
+    speak(choice)
+    try:
+        return typer.main.get_command(importlib.reload(koubai.cli).app)
+    finally:
+        speak(before)
+        importlib.reload(koubai.cli)
+
+
+PAGES = {"techniques.md": techniques, "exercises.md": exercises, "commands.md": commands}
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (HERE / name).write_text(page(), encoding="utf-8", newline="\n")
