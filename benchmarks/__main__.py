@@ -91,7 +91,9 @@ def measure(count: int, steps: int, repeats: int, rate: float) -> Row:
     least = floor(sizes, batch, rate)
     return Row(
         f"{count} x 64-40-20-10, batch {batch}, Adam, {steps} steps",
-        *(middle[key] * 1e6 for key in ("koubai", "plain", "numpy")),
+        koubai=middle["koubai"] * 1e6,
+        plain=middle["plain"] * 1e6,
+        numpy=middle["numpy"] * 1e6,
         floor=least * 1e6,
         ratio=statistics.median(ratios),
         ratio_low=min(ratios),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import time
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def peak(size: int = 2048, repeats: int = 10) -> float:
 
 def floor(sizes: Sequence[int], batch: int, rate: float) -> float:
     """Seconds that the matrix products of one network's step take at ``rate``: forward, backward, no gradient for the input."""
-    products = sum(fan_in * fan_out for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
+    products = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
     return (6 * products - 2 * sizes[0] * sizes[1]) * batch / rate
 
 

@@ -1,7 +1,8 @@
-"""The competitors, in full: what a good engineer would write for one network. Each trains ``steps`` steps and returns the seconds it took."""
+"""The competitors, in full: what a good engineer would write for one network. Each trains ``steps`` steps and returns its seconds."""
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 
@@ -14,7 +15,7 @@ def plain_pytorch(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int
     """Modules, ``torch.optim.Adam``, minibatches by indexing, no DataLoader, no logging."""
     features, labels = torch.from_numpy(x), torch.from_numpy(y)
     layers: list[nn.Module] = []
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
@@ -32,7 +33,7 @@ def plain_pytorch(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int
 def numpy_by_hand(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int, steps: int) -> float:
     """The chain rule in NumPy, float32, Adam, as textbooks write it."""
     draw = np.random.default_rng(0)
-    shapes = list(zip(sizes, sizes[1:], strict=False))
+    shapes = list(itertools.pairwise(sizes))
     weights = [(draw.standard_normal(s) * np.sqrt(2 / s[0])).astype(np.float32) for s in shapes]
     biases = [np.zeros(s[1], np.float32) for s in shapes]
     parameters = [*weights, *biases]
@@ -48,7 +49,8 @@ def numpy_by_hand(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int
         p /= p.sum(1, keepdims=True)
         p[np.arange(batch), y[picks]] -= 1
         d = p / batch
-        d_weights, d_biases = [], []
+        d_weights: list[np.ndarray] = []
+        d_biases: list[np.ndarray] = []
         for k in range(len(weights) - 1, -1, -1):
             d_weights.insert(0, values[k].T @ d)
             d_biases.insert(0, d.sum(0))

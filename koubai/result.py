@@ -28,9 +28,7 @@ class Result:
     def groups(self) -> dict[str, list[Record]]:
         """The records by variant, seeds together, in the study's order."""
         found = {record.trial: record for record in self.records}
-        return {
-            label: [found[trial] for trial in trials if trial in found] for label, trials in self.study.variants().items()
-        }
+        return {label: [found[trial] for trial in trials if trial in found] for label, trials in self.study.variants().items()}
 
     def table(self) -> list[dict[str, Any]]:
         """One row a variant: final accuracies with 95% intervals over seeds, attenuation, diverged; see ``report.summary``."""

@@ -90,5 +90,7 @@ BUILTIN: dict[str, Source] = {
     "blobs": Source(blobs, Words("two clouds in the plane", "平面上の2つの点群"), (2,), _TWO),
     "xor": Source(xor, Words("four squares, opposite ones alike", "向かい合う区画が同じクラスの4区画"), (2,), _TWO),
     "spirals": Source(spirals, Words("two spirals in the plane", "平面上の2本の渦"), (2,), _TWO),
-    "noise": Source(noise, Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"), (100,), _TWO),
+    "noise": Source(
+        noise, Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"), (100,), _TWO
+    ),
 }

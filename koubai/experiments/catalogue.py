@@ -108,7 +108,10 @@ _ALL = (
     Exercise(
         "initial-weights",
         Words("Initial weights", "重みの初期値"),
-        Words("A deeper network, and whether its first weights let it train.", "より深いネットワークは、初期値しだいで学習できるか。"),
+        Words(
+            "A deeper network, and whether its first weights let it train.",
+            "より深いネットワークは、初期値しだいで学習できるか。",
+        ),
         _study(
             "initial-weights",
             {"layers": [100] * 4, "batch_size": 128, "learning_rate": 0.01},
@@ -150,7 +153,10 @@ _ALL = (
     Exercise(
         "saddle",
         Words("Optimizers at a saddle", "鞍点と最適化手法"),
-        Words("A flat place that is no minimum: who stays, who leaves?", "最小ではない平らな場所。留まるのは誰か、抜け出すのは誰か。"),
+        Words(
+            "A flat place that is no minimum: who stays, who leaves?",
+            "最小ではない平らな場所。留まるのは誰か、抜け出すのは誰か。",
+        ),
         _race("saddle", 100, sgd=0.1, momentum=0.1, adagrad=0.1, rmsprop=0.1, adam=0.1),
         ("race",),
     ),
@@ -184,7 +190,8 @@ _ALL = (
         "learning-rate",
         Words("Learning rates and schedules", "学習率とスケジュール"),
         Words(
-            "Rates from 1e-4 to 10, held constant and decreased.", "1e-4から10までの学習率を、一定のままと、徐々に下げる場合とで比べる。"
+            "Rates from 1e-4 to 10, held constant and decreased.",
+            "1e-4から10までの学習率を、一定のままと、徐々に下げる場合とで比べる。",
         ),
         _study(
             "learning-rate",

@@ -21,8 +21,7 @@ Evidence = Mapping[str, Sequence[Observation]]  # exercise -> its runs
 
 @dataclass(frozen=True)
 class Comparison:
-    """What decides a claim, stated beforehand: two selections of an exercise's runs, a measure, the direction, the smallest
-    difference that matters.
+    """What decides a claim, stated beforehand: two selections of an exercise's runs, a measure, a direction, the least that matters.
 
     ``treated`` and ``control`` give fields of the trials (or of a path) and their values; fields left free are all taken together.
     ``control`` may be a number to compare with.
@@ -132,8 +131,12 @@ def reason(finding: Finding) -> Words:
         "more": Words(f"claimed: more by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて大きい"),
         "less": Words(f"claimed: less by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて小さい"),
         "same": Words(f"claimed: the same within {comparison.smallest:g}", f"主張: 差は {comparison.smallest:g} 以内"),
-        "no less": Words(f"claimed: no less, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて下がらない"),
-        "no more": Words(f"claimed: no more, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて上がらない"),
+        "no less": Words(
+            f"claimed: no less, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて下がらない"
+        ),
+        "no more": Words(
+            f"claimed: no more, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて上がらない"
+        ),
     }[comparison.claimed]
     unit = Words(*(f" {text}" if text else "" for text in measure.unit))
     more = Words("", "")

@@ -110,7 +110,8 @@ def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, s
         numbers = {key: torch.tensor(value, dtype=torch.float64) for key, value in choice.numbers.items()}
         point = field_.starts(starts)
         slots = tuple(
-            torch.full_like(point, float(numbers[start]) if isinstance(start, str) else start) for start in optimizer.slots.values()
+            torch.full_like(point, float(numbers[start]) if isinstance(start, str) else start)
+            for start in optimizer.slots.values()
         )
         scratch, way = torch.empty_like(point), [point.clone()]
         for t in range(1, steps + 1):

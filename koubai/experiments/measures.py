@@ -32,7 +32,9 @@ class Measure:
 MEASURES: dict[str, Measure] = {}
 
 
-def measure(name: str, en: str, ja: str, unit: Words | None = None) -> Callable[[Callable[[Runs], float]], Callable[[Runs], float]]:
+def measure(
+    name: str, en: str, ja: str, unit: Words | None = None
+) -> Callable[[Callable[[Runs], float]], Callable[[Runs], float]]:
     """Register the function below as a measure."""
 
     def register(function: Callable[[Runs], float]) -> Callable[[Runs], float]:
@@ -76,7 +78,9 @@ def _(runs: Runs) -> float:
     return max(accuracy(run) for run in runs)
 
 
-@measure("range of rates", "learning rates within 5 points of the best accuracy", "最良の精度から5ポイント以内の学習率の幅", DECADES)
+@measure(
+    "range of rates", "learning rates within 5 points of the best accuracy", "最良の精度から5ポイント以内の学習率の幅", DECADES
+)
 def _(runs: Runs) -> float:
     """Decades of learning rate, counted in the grid's own spacing."""
     rates = np.log10([run.trial.learning_rate for run in runs])
@@ -85,7 +89,12 @@ def _(runs: Runs) -> float:
     return float((reached >= reached.max() - 0.05).sum() * spacing)
 
 
-@measure("attenuation", "gradient at the first layer over the last, at the start", "学習開始時の、最初の層と最後の層の勾配の比", DECADES)
+@measure(
+    "attenuation",
+    "gradient at the first layer over the last, at the start",
+    "学習開始時の、最初の層と最後の層の勾配の比",
+    DECADES,
+)
 def _(runs: Runs) -> float:
     """``log10(|dL/dz_1| / |dL/dz_L|)``, at least -20."""
     return _mean(lambda run: attenuation(run.history["gradient"][0]))(runs)

@@ -120,7 +120,8 @@ CLAIMS = (
     Claim(
         "adagrad-saddle",
         Words(
-            "AdaGrad's rate dwindles, so it stalls at saddles.", "AdaGradは学習率が徐々に小さくなり、鞍点問題を引き起こすことがある。"
+            "AdaGrad's rate dwindles, so it stalls at saddles.",
+            "AdaGradは学習率が徐々に小さくなり、鞍点問題を引き起こすことがある。",
         ),
         SECTION,
         ("adagrad", "sgd"),
@@ -151,9 +152,7 @@ CLAIMS = (
     ),
     Claim(
         "adam-unites",
-        Words(
-            "Adam unites the merits of momentum and RMSProp.", "AdamはモメンタムとRMSPropのメリットを併せ持つ。"
-        ),
+        Words("Adam unites the merits of momentum and RMSProp.", "AdamはモメンタムとRMSPropのメリットを併せ持つ。"),
         SECTION,
         ("adam", "momentum", "rmsprop"),
         (
@@ -172,7 +171,14 @@ CLAIMS = (
         SECTION,
         ("momentum", "adagrad", "rmsprop", "adam", "sgd"),
         tuple(
-            Comparison(DATA, by(better, **STUCK, learning_rate=0.01), by("sgd", **STUCK, learning_rate=0.01), "validation accuracy", "more", 0.02)
+            Comparison(
+                DATA,
+                by(better, **STUCK, learning_rate=0.01),
+                by("sgd", **STUCK, learning_rate=0.01),
+                "validation accuracy",
+                "more",
+                0.02,
+            )
             for better in ("momentum", "adagrad", "rmsprop", "adam")
         ),
     ),
