@@ -9,9 +9,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from numbers import Real
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -65,6 +67,20 @@ class Choice(BaseModel):
         return f"{self.name}({', '.join(f'{k}={v:.3g}' for k, v in form.items() if k != 'name')})"
 
 
+def _positive_zero(value: float) -> float:
+    """-0.0 as 0.0: equal trials must have equal hashes."""
+    return value + 0.0
+
+
+def _shown(value: Any) -> str:
+    """A value as a sentence shows it: not longer than a line."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write out integers of thousands of digits
+        text = "..."
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:
     return {k: v for k, v in numbers.items() if k != name}
 
@@ -84,8 +100,8 @@ def choose(kind: str, given: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise _custom(
             UserError(
-                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {given!r}",
-                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {given!r}",
+                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {_shown(given)}",
+                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {_shown(given)}",
             )
         )
     name = given["name"]
@@ -99,15 +115,15 @@ def choose(kind: str, given: Any) -> Any:
         if key not in technique.numbers:
             raise _custom(unknown(Words(f"number of {name}", f"{name} の数値"), key, technique.numbers or ["(none)"]))
         number = technique.numbers[key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not number.accepts(value):
+        if isinstance(value, bool) or not isinstance(value, Real) or not number.accepts(value):
             whole = ("a whole number ", "整数で、") if number.whole else ("", "")
             raise _custom(
                 UserError(
-                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {value!r}.",
-                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {value!r}",
+                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {_shown(value)}.",
+                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {_shown(value)}",
                 )
             )
-        numbers[key] = float(value)
+        numbers[key] = _positive_zero(float(value))
     return Choice(kind=kind, name=name, numbers=technique.complete(numbers))
 
 
@@ -148,6 +164,7 @@ class Data(BaseModel):
 
 
 Width = Annotated[int, Field(ge=1, le=10**6)]
+Rate = Annotated[float, Field(ge=0), AfterValidator(_positive_zero)]
 
 
 class Trial(BaseModel):
@@ -156,7 +173,8 @@ class Trial(BaseModel):
     ``layers`` are the widths of the hidden layers; the input's width and the number of classes come from the data. ``batch_norm``
     says where batch normalization stands in each hidden layer: before or after the activation. ``dropout`` is the share of units left out
     after each hidden layer. ``layer_rates`` are factors on the learning rate of each dense layer, first to last. ``seed`` decides the
-    minibatches, the dropout masks and the draws behind the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
+    minibatches, the dropout masks and the draws behind the initial weights, and nothing else does. Unknown or impossible values
+    raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -166,18 +184,18 @@ class Trial(BaseModel):
     activation: _chosen("activation") = choose("activation", "relu")  # type: ignore[valid-type]
     initializer: _chosen("initializer") = choose("initializer", "he")  # type: ignore[valid-type]
     optimizer: _chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
-    learning_rate: Annotated[float, Field(ge=0)] = 0.1
+    learning_rate: Rate = 0.1
     schedule: _chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
-    layer_rates: tuple[Annotated[float, Field(ge=0)], ...] = ()
+    layer_rates: tuple[Rate, ...] = ()
     batch_norm: Literal["none", "before", "after"] = "none"
     penalty: _chosen("penalty") = choose("penalty", "none")  # type: ignore[valid-type]
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    dropout: Annotated[Rate, Field(lt=1)] = 0.0
     batch_size: Annotated[int, Field(ge=1)] = 100
     steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "float64"] = "float32"
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, /, **fields: Any) -> None:
         """Validate ``fields``; raises ``UserError`` with one sentence."""
         try:
             super().__init__(**fields)
@@ -216,16 +234,11 @@ class Trial(BaseModel):
     def replace(self, changes: Mapping[str, Any]) -> Trial:
         """This trial with ``changes``: fields by name, or one number of a technique as ``"optimizer.momentum"``."""
         fields = self.model_dump()
-        for path, value in changes.items():
+        for path, value in sorted(changes.items(), key=lambda change: "." in change[0]):  # a field before its parts
             head, _, tail = path.partition(".")
             if head not in Trial.model_fields:
                 raise unknown(Words("field of a trial", "試行の項目"), head, Trial.model_fields)
-            if not tail:
-                fields[head] = value
-            elif isinstance(fields[head], Mapping):
-                fields[head] = {**fields[head], tail: value}
-            else:
-                raise UserError(f"{head!r} has no parts, so {path!r} means nothing.", f"{head!r} に {tail!r} はありません。")
+            fields[head] = {**_parts(head, tail, fields[head]), tail: value} if tail else value
         return Trial(**fields)
 
     def compact(self) -> dict[str, Any]:
@@ -238,6 +251,19 @@ class Trial(BaseModel):
         return fields
 
 
+def _parts(field: str, part: str, value: Any) -> Mapping[str, Any]:
+    """A field's value as a table, of which ``part`` is to be changed."""
+    if isinstance(value, Choice):
+        return _flat(value)
+    if isinstance(value, Data):
+        return value.model_dump()
+    if isinstance(value, str) and field in (*KIND_WORDS, "data"):
+        return {"name": value}
+    if isinstance(value, Mapping):
+        return value
+    raise UserError(f"{field!r} has no parts, so '{field}.{part}' means nothing.", f"{field!r} に {part!r} はありません。")
+
+
 _SENTENCES = {
     "extra_forbidden": None,
     "missing": Words("{field} is missing", "{field} がありません"),
@@ -248,6 +274,7 @@ _SENTENCES = {
     "finite_number": Words("{field} must be a finite number, not {input}", "{field} は有限の数にしてください: {input}"),
     "literal_error": Words("{field} must be {expected}, not {input}", "{field} は {expected} のどれかにしてください: {input}"),
     "too_long": Words("{field} is too long", "{field} が長すぎます"),
+    "string_too_short": Words("{field} must not be empty", "{field} を空にはできません"),
 }
 _TYPES = {
     "int": Words("a whole number", "整数"),
@@ -271,11 +298,9 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     if first["type"] == "extra_forbidden":
         known = Data.model_fields if path[0] == "data" and len(path) > 1 else fields
         return unknown(Words(f"field of {error.title}", f"{error.title} の項目"), path[-1], known)
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 60 else shown[:57] + "..."
     words = _SENTENCES.get(first["type"])
     if words is None:
         kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
         words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
-    filled = [text.format(**{**context, "field": field, "input": shown}) for text in words]
+    filled = [text.format(**{**context, "field": field, "input": _shown(first["input"])}) for text in words]
     return UserError(filled[0] + ".", filled[1] + "。")

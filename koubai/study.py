@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -31,7 +32,7 @@ class Study(BaseModel):
     axes: dict[str, tuple[Any, ...]] = {}
     zip: tuple[dict[str, tuple[Any, ...]], ...] = ()
 
-    def __init__(self, base: Trial | Mapping[str, Any] | None = None, **fields: Any) -> None:
+    def __init__(self, /, base: Trial | Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Validate; ``base`` is a ``Trial`` or a table of its fields."""
         base = Trial() if base is None else base if isinstance(base, Trial) else Trial(**_table("base", base))
         axes = {name: _values(name, values) for name, values in _table("axes", fields.pop("axes", {})).items()}
@@ -39,7 +40,9 @@ class Study(BaseModel):
         zips = [zips] if isinstance(zips, Mapping) else zips
         if not isinstance(zips, Sequence) or isinstance(zips, str):
             raise UserError("zip must be a list of tables of axes.", "zip は軸の表のリストにしてください。")
-        zips = tuple({name: _values(name, values) for name, values in _table("zip", group).items()} for group in zips)
+        zips = tuple(
+            {name: _values(name, values) for name, values in _table("zip", group).items()} for group in zips if group != {}
+        )
         try:
             super().__init__(base=base, axes=axes, zip=zips, **fields)
         except ValidationError as error:
@@ -64,8 +67,11 @@ class Study(BaseModel):
                 f"軸の組み合わせは {len(self):,} 試行になります。上限は {LARGEST:,} です。",
             )
         for name, value in [(n, v) for group in (self.axes, *self.zip) for n, vs in group.items() for v in vs]:
-            if "." not in name:
+            try:
                 self.base.replace({name: value})
+            except UserError:  # not beside the base, but perhaps beside the other axes: the trials themselves decide
+                len(self.trials)
+                return
 
     def __len__(self) -> int:
         """How many combinations the axes make."""
@@ -94,11 +100,17 @@ class Study(BaseModel):
 
     def variants(self) -> dict[str, list[Trial]]:
         """The trials by variant, seeds together: ``{"sigmoid, xavier": [seed 0, seed 1, ...]}``."""
-        groups: dict[str, list[Trial]] = {}
-        for trial, setting in self._settings.items():
-            label = ", ".join(_label(name, getattr(trial, name, value)) for name, value in setting.items() if name != "seed")
-            groups.setdefault(label or "base", []).append(trial)
-        return groups
+        groups: dict[tuple[tuple[str, Any], ...], list[Trial]] = {}
+        for trial in self.trials:
+            variant = tuple((name, value) for name, value in self.setting(trial).items() if name != "seed")
+            groups.setdefault(variant, []).append(trial)
+        labelled: dict[str, list[Trial]] = {}
+        alike: Counter[str] = Counter()  # numbers may be too near each other for the digits that a label shows
+        for variant, trials in groups.items():
+            label = ", ".join(itertools.starmap(_label, variant)) or "base"
+            alike[label] += 1
+            labelled[label if alike[label] == 1 else f"{label} #{alike[label]}"] = trials
+        return labelled
 
     def setting(self, trial: Trial) -> dict[str, Any]:
         """The values of the axes that made ``trial``."""
@@ -141,7 +153,10 @@ class Study(BaseModel):
 
         try:
             table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # beside TOMLDecodeError: integers of thousands of digits, brackets ever deeper
             raise UserError(f"{source} is not valid TOML: {error}.", f"{source} はTOMLとして読めません: {error}。") from None
         try:
             return cls(**table)
@@ -168,9 +183,11 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
         raise UserError(
             f"The axis {name!r} must be a list of values, not {given!r}.", f"軸 {name!r} は値のリストにしてください: {given!r}"
         )
-    values = tuple(given)
+    values = tuple(value.tolist() if hasattr(value, "tolist") else value for value in given)  # numpy's numbers as Python's
     if not values:
         raise UserError(f"The axis {name!r} has no values.", f"軸 {name!r} に値がありません。")
+    if None in values:
+        raise UserError(f"None is no value for the axis {name!r}.", f"None は軸 {name!r} の値になりません。")
     return values
 
 

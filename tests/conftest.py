@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tests' tensors are too small for more, and subprocesses follow
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch is imported: tests' tensors are too small for more, and subprocesses follow
 
 from collections.abc import Iterator
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from koubai.networks.layers import Activation, BatchNorm, Dense, Dropout, Layer
 from koubai.networks.network import Network
 from koubai.spec import Trial
-from koubai.techniques import ACTIVATIONS, INITIALIZERS
 from koubai.streams import generator
+from koubai.techniques import ACTIVATIONS, INITIALIZERS
 
 
 def build(trials: Sequence[Trial], features: int, classes: int, device: torch.device) -> Network:
@@ -23,8 +23,10 @@ def build(trials: Sequence[Trial], features: int, classes: int, device: torch.de
 
 
 def mlp(trials: Sequence[Trial], features: int, classes: int, dtype: torch.dtype, device: torch.device) -> list[Layer]:
-    """Dense layers of the given widths and one output a class; after each hidden one its activation, batch normalization before
-    or after that, and dropout, as the trials have them."""
+    """Dense layers of the given widths and one output a class.
+
+    After each hidden one stand its activation, batch normalization before or after that, and dropout, as the trials have them.
+    """
     first = trials[0]
     technique = ACTIVATIONS[first.activation.name]
     numbers = stacked([trial.activation.numbers for trial in trials], dtype, device)

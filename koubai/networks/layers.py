@@ -33,7 +33,10 @@ class Mode(Enum):
 
 @dataclass
 class Parameter:
-    """A learned tensor of one layer: its shape in one trial, whether penalties act on it, and its start; the network gives it its views ``[trial, *shape]``."""
+    """A learned tensor of one layer: its shape in one trial, whether penalties act on it, and its start.
+
+    The network gives it its views ``[trial, *shape]``.
+    """
 
     name: str
     shape: tuple[int, ...]

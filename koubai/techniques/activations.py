@@ -1,4 +1,4 @@
-"""Activation functions: what a layer does to its sums, and what that does to the gradient on its way down.
+r"""Activation functions: what a layer does to its sums, and what that does to the gradient on its way down.
 
 A function is called as ``function(x, y, **numbers)`` and writes into ``y``; its backward, written beside it, is called
 as ``backward(dy, x, y, dx, **numbers)`` and writes ``dx = f'(x) * dy``. Both work in any shape; a number is a float or a
@@ -125,9 +125,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor) -> None:
     derivative=r"1 - f^2 \le 1",
     bounds=(-1, 1),
     needs="output",
-    about=Words(
-        "Like the sigmoid but centred on 0, with a slope of up to 1.", "シグモイドに似るが0を中心とし、傾きは最大1。"
-    ),
+    about=Words("Like the sigmoid but centred on 0, with a slope of up to 1.", "シグモイドに似るが0を中心とし、傾きは最大1。"),
     source="notes, Section 1 (Xavier's initial weights)",
 )
 def tanh(x: Tensor, y: Tensor) -> None:
@@ -207,7 +205,10 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor, *, alpha: Value = 1.0) -> No
     module="GELU",
     formula=r"x\,\Phi(x)",
     derivative=r"\Phi(x) + x\,\varphi(x)",
-    about=Words("x times the normal distribution's share below x; the habit in transformers.", "xに正規分布の累積確率を掛ける。Transformerの定番。"),
+    about=Words(
+        "x times the normal distribution's share below x; the habit in transformers.",
+        "xに正規分布の累積確率を掛ける。Transformerの定番。",
+    ),
     source="Hendrycks and Gimpel 2016, arXiv:1606.08415",
 )
 def gelu(x: Tensor, y: Tensor) -> None:

@@ -1,8 +1,8 @@
 """Initial weights: how large the first numbers are decides whether signals and gradients live through the layers.
 
 An initializer is called as ``function(normal, fan_in, fan_out, **numbers)`` with standard normal draws of a weight's shape
-``[out, in]`` (``[out, in, height, width]`` for a convolution) and returns the weight. All of them start from the same draws, so two trials of one
-seed differ by the formula alone. Biases start at 0.
+``[out, in]`` (``[out, in, height, width]`` for a convolution) and returns the weight. All of them start from the same draws, so
+two trials of one seed differ by the formula alone. Biases start at 0.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def initializer(
 @initializer(
     "zeros",
     formula="0",
-    about=Words("All weights 0: every unit of a layer stays equal, nothing is learned.", "すべて0。層の中のユニットが等しいままで、学習が進まない。"),
+    about=Words(
+        "All weights 0: every unit of a layer stays equal, nothing is learned.",
+        "すべて0。層の中のユニットが等しいままで、学習が進まない。",
+    ),
     source="notes, review question 3",
 )
 def zeros(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
@@ -47,7 +50,9 @@ def zeros(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
     "constant",
     formula="c",
     numbers={"value": Number(0.1, about=Words("the value of every weight", "すべての重みの値"))},
-    about=Words("All weights equal: units of a layer cannot become different.", "すべて同じ値。層の中のユニットが同じ動きをする。"),
+    about=Words(
+        "All weights equal: units of a layer cannot become different.", "すべて同じ値。層の中のユニットが同じ動きをする。"
+    ),
     source="notes, review question 3",
 )
 def constant(normal: Tensor, fan_in: int, fan_out: int, *, value: float = 0.1) -> Tensor:
@@ -70,7 +75,10 @@ def normal(normal: Tensor, fan_in: int, fan_out: int, *, std: float = 0.01) -> T
 @initializer(
     "xavier",
     formula=r"\mathcal{N}(0, 1) / \sqrt{n_{in}}",
-    about=Words("Keeps the spread of signals from layer to layer for sigmoid and tanh.", "シグモイドやtanhで、層を越えて信号の広がりを保つ。"),
+    about=Words(
+        "Keeps the spread of signals from layer to layer for sigmoid and tanh.",
+        "シグモイドやtanhで、層を越えて信号の広がりを保つ。",
+    ),
     source="notes, Section 1 (Xavier); Glorot and Bengio 2010, in the notes' form",
 )
 def xavier(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
@@ -81,7 +89,10 @@ def xavier(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
 @initializer(
     "glorot",
     formula=r"\mathcal{N}(0, 1)\,\sqrt{2 / (n_{in} + n_{out})}",
-    about=Words("Xavier's weights as published: a compromise between forward and backward signals.", "論文どおりのXavier。順伝播と逆伝播の両方の折衷。"),
+    about=Words(
+        "Xavier's weights as published: a compromise between forward and backward signals.",
+        "論文どおりのXavier。順伝播と逆伝播の両方の折衷。",
+    ),
     source="Glorot and Bengio 2010; torch.nn.init.xavier_normal_",
 )
 def glorot(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:

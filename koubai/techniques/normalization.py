@@ -1,6 +1,7 @@
 """Batch normalization: each unit's sums, brought to mean 0 and variance 1 over the minibatch, then scaled and shifted.
 
-The functions work on ``[trial, feature, sample]``; scale ``gamma`` and shift ``beta`` are ``[trial, feature, 1]``, learned, and never penalized.
+The functions work on ``[trial, feature, sample]``; scale ``gamma`` and shift ``beta`` are ``[trial, feature, 1]``,
+learned, and never penalized.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor, normalized: Te
 def batch_norm_backward(
     dy: Tensor, normalized: Tensor, gamma: Tensor, inverse: Tensor, dx: Tensor, d_gamma: Tensor, d_beta: Tensor
 ) -> None:
-    """``d_beta = sum dy``, ``d_gamma = sum dy n``, ``dx = gamma / sqrt(var + eps) (dy - mean(dy) - n mean(dy n))``, with ``n = normalized``."""
+    """``d_beta = sum dy``, ``d_gamma = sum dy n``, ``dx = gamma / sqrt(var + eps) (dy - mean(dy) - n mean(dy n))``.
+
+    ``n`` is ``normalized``.
+    """
     samples = dy.shape[2]
     torch.sum(dy, 2, keepdim=True, out=d_beta)
     torch.sum(torch.mul(dy, normalized, out=dx), 2, keepdim=True, out=d_gamma)

@@ -161,14 +161,15 @@ def rmsprop(blocks: Sequence[Block], t: int, rate: Tensor, *, alpha: Tensor, eps
     "adam",
     formula=r"m_t = \beta_1 m_{t-1} + (1 - \beta_1) g,\quad v_t = \beta_2 v_{t-1} + (1 - \beta_2) g^2,\quad "
     r"w \leftarrow w - \varepsilon \frac{\hat m_t}{\sqrt{\hat v_t} + \epsilon}",
-    about=Words("Momentum's and RMSProp's averages together, bias corrected.", "モメンタムとRMSPropの移動平均を合わせ、偏りを補正したもの。"),
+    about=Words(
+        "Momentum's and RMSProp's averages together, bias corrected.",
+        "モメンタムとRMSPropの移動平均を合わせ、偏りを補正したもの。",
+    ),
     source="notes, Section 2 (Adam); Kingma and Ba 2014, arXiv:1412.6980",
     numbers={"beta1": BETA1, "beta2": BETA2, "eps": EPS},
     slots={"m": 0.0, "v": 0.0},
 )
-def adam(
-    blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor
-) -> None:
+def adam(blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor) -> None:
     """``w -= rate m_hat / (sqrt(v_hat) + eps)``, ``m_hat = m / (1 - beta1^t)``, ``v_hat = v / (1 - beta2^t)``.
 
     With ``c = sqrt(1 - beta2^t)`` that is ``rate c / (1 - beta1^t)`` times ``m / (sqrt(v) + eps c)``, which saves two passes.
@@ -192,7 +193,13 @@ def adam(
         "beta1": BETA1,
         "beta2": BETA2,
         "eps": EPS,
-        "weight_decay": Number(0.01, "[0, inf)", Words("lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)")),
+        "weight_decay": Number(
+            0.01,
+            "[0, inf)",
+            Words(
+                "lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)"
+            ),
+        ),
     },
     slots={"m": 0.0, "v": 0.0},
 )

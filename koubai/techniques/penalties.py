@@ -42,7 +42,10 @@ def none(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
 @penalty(
     "l2",
     formula=r"\frac{\lambda}{2} \sum w^2",
-    about=Words("Weight decay: pulls every weight towards 0 by a share of itself.", "荷重減衰。すべての重みを大きさに比例して0に引き寄せる。"),
+    about=Words(
+        "Weight decay: pulls every weight towards 0 by a share of itself.",
+        "荷重減衰。すべての重みを大きさに比例して0に引き寄せる。",
+    ),
     source="notes, Section 3 (L2, weight decay), in the practical form; torch.optim.SGD(weight_decay=...)",
     numbers={"strength": STRENGTH},
 )
@@ -55,12 +58,18 @@ def l2(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Valu
 @penalty(
     "l1",
     formula=r"\lambda \sum |w|",
-    about=Words("Pulls every weight towards 0 by the same amount: many become 0.", "すべての重みを同じ強さで0に引き寄せる。多くが0になる。"),
+    about=Words(
+        "Pulls every weight towards 0 by the same amount: many become 0.",
+        "すべての重みを同じ強さで0に引き寄せる。多くが0になる。",
+    ),
     source="notes, Section 3 (L1), in the practical form",
     numbers={"strength": STRENGTH},
 )
 def l1(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value) -> None:
-    """Gradient ``lambda sign(w)``, 0 at 0. Weakness: a plain gradient step crosses 0 rather than stopping there, so weights hover around it."""
+    """Gradient ``lambda sign(w)``, 0 at 0.
+
+    Weakness: a plain gradient step crosses 0 rather than stopping there, so weights hover around it.
+    """
     for w, g in zip(weights, gradients, strict=True):
         g.addcmul_(w.sign(), torch.as_tensor(strength, dtype=w.dtype, device=w.device))
 

@@ -7,7 +7,7 @@ it appear in the specs, the command line, the report and the tests that go over 
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -35,11 +35,14 @@ class Number:
 
     def accepts(self, value: float) -> bool:
         """Whether ``value`` is finite, whole where it must be, and inside the interval."""
+        try:
+            value = float(value)
+        except OverflowError:  # an integer of hundreds of digits
+            return False
         low, high = (float(end) for end in self.interval[1:-1].split(","))
         above = value >= low if self.interval[0] == "[" else value > low
         below = value <= high if self.interval[-1] == "]" else value < high
-        finite = abs(value) <= sys.float_info.max  # not math.isfinite, which chokes on an int of 400 digits
-        return above and below and finite and (not self.whole or value == int(value))
+        return above and below and math.isfinite(value) and (not self.whole or value == int(value))
 
 
 @dataclass

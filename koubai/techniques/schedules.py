@@ -84,9 +84,13 @@ def inverse_time(t: Tensor, total: int, *, decay: float) -> Tensor:
 @schedule(
     "cosine",
     formula=r"\tfrac12 \left(1 + \cos \frac{\pi (t - w)}{T - w}\right)",
-    about=Words("Half a cosine from the full rate to 0, after an optional warm-up.", "余弦の半周期で0まで下げる。ウォームアップも可。"),
+    about=Words(
+        "Half a cosine from the full rate to 0, after an optional warm-up.", "余弦の半周期で0まで下げる。ウォームアップも可。"
+    ),
     source="Loshchilov and Hutter 2016, arXiv:1608.03983",
-    numbers={"warmup": Number(0, "[0, inf)", Words("steps of linear warm-up first", "最初に直線的に上げるステップ数"), whole=True)},
+    numbers={
+        "warmup": Number(0, "[0, inf)", Words("steps of linear warm-up first", "最初に直線的に上げるステップ数"), whole=True)
+    },
 )
 def cosine(t: Tensor, total: int, *, warmup: float) -> Tensor:
     """``(1 + cos(pi (t - warmup) / (total - warmup))) / 2`` after a linear warm-up. Weakness: must know the end beforehand."""
@@ -99,7 +103,9 @@ def cosine(t: Tensor, total: int, *, warmup: float) -> Tensor:
     formula=r"\min(1, (t + 1) / w)",
     about=Words("Rises linearly to the full rate and stays there.", "直線的に上げてから一定に保つ。"),
     source="Goyal et al. 2017, arXiv:1706.02677",
-    numbers={"steps": Number(100, "[1, inf)", Words("steps until the full rate", "所定の学習率になるまでのステップ数"), whole=True)},
+    numbers={
+        "steps": Number(100, "[1, inf)", Words("steps until the full rate", "所定の学習率になるまでのステップ数"), whole=True)
+    },
 )
 def warmup(t: Tensor, total: int, *, steps: float) -> Tensor:
     """``min(1, (t + 1) / steps)``. Weakness: helps only where the first steps are the dangerous ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Hashable, Iterable
 
 from koubai.spec import Trial
@@ -35,14 +36,14 @@ def plan(
         widest = width or max(1, min(WIDEST, budget // footprint(cohort[0], *shape(cohort[0]))))
         count = -(-len(cohort) // widest)
         bounds = [len(cohort) * part // count for part in range(count + 1)]
-        stacks += [cohort[start:stop] for start, stop in zip(bounds, bounds[1:], strict=False)]
+        stacks += [cohort[start:stop] for start, stop in itertools.pairwise(bounds)]
     return stacks
 
 
 def footprint(trial: Trial, features: int, classes: int) -> int:
     """Bytes that one trial adds to a stack: weights, gradients, optimizer's memory and scratch, and a minibatch's values."""
     widths = [features, *trial.layers, classes]
-    parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(widths, widths[1:], strict=False))
+    parameters = sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(widths))
     kinds = 3 + 3 * (trial.batch_norm != "none") + 2 * (trial.dropout > 0)
     values = trial.batch_size * (features + kinds * sum(widths[1:]))
     slots = len(OPTIMIZERS[trial.optimizer.name].slots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ class Outcome:
     """What a stack's training gave. Every array has the trials first.
 
     ``steps`` are the history's points; ``histogram_steps`` those with histograms. ``diverged`` is the step at which a trial's loss stopped
-    being a number, 0 where it never did; its history is NaN from there on, and so are its weights. ``history`` and ``weights`` (named as in the
-    ``state_dict`` of the plain module) are described in ``ledger.snapshot`` and ``train``.
+    being a number, 0 where it never did; its history is NaN from there on, and so are its weights. ``history`` and ``weights``
+    (named as in the ``state_dict`` of the plain module) are described in ``ledger.snapshot`` and ``train``.
     """
 
     trials: list[Trial]
@@ -91,7 +92,7 @@ def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress
         taken["histogram"] += drawn
 
     take(np.full(len(trials), np.nan), None)
-    for start, stop in zip(marks, marks[1:], strict=False):
+    for start, stop in itertools.pairwise(marks):
         total = torch.zeros(len(rows), dtype=torch.float64, device=device)
         before = None
         while stack.t < stop:

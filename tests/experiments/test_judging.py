@@ -88,7 +88,11 @@ def test_claims_are_complete(claim):
             if isinstance(exercise, Race):
                 assert side["optimizer"] in exercise.runs
             else:  # the selection picks some of the study's trials, the same number for every seed
-                chosen = [t for t in exercise.trials if all(getattr(t, n) == getattr(Trial().replace({n: v}), n) for n, v in side.items())]
+                chosen = [
+                    t
+                    for t in exercise.trials
+                    if all(getattr(t, n) == getattr(Trial().replace({n: v}), n) for n, v in side.items())
+                ]
                 assert chosen and len(chosen) % len({t.seed for t in exercise.trials}) == 0
 
 

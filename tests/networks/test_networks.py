@@ -32,11 +32,17 @@ def wake(network: Network, seed: int) -> None:
 
 
 @st.composite
-def cases(draw: st.DrawFn, activations: tuple[str, ...] = tuple(ACTIVATIONS), norms: tuple[str, ...] = ("none", "before", "after")) -> Case:
+def cases(
+    draw: st.DrawFn, activations: tuple[str, ...] = tuple(ACTIVATIONS), norms: tuple[str, ...] = ("none", "before", "after")
+) -> Case:
     """Trials of one architecture that differ in everything else, their network, inputs and labels."""
     features, classes, samples = draw(st.integers(1, 5)), draw(st.integers(2, 4)), draw(st.integers(2, 9))
     name = draw(st.sampled_from(activations))
-    shared = {"layers": draw(st.lists(st.integers(1, 6), max_size=4)), "batch_norm": draw(st.sampled_from(norms)), "dtype": "float64"}
+    shared = {
+        "layers": draw(st.lists(st.integers(1, 6), max_size=4)),
+        "batch_norm": draw(st.sampled_from(norms)),
+        "dtype": "float64",
+    }
     trials = []
     for _ in range(draw(st.integers(1, 4))):
         numbers = {key: draw(st.floats(0.0625, 1)) for key in ACTIVATIONS[name].numbers}
@@ -88,7 +94,9 @@ def test_forward_and_backward_follow_autograd_through_the_plain_module(case: Cas
         torch.testing.assert_close(outputs[row].T, flow.detach(), rtol=1e-7, atol=1e-8)
         torch.testing.assert_close(losses[row], loss.detach(), rtol=1e-7, atol=1e-9)
         for k, point in enumerate(points):
-            torch.testing.assert_close(seen[k][row].T, point.grad, rtol=1e-6, atol=1e-8, msg=lambda text, k=k: f"layer {k}: {text}")
+            torch.testing.assert_close(
+                seen[k][row].T, point.grad, rtol=1e-6, atol=1e-8, msg=lambda text, k=k: f"layer {k}: {text}"
+            )
         for k, layer in enumerate(network.layers):
             for parameter in layer.parameters:
                 want = plain[k].get_parameter(parameter.name).grad
@@ -109,7 +117,7 @@ SMOOTH = tuple(name for name in ACTIVATIONS if name not in ("relu", "leaky_relu"
 
 @given(cases(SMOOTH, ("none", "before")), st.integers(0, 2**32))
 def test_gradient_is_the_slope_that_finite_differences_measure(case: Case, seed: int) -> None:
-    trials, network, x, labels = case
+    _trials, network, x, labels = case
     walk(network, x, labels)
     gradient, weights = network.gradients.clone(), network.weights.clone()
     direction = torch.randn(len(weights), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
@@ -129,7 +137,7 @@ def test_gradient_is_the_slope_that_finite_differences_measure(case: Case, seed:
 @given(cases())
 def test_trials_of_a_stack_do_not_touch_each_other(case: Case) -> None:
     """With one trial's weights not numbers any more, the others' outputs and gradients stay bit for bit."""
-    trials, network, x, labels = case
+    _trials, network, x, labels = case
     outputs, losses, seen = walk(network, x, labels)
     gradients = [parameter.gradient.clone() for parameter in network.parameters]
     for parameter in network.parameters:

@@ -154,7 +154,9 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("own")
 @pytest.mark.parametrize("batch_norm", ["none", "before", "after"])
-def test_one_without_a_backward_trains_through_autograd_to_the_same_numbers(small: Dataset, cpu: torch.device, batch_norm: str) -> None:
+def test_one_without_a_backward_trains_through_autograd_to_the_same_numbers(
+    small: Dataset, cpu: torch.device, batch_norm: str
+) -> None:
     def outcome(*activations: object) -> Any:
         base = {"data": small.spec, "layers": [5, 4], "batch_size": 20, "steps": 30, "dtype": "float64", "batch_norm": batch_norm}
         return train([Trial(**base, activation=each, seed=k) for k, each in enumerate(activations)], small, cpu)

@@ -49,7 +49,9 @@ def starts(trials: int) -> tuple[Tensor, Tensor]:
     return tuple(3 * torch.randn(trials, 3, width, dtype=torch.float64, generator=draw) for width in (4, 1))  # type: ignore[return-value]
 
 
-def follow(name: str, weights: tuple[Tensor, Tensor], rate: Tensor, numbers: Mapping[str, Tensor], steps: int = STEPS) -> list[Tensor]:
+def follow(
+    name: str, weights: tuple[Tensor, Tensor], rate: Tensor, numbers: Mapping[str, Tensor], steps: int = STEPS
+) -> list[Tensor]:
     """Where the optimizer takes weight and bias, after every step."""
     optimizer = OPTIMIZERS[name]
     blocks = []
@@ -145,7 +147,9 @@ def test_momentum_as_the_notes_write_it_under_a_changing_rate() -> None:
     """``V = mu V - eps g``: the rate stands inside the velocity, so a later rate does not rescale earlier gradients."""
     block = Block(torch.tensor([[[1.0]]]), torch.tensor([[[1.0]]]), (torch.zeros(1, 1, 1),), torch.empty(1, 1, 1), True)
     for t, (rate, w) in enumerate([(0.5, 0.5), (0.0, 0.25), (0.25, -0.125)], 1):  # V: -0.5, -0.25, -0.375
-        OPTIMIZERS["momentum"]([block], t, torch.tensor(rate, dtype=torch.float64), momentum=torch.tensor(0.5, dtype=torch.float64))
+        OPTIMIZERS["momentum"](
+            [block], t, torch.tensor(rate, dtype=torch.float64), momentum=torch.tensor(0.5, dtype=torch.float64)
+        )
         assert block.weight.item() == w
 
 

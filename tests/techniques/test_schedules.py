@@ -69,7 +69,9 @@ def test_is_a_share_of_the_rate_whatever_the_numbers(name: str) -> None:
         numbers = {}
         for key, number in technique.numbers.items():
             low, high = (float(end) for end in number.interval[1:-1].split(","))
-            drawn = st.integers(int(low), 10**6).map(float) if number.whole else st.floats(low, min(high, 1e6)).filter(number.accepts)
+            drawn = (
+                st.integers(int(low), 10**6).map(float) if number.whole else st.floats(low, min(high, 1e6)).filter(number.accepts)
+            )
             numbers[key] = data.draw(drawn)
         found = shares(name, total, **numbers)
         assert found.shape == (total,) and found.dtype == torch.float64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -52,7 +53,7 @@ class Drop(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        kept = torch.rand(x.shape[1], x.shape[0], generator=self.noise).T >= self.rate
+        kept = self.rate <= torch.rand(x.shape[1], x.shape[0], generator=self.noise).T
         return x * kept / (1 - self.rate)
 
 
@@ -67,7 +68,7 @@ def plain(trial: Trial, data: Dataset) -> Plain:
     dtype = getattr(torch, trial.dtype)
     widths = [data.features, *trial.layers]
     layers: list[nn.Module] = []
-    for depth, (fan_in, width) in enumerate(zip(widths, widths[1:], strict=False), 1):
+    for depth, (fan_in, width) in enumerate(itertools.pairwise(widths), 1):
         act = {"relu": nn.ReLU, "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "identity": nn.Identity}[trial.activation.name]()
         norm = [nn.BatchNorm1d(width)]
         before, after = norm * (trial.batch_norm == "before"), norm * (trial.batch_norm == "after")
@@ -82,7 +83,9 @@ def plain(trial: Trial, data: Dataset) -> Plain:
             layer.bias.zero_()
     groups: list[dict[str, Any]] = []
     for layer, factor in zip(dense, trial.layer_rates or [1.0] * len(dense), strict=True):
-        norms = [p for k, m in enumerate(model) if isinstance(m, nn.BatchNorm1d) and model[k - 1] is layer for p in m.parameters()]
+        norms = [
+            p for k, m in enumerate(model) if isinstance(m, nn.BatchNorm1d) and model[k - 1] is layer for p in m.parameters()
+        ]
         rate = trial.learning_rate * factor
         groups += [{"params": [layer.weight], "lr": rate}, {"params": [layer.bias, *norms], "lr": rate}]
         if trial.optimizer.name == "adamw":
@@ -113,7 +116,7 @@ def same(trial: Trial, data: Dataset, outcome: Outcome, row: int = 0) -> None:
     exact = trial.dtype == "float64"
     want = plain(trial, data)
     marks, loss = outcome.steps, outcome.history["loss"][row]
-    means = [want.losses[a:b].mean() for a, b in zip(marks, marks[1:], strict=False)]
+    means = [want.losses[a:b].mean() for a, b in itertools.pairwise(marks)]
     assert np.isnan(loss[0])
     np.testing.assert_allclose(loss[1:], means, rtol=1e-9 if exact else 1e-4)
     assert want.losses[-20:].mean() < 0.9 * want.losses[0], "nothing was learned, so little was compared"
@@ -134,7 +137,15 @@ def same(trial: Trial, data: Dataset, outcome: Outcome, row: int = 0) -> None:
 
 
 def trial(**fields: Any) -> Trial:
-    base = {"layers": [12, 8], "activation": "tanh", "initializer": "xavier", "batch_size": 50, "steps": STEPS, "seed": 3, "dtype": "float64"}
+    base = {
+        "layers": [12, 8],
+        "activation": "tanh",
+        "initializer": "xavier",
+        "batch_size": 50,
+        "steps": STEPS,
+        "seed": 3,
+        "dtype": "float64",
+    }
     return Trial(**{**base, **fields})
 
 

@@ -25,7 +25,9 @@ from koubai.training.stack import Stack
 def trained(digits: Dataset, cpu: torch.device, steps: int = 20, **fields: Any) -> Stack:
     """A stack of three different trials a few steps into training, so that biases are not 0."""
     base = {"layers": [12, 10, 8], "batch_size": 50, "dtype": "float64", "learning_rate": 0.1, **fields}
-    stack = Stack([Trial(**base, initializer=name, seed=seed) for name, seed in (("xavier", 0), ("he", 1), ("orthogonal", 0))], digits, cpu)
+    stack = Stack(
+        [Trial(**base, initializer=name, seed=seed) for name, seed in (("xavier", 0), ("he", 1), ("orthogonal", 0))], digits, cpu
+    )
     stack.advance(steps)
     return stack
 
@@ -67,7 +69,9 @@ CASES = [
 
 
 @pytest.mark.parametrize("fields", CASES, ids=lambda fields: " ".join(map(str, fields.values())))
-def test_norms_are_those_of_autograd_and_factors_multiply_to_the_attenuation(fields: dict[str, Any], digits: Dataset, cpu: torch.device) -> None:
+def test_norms_are_those_of_autograd_and_factors_multiply_to_the_attenuation(
+    fields: dict[str, Any], digits: Dataset, cpu: torch.device
+) -> None:
     stack = trained(digits, cpu, **fields)
     x, y = stack.x[:50], stack.y[:50]
     found = snapshot(stack, x, y, None, False)
@@ -121,7 +125,9 @@ def test_update_is_the_last_steps_size_over_the_weights_size(digits: Dataset, cp
 
 def test_the_history_measures_each_points_last_step(digits: Dataset, cpu: torch.device) -> None:
     """Gradient descent's last step is the rate times the gradient of its minibatch, whatever the points' distance."""
-    trial = Trial(layers=[10], activation="tanh", batch_size=1437, learning_rate=0.01, steps=300, dtype="float64")  # a batch is all samples
+    trial = Trial(
+        layers=[10], activation="tanh", batch_size=1437, learning_rate=0.01, steps=300, dtype="float64"
+    )  # a batch is all samples
     history = train([trial], digits, cpu).history
     # the weights' gradient on the probe batch, which is the same samples, one step of 0.01 later
     ratio = 0.01 * history["weight_gradient"][0, 1:] / history["weight"][0, 1:]
@@ -148,7 +154,13 @@ def test_shares_by_hand() -> None:
     assert describe(100 * y, layer("relu"))["saturated"].tolist() == [0.0], "no upper bound, nothing to saturate at"
 
 
-@given(st.sampled_from(list(ACTIVATIONS)), st.integers(1, 3), st.integers(1, 200), st.sampled_from([0.0, 1e-6, 1.0, 1e4]), st.integers(0, 2**32))
+@given(
+    st.sampled_from(list(ACTIVATIONS)),
+    st.integers(1, 3),
+    st.integers(1, 200),
+    st.sampled_from([0.0, 1e-6, 1.0, 1e4]),
+    st.integers(0, 2**32),
+)
 def test_histograms_are_numpys(name: str, trials: int, samples: int, scale: float, seed: int) -> None:
     draw = torch.Generator().manual_seed(seed)
     x = scale * torch.randn(trials, 3, samples, dtype=torch.float64, generator=draw)
@@ -203,7 +215,11 @@ def test_history_has_every_measure_at_every_point(digits: Dataset, cpu: torch.de
         else:
             assert curve.shape == (2, points, shapes.pop(name)), name
         missing = np.isnan(curve)
-        assert not missing[:, 1:].any() and (name in ("loss", "update")) == missing[:, 0].all() and missing[:, 0].all() == missing[:, 0].any()
+        assert (
+            not missing[:, 1:].any()
+            and (name in ("loss", "update")) == missing[:, 0].all()
+            and missing[:, 0].all() == missing[:, 0].any()
+        )
     assert not shapes
     assert outcome.history["std"][0, -1, 1] > 0
     assert set(outcome.histogram_steps) <= set(outcome.steps) and {0, 70} <= set(outcome.histogram_steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import warnings
 from typing import Any
@@ -32,7 +33,11 @@ def strangers(count: int, **fields: Any) -> list[Trial]:
     base = {"layers": [12, 8], "activation": "relu", "batch_size": 50, "steps": STEPS, "optimizer": "sgd", **fields}
     trials: dict[str, Trial] = {}
     while len(trials) < count:
-        own: dict[str, Any] = {"seed": draw.randrange(6), "initializer": draw.choice(INITIALIZERS), "schedule": draw.choice(SCHEDULES)}
+        own: dict[str, Any] = {
+            "seed": draw.randrange(6),
+            "initializer": draw.choice(INITIALIZERS),
+            "schedule": draw.choice(SCHEDULES),
+        }
         own["learning_rate"] = draw.choice([0.001, 0.003, 0.01])
         if base["optimizer"] != "sgd":
             own["optimizer"] = {"name": base["optimizer"], "beta1": draw.choice([0.5, 0.9]), "eps": draw.choice([1e-8, 1e-6])}
@@ -106,7 +111,11 @@ def test_over_the_two_thousand_steps_of_the_first_exercise(dtype: str, digits: D
 
 
 def test_first_weights_and_minibatches_are_bitwise_the_same(small: Dataset, cpu: torch.device, untouched: None) -> None:
-    trials = [Trial(data=small.spec, layers=[4], batch_size=25, seed=seed, learning_rate=rate) for seed in (4, 1, 9) for rate in (0.1, 0.2)]
+    trials = [
+        Trial(data=small.spec, layers=[4], batch_size=25, seed=seed, learning_rate=rate)
+        for seed in (4, 1, 9)
+        for rate in (0.1, 0.2)
+    ]
     together = Stack(trials, small, cpu)
     batches = together.minibatches.take(7)
     for row, trial in enumerate(trials):
@@ -125,7 +134,7 @@ def first_not_finite(trial: Trial, data: Dataset) -> int:
     dtype = getattr(torch, trial.dtype)
     act = {"relu": nn.ReLU, "identity": nn.Identity}[trial.activation.name]
     widths = [data.features, *trial.layers, len(data.classes)]
-    layers = [m for a, b in zip(widths, widths[1:], strict=False) for m in (nn.Linear(a, b, dtype=dtype), act())][:-1]
+    layers = [m for a, b in itertools.pairwise(widths) for m in (nn.Linear(a, b, dtype=dtype), act())][:-1]
     model = nn.Sequential(*layers)
     with torch.no_grad():
         network = build([trial], data.features, len(data.classes), torch.device("cpu"))
@@ -167,7 +176,14 @@ RATES = [0.01, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 20.0, 1e2, 1e4, 1e10, 1e30, 1e38]
 def test_a_diverging_trial_is_marked_at_its_step_and_leaves(
     dtype: str, activation: str, steps: int, digits: Dataset, cpu: torch.device
 ) -> None:
-    base = {"layers": [10, 10, 10], "activation": activation, "initializer": "he", "batch_size": 50, "dtype": dtype, "steps": steps}
+    base = {
+        "layers": [10, 10, 10],
+        "activation": activation,
+        "initializer": "he",
+        "batch_size": 50,
+        "dtype": dtype,
+        "steps": steps,
+    }
     trials = [Trial(**base, learning_rate=rate, seed=1) for rate in RATES]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -187,7 +203,11 @@ def test_trials_that_diverge_change_nothing_for_the_others(digits: Dataset, cpu:
     bad = [Trial(**base, learning_rate=rate, seed=seed) for rate, seed in ((1e30, 0), (1e38, 1), (1e30, 7), (300.0, 2))]
     alone = train(good, digits, cpu)
     mixed = train([bad[0], *good[:3], bad[1], *good[3:], *bad[2:]], digits, cpu)
-    assert [trial.learning_rate for trial, step in zip(mixed.trials, mixed.diverged, strict=True) if step and step < 4] == [1e30, 1e38, 1e30]
+    assert [trial.learning_rate for trial, step in zip(mixed.trials, mixed.diverged, strict=True) if step and step < 4] == [
+        1e30,
+        1e38,
+        1e30,
+    ]
     agree(finals([alone]), finals([mixed]), 1e-5)
     rows = [mixed.trials.index(trial) for trial in good]
     for name, curve in alone.history.items():

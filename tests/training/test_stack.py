@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import hypothesis.strategies as st
@@ -83,7 +84,13 @@ def test_the_last_point_of_a_history_takes_all_samples(digits: Dataset, cpu: tor
         assert outcome.history[f"{part}_accuracy"][0, -1] == pytest.approx(accuracy_score(y, probabilities.argmax(1)), rel=1e-6)
 
 
-@given(arrays.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 5)), elements=st.sampled_from([-np.inf, -1, 0, 0.5, 2, np.inf])))
+@given(
+    arrays.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 3), st.integers(1, 6), st.integers(1, 5)),
+        elements=st.sampled_from([-np.inf, -1, 0, 0.5, 2, np.inf]),
+    )
+)
 def test_first_largest_is_argmax_and_the_first_where_several_tie(outputs: np.ndarray) -> None:
     found = first_largest(torch.from_numpy(outputs))
     assert np.array_equal(found.numpy(), outputs.argmax(1)[:, None])
@@ -101,12 +108,12 @@ def test_points_run_from_0_to_the_last_step(steps: int) -> None:
     marks = points(steps)
     assert marks[0] == 0 and marks[-1] == steps
     assert all(isinstance(mark, int) for mark in marks)
-    assert all(a < b for a, b in zip(marks, marks[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(marks))
     assert 1 in marks, "the first step is looked at"
     assert len(marks) <= 34
     if steps >= 2000:
         assert len(marks) >= 28, "about 32 in a training of the usual length"
-        assert max(b - a for a, b in zip(marks, marks[1:], strict=False)) < steps / 12, "no long stretch goes unseen"
+        assert max(b - a for a, b in itertools.pairwise(marks)) < steps / 12, "no long stretch goes unseen"
 
 
 @given(st.integers(1, 10**9))

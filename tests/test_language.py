@@ -1,0 +1,78 @@
+"""Two languages, and the errors that a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from koubai.language import HABITS, UserError, Words, language, say, speak, unknown
+from koubai.spec import Trial
+from koubai.techniques import KINDS
+
+HELLO = Words("hello", "こんにちは")
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing chosen, no locale in the environment."""
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("locale.getlocale", lambda: (None, None))
+    speak(None)
+    yield
+
+
+@pytest.mark.usefixtures("silent")
+@pytest.mark.parametrize(
+    ("variables", "want"),
+    [
+        ({}, "en"),
+        ({"LANG": "ja_JP.UTF-8"}, "ja"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "ja_JP.UTF-8", "LC_ALL": "C.UTF-8"}, "en"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "ja_JP.UTF-8"}, "ja"),
+        ({"LC_ALL": "", "LANG": "ja_JP"}, "ja"),
+    ],
+)
+def test_the_locale_decides_until_somebody_speaks(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], want: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert language() == want
+    speak("en")
+    assert say(HELLO) == "hello"
+    speak("ja")
+    assert (language(), say(HELLO)) == ("ja", "こんにちは")
+    speak(None)
+    assert language() == want
+
+
+@pytest.mark.usefixtures("silent")
+def test_windows_has_its_locale_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("locale.getlocale", lambda: ("Japanese_Japan", "932"))
+    assert language() == "ja"
+
+
+def test_an_error_speaks_the_language_in_force() -> None:
+    error = UserError("Too long.", "長すぎます。")
+    assert str(error) == "Too long." and error.words == Words("Too long.", "長すぎます。")
+    speak("ja")
+    assert str(error) == "長すぎます。"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    error = unknown(Words("fruit", "果物"), "Aple", ["Pear", "Apple"])
+    assert error.words.en == "There is no fruit 'Aple'; did you mean 'Apple'? Known: Pear, Apple."
+    assert error.words.ja == "果物 'Aple' はありません。'Apple' のことですか。使えるもの: Pear, Apple。"
+    far = unknown(Words("fruit", "果物"), "xyzzy", ["Pear", "Apple"])
+    assert far.words.en == "There is no fruit 'xyzzy'. Known: Pear, Apple."
+    assert "ですか" not in far.words.ja
+
+
+def test_habits_lead_to_names_that_exist() -> None:
+    known = set(Trial.model_fields) | {name for register in KINDS.values() for name in register}
+    known |= {number for register in KINDS.values() for technique in register.values() for number in technique.numbers}
+    assert set(HABITS.values()) <= known
+    assert not set(HABITS) & set(Trial.model_fields), "a name that is right needs no mending"
+    assert "did you mean 'learning_rate'" in str(unknown(Words("field", "項目"), "LR", Trial.model_fields))
+    assert "did you mean" not in str(unknown(Words("fruit", "果物"), "lr", ["Pear"])), "only where it is known"
