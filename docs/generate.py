@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-import koubai.cli
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, language, speak
 from koubai.spec import KIND_WORDS
@@ -146,12 +146,13 @@ def options(english: Any, japanese: Any) -> str:
 def tree(choice: Language) -> Any:
     """The command line in a language: its texts are said at import."""
     before = language()
+    kept = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("koubai.cli")}
     speak(choice)
     try:
-        return typer.main.get_command(importlib.reload(koubai.cli).app)
+        return typer.main.get_command(importlib.import_module("koubai.cli").app)
     finally:
         speak(before)
-        importlib.reload(koubai.cli)
+        sys.modules.update(kept)
 
 
 PAGES = {"techniques.md": techniques, "exercises.md": exercises, "commands.md": commands}

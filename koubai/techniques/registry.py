@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 
 class Words(NamedTuple):
@@ -33,10 +33,10 @@ class Number:
     about: Words = Words("", "")
     whole: bool = False
 
-    def accepts(self, value: float) -> bool:
-        """Whether ``value`` is finite, whole where it must be, and inside the interval."""
+    def accepts(self, given: SupportsFloat) -> bool:
+        """Whether a number is finite, whole where it must be, and inside the interval."""
         try:
-            value = float(value)
+            value = float(given)
         except OverflowError:  # an integer of hundreds of digits
             return False
         low, high = (float(end) for end in self.interval[1:-1].split(","))

@@ -1,0 +1,205 @@
+"""What all commands share: the app and its help in two languages, options, tables."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from koubai import __version__
+from koubai.language import UserError, Words, say, speak, unknown
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+OUT = Path("koubai-out")
+FRAME = (
+    Words("Usage:", "使い方:"),
+    Words("Options:", "オプション:"),
+    Words("Arguments:", "引数:"),
+    Words("Commands:", "コマンド:"),
+    Words("Show this message and exit.", "この説明を表示する。"),
+    Words("[default: ", "[既定: "),
+)
+
+
+class Spoken:
+    """Help whose frame, which typer writes in English, is in the language in force too."""
+
+    def get_help(self, context: Any) -> str:
+        """The help."""
+        shown: str = super().get_help(context)  # type: ignore[misc]
+        for words in FRAME:
+            shown = shown.replace(words.en, say(words))
+        return shown
+
+
+class Command(Spoken, TyperCommand):
+    """One command."""
+
+
+class Group(Spoken, TyperGroup):
+    """The commands; what the user can mend is one sentence and exit code 2, a bug of ours keeps its traceback."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run; ``UserError`` goes to stderr."""
+        try:
+            return super().main(*args, **options)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            sys.exit(2)
+
+
+def text(en: str, ja: str) -> str:
+    """A text in the language in force."""
+    return say(Words(en, ja))
+
+
+EXAMPLES = text(
+    """\b
+Three to copy:
+  koubai run
+  koubai run vanishing-gradient --seeds 5 --steps 500 --lang ja
+  koubai study my-study.toml --out my-results
+
+\b
+Where results go:
+  koubai-out/NAME.html  the report: open it in a browser, no network needed
+  koubai-out/store/     every trained network: none is trained twice""",
+    """\b
+そのまま使える3つの例:
+  koubai run
+  koubai run vanishing-gradient --seeds 5 --steps 500 --lang ja
+  koubai study my-study.toml --out my-results
+
+\b
+結果の保存先:
+  koubai-out/NAME.html  レポート。ブラウザで開く(ネットワーク不要)
+  koubai-out/store/     学習済みのネットワーク。同じものは学習し直さない""",
+)
+
+app = typer.Typer(
+    name="koubai",
+    cls=Group,
+    help=text(
+        "Koubai (勾配) trains every variant of a neural network side by side and shows where the gradient goes.",
+        "Koubai(勾配)は、ニューラルネットワークのあらゆる設定を並べて学習させ、勾配がどこで消えるかを見せます。",
+    ),
+    epilog=EXAMPLES,
+    rich_markup_mode=None,  # plain help: rich cuts Japanese, which has no spaces, short
+    context_settings={"max_content_width": 100},
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _lang(choice: str | None) -> None:
+    if choice is not None:
+        if choice not in ("ja", "en"):
+            raise unknown(Words("language", "言語"), choice, ("ja", "en"))
+        speak("ja" if choice == "ja" else "en")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"koubai {__version__}")
+        raise typer.Exit
+
+
+def option(name: str, en: str, ja: str, metavar: str | None = None, **rest: Any) -> Any:
+    """An option, its help in the language in force."""
+    return typer.Option(name, help=text(en, ja), metavar=metavar, **rest)
+
+
+def command(name: str, en: str, ja: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register the function below as a command of this name."""
+    return app.command(name, cls=Command, help=text(en, ja))
+
+
+Lang = Annotated[
+    str | None,
+    option(
+        "--lang",
+        "Language: ja or en. Else the locale's.",
+        "言語(ja / en)。指定しなければロケールに従う。",
+        "ja|en",
+        callback=_lang,
+        is_eager=True,
+    ),
+]
+Out = Annotated[Path, option("--out", "Folder of the report and the store.", "レポートと保存先のフォルダ。", "DIR")]
+Seeds = Annotated[int | None, option("--seeds", "Train each variant with N seeds.", "各設定をN個のシードで学習する。", "N")]
+Steps = Annotated[int | None, option("--steps", "Train each network for N steps.", "各ネットワークをNステップ学習する。", "N")]
+Data = Annotated[
+    str | None,
+    option(
+        "--data", "Another data set: a name, or a folder of IDX files.", "別のデータ。名前、またはIDXファイルのフォルダ。", "NAME"
+    ),
+]
+Quick = Annotated[
+    bool, option("--quick", "A first look: 3 seeds, a quarter of the steps.", "お試し。3シード、ステップ数は4分の1。")
+]
+Device = Annotated[
+    str,
+    option(
+        "--device", "Where to train; auto takes a GPU if there is one.", "学習する装置。autoはGPUがあれば使う。", "auto|cpu|cuda"
+    ),
+]
+Fresh = Annotated[bool, option("--fresh", "Train again what is stored.", "保存済みのものも学習し直す。")]
+Width = Annotated[
+    int | None,
+    option(
+        "--width",
+        "At most N networks in one stack. Else what fits the cache.",
+        "1スタックをN個以下にする。既定はキャッシュに収まる数。",
+        "N",
+    ),
+]
+Threads = Annotated[int | None, option("--threads", "Threads of PyTorch.", "PyTorchのスレッド数。", "N")]
+
+
+@app.callback()
+def koubai(
+    version: Annotated[
+        bool, option("--version", "Print the version.", "バージョンを表示する。", callback=_version, is_eager=True)
+    ] = False,
+    lang: Lang = None,
+) -> None:
+    """What stands before the command."""
+
+
+def console() -> Console:
+    """Where tables go: as wide as the terminal, 120 letters elsewhere."""
+    from rich.console import Console
+
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+
+
+def table(*heads: str) -> Table:
+    """A table without lines: the first column names, the others are numbers."""
+    from rich.table import Table
+
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for head in heads:
+        made.add_column(head, justify="left" if not made.columns else "right")
+    return made
+
+
+def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
+    """Print a titled list of names and words."""
+    from rich.table import Table
+
+    made = Table(box=None, padding=(0, 2), show_header=False)
+    made.add_column(no_wrap=True, style="cyan", min_width=22)
+    made.add_column(overflow="fold")
+    for row in listed:
+        made.add_row(*row)
+    out = console()
+    out.print(title, style="bold")
+    out.print(made, "")
