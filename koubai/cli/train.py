@@ -32,7 +32,7 @@ from koubai.language import UserError, Words, say
 
 if TYPE_CHECKING:
     from koubai.experiments.catalogue import Exercise
-    from koubai.experiments.landscapes import Path as Way
+    from koubai.landscapes import Path as Way
     from koubai.study import Study
 
 MAIN = ("vanishing-gradient",)  # what `koubai run` does when no exercise is named
@@ -161,7 +161,7 @@ def _report(name: str, out: Path) -> Path:
 
 def _heights(paths: Sequence[Way]) -> None:
     """Where the optimizers of a race ended, over all starts."""
-    from koubai.experiments.measures import MEASURES
+    from koubai.measures import MEASURES
 
     height = MEASURES["height"]
     rows: dict[tuple[str, float], list[float]] = {}

@@ -23,7 +23,7 @@ STARTS = 50
 
 @dataclass(frozen=True)
 class Race:
-    """Optimizers on a surface of ``experiments.landscapes``: each with its learning rate, from ``starts`` starts."""
+    """Optimizers on a surface of ``landscapes``: each with its learning rate, from ``starts`` starts."""
 
     landscape: str
     runs: Mapping[str, tuple[Choice, float]]

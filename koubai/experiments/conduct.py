@@ -9,8 +9,8 @@ from typing import Any
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
-from koubai.experiments.landscapes import Path, race
 from koubai.laboratory import run
+from koubai.landscapes import Path, race
 from koubai.result import Result
 from koubai.study import Study
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from koubai.experiments.landscapes import Path
-from koubai.experiments.measures import MEASURES
+from koubai.landscapes import Path
 from koubai.language import Words
+from koubai.measures import MEASURES
 from koubai.spec import Trial
 from koubai.statistics import Claimed, Judgement, Verdict, combine, judge
 from koubai.store import Record

@@ -8,9 +8,9 @@ import pytest
 from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Claim, Comparison, decide, name_of, needs, reason, select
-from koubai.experiments.landscapes import LANDSCAPES, Path, race
-from koubai.experiments.measures import MEASURES
+from koubai.landscapes import LANDSCAPES, Path, race
 from koubai.language import Words
+from koubai.measures import MEASURES
 from koubai.spec import Trial, choose
 from koubai.statistics import judge
 from koubai.store import Record

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.experiments.landscapes import LANDSCAPES, Path
+from koubai.landscapes import LANDSCAPES, Path
 from koubai.language import Words
 from koubai.store import Record
 
