@@ -11,7 +11,7 @@ from typing import Any
 import typer
 
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
-from koubai.language import Language, language, speak
+from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
 from koubai.techniques import KINDS, Number, Technique
 
@@ -145,13 +145,11 @@ def options(english: Any, japanese: Any) -> str:
 
 def tree(choice: Language) -> Any:
     """The command line in a language: its texts are said at import."""
-    before = language()
     kept = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("koubai.cli")}
-    speak(choice)
     try:
-        return typer.main.get_command(importlib.import_module("koubai.cli").app)
+        with speaking(choice):
+            return typer.main.get_command(importlib.import_module("koubai.cli").app)
     finally:
-        speak(before)
         sys.modules.update(kept)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import locale
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
@@ -37,6 +38,16 @@ def language() -> Language:
 def speak(choice: Language | None) -> None:
     """Choose the language from here on; ``None`` goes back to the locale's."""
     _chosen.set(choice)
+
+
+@contextmanager
+def speaking(choice: Language) -> Iterator[None]:
+    """Speak a language inside a ``with``, and what was spoken before after it."""
+    token = _chosen.set(choice)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def _of_locale() -> Language:

@@ -1,0 +1,222 @@
+"""How every figure looks: colours that colour-blind readers can tell apart, axes with words and units, bands over seeds.
+
+Texts are said in the language in force. ``bilingual`` draws a figure in both, and keeps what differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from koubai.language import Words, say, speaking
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+# Okabe and Ito 2008, "Color Universal Design", without the yellow that a white page swallows.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4636", "#7F7F7F")
+DASHES = ("solid", "dash", "dot", "dashdot")  # beside the colours, so that neither is needed alone
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+SCALE = "Cividis"  # perceptually even, made for colour-blind readers
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', sans-serif"
+INK, PALE, PAPER = "#1c2733", "#d9dfe5", "#ffffff"
+
+
+def color(k: int) -> str:
+    """The ``k``-th colour; after the last it begins anew, with the next dash."""
+    return COLORS[k % len(COLORS)]
+
+
+def dash(k: int) -> str:
+    """The dash that goes with the ``k``-th colour."""
+    return DASHES[k // len(COLORS) % len(DASHES)]
+
+
+def faint(hexadecimal: str, opacity: float) -> str:
+    """A colour that what is behind it shines through."""
+    red, green, blue = (int(hexadecimal[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+
+
+def blank(height: int = 420, **layout: Any) -> Figure:
+    """An empty figure in the laboratory's style."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    return dress(figure, height, **layout)
+
+
+def panels(titles: Sequence[str], columns: int = 3, height: int = 300, **options: Any) -> Figure:
+    """An empty figure of one panel a title, ``columns`` beside each other; ``figure.add_trace(..., row=, col=)`` fills it.
+
+    ``height`` is that of one row in pixels. ``options`` are those of ``plotly.subplots.make_subplots``.
+    """
+    from plotly.subplots import make_subplots
+
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    gap = min(0.5 / rows, 62 / (height * rows))
+    figure = make_subplots(
+        rows, columns, subplot_titles=list(titles), vertical_spacing=gap,
+        horizontal_spacing=0.16 / columns, **options,
+    )  # fmt: skip
+    figure.update_annotations(font_size=13)
+    return dress(figure, height * rows + 120)
+
+
+def place(k: int, count: int, columns: int = 3) -> dict[str, int]:
+    """Where the ``k``-th of ``count`` panels stands: ``row`` and ``col``."""
+    columns = min(columns, count)
+    return {"row": k // columns + 1, "col": k % columns + 1}
+
+
+def dress(figure: Figure, height: int, **layout: Any) -> Figure:
+    """Give a figure the laboratory's style."""
+    axis = {
+        "gridcolor": PALE, "zerolinecolor": PALE, "linecolor": "#8a97a3", "ticks": "outside", "tickcolor": "#8a97a3",
+        "showline": True, "automargin": True, "exponentformat": "power",
+    }  # fmt: skip
+    figure.update_layout(
+        template="none", height=height, font={"family": FONT, "size": 13, "color": INK}, paper_bgcolor=PAPER, plot_bgcolor=PAPER,
+        margin={"l": 64, "r": 24, "t": 48, "b": 56}, hoverlabel={"font": {"family": FONT}}, hovermode="closest",
+        legend={"orientation": "h", "yanchor": "top", "y": -56 / (height - 104) if height > 208 else -0.5, "x": 0, "title": {"text": ""}},
+    )  # fmt: skip
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    figure.update_layout(**layout)
+    return figure
+
+
+def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean over seeds (the first axis) and its 95% interval by the t distribution, NaN where no seed has a value.
+
+    One seed has no interval: its bounds are its mean.
+    """
+    from scipy import stats
+
+    values = np.asarray(values, dtype=float)
+    there = np.isfinite(values)
+    count = there.sum(0)
+    filled = np.where(there, values, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(count > 0, filled.sum(0) / count, np.nan)
+        spread = np.sqrt(np.where(there, (values - mean) ** 2, 0.0).sum(0) / (count - 1))
+        half = np.where(count > 1, stats.t.ppf(0.975, np.maximum(count - 1, 1)) * spread / np.sqrt(count), 0.0)
+    return mean, mean - half, mean + half
+
+
+def band(
+    figure: Figure, x: Sequence[float] | np.ndarray, values: np.ndarray, name: str, k: int, *,
+    log: bool = False, legend: bool = True, hover: str = "%{y:.4g}", **where: Any,
+) -> None:  # fmt: skip
+    """Draw the mean of ``values`` ``[seed, point]`` over ``x``, with its 95% interval as a band, as the ``k``-th series.
+
+    With ``log`` mean and interval are those of the logarithms; what is 0 is left out. ``where`` is ``row`` and ``col``.
+    """
+    import plotly.graph_objects as go
+
+    x, values = np.asarray(x, dtype=float), np.asarray(values, dtype=float)
+    if log:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(values > 0, np.log10(values), np.nan)
+    mean, low, high = mean_and_interval(values)
+    if log:
+        mean, low, high = 10**mean, 10**low, 10**high
+    there = np.isfinite(mean)
+    if len(values) > 1:
+        edge = np.concatenate([high[there], low[there][::-1]])
+        around = np.concatenate([x[there], x[there][::-1]])
+        figure.add_trace(
+            go.Scatter(
+                x=rounded(around), y=rounded(edge), fill="toself", mode="none", fillcolor=faint(color(k), 0.18),
+                legendgroup=name, name=name, showlegend=False, hoverinfo="skip",
+            ),
+            **where,
+        )  # fmt: skip
+    figure.add_trace(
+        go.Scatter(
+            x=rounded(x), y=rounded(mean), mode="lines" if len(x) > 12 else "lines+markers", name=name, legendgroup=name,
+            showlegend=legend, line={"color": color(k), "width": 2, "dash": dash(k)}, marker={"symbol": SYMBOLS[k % len(SYMBOLS)]},
+            hovertemplate=f"<b>{escaped(name)}</b><br>%{{x:.4g}}: {hover}<extra></extra>",
+        ),
+        **where,
+    )  # fmt: skip
+
+
+def rounded(values: Any) -> list[float | None]:
+    """Values as a page carries them: four significant digits, ``None`` for what is no number."""
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in np.asarray(values, dtype=float).ravel()]
+
+
+def escaped(name: str) -> str:
+    """A name inside plotly's text, which reads some HTML and its own ``%{...}``."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "% {")
+
+
+def axes(figure: Figure, x: Words, y: Words, *, logx: bool = False, logy: bool = False, percent: bool = False) -> Figure:
+    """Name the axes of all panels (``x`` below the lowest, ``y`` left of the first), and scale them."""
+    figure.update_xaxes(type="log" if logx else None)
+    figure.update_yaxes(type="log" if logy else None, tickformat=".0%" if percent else None)
+    if logx:
+        figure.update_xaxes(dtick=1)
+    for axis, words, edge in (("xaxis", x, "y"), ("yaxis", y, "x")):
+        for one in figure.select_xaxes() if axis == "xaxis" else figure.select_yaxes():
+            if _at_edge(figure, one, edge):
+                one.title.text = say(words)
+    return figure
+
+
+def _at_edge(figure: Figure, axis: Any, edge: str) -> bool:
+    """Whether no panel stands below (for an x axis) or left of (for a y axis) this one's."""
+    other = figure.layout[_long(axis.anchor)] if axis.anchor else None
+    if other is None or other.domain is None:
+        return True
+    if edge == "x":
+        return bool(other.domain[0] < 1e-6)
+    column = axis.domain
+    below = [
+        figure.layout[_long(one.anchor)].domain[0]
+        for one in figure.select_xaxes()
+        if one.anchor and one.domain is not None and abs(one.domain[0] - column[0]) < 1e-6
+    ]
+    return bool(other.domain[0] <= min(below) + 1e-6)
+
+
+def _long(anchor: str) -> str:
+    """``"y3"`` as ``"yaxis3"``."""
+    return f"{anchor[0]}axis{anchor[1:]}"
+
+
+def bilingual(draw: Callable[[], Figure]) -> tuple[dict[str, Any], list[tuple[list[str | int], str]]]:
+    """A figure as JSON in English, and the places at which its Japanese texts differ, each with the text."""
+    with speaking("en"):
+        english = plain(draw().to_plotly_json())
+    with speaking("ja"):
+        japanese = plain(draw().to_plotly_json())
+    return english, list(_differences(english, japanese, []))
+
+
+def plain(value: Any) -> Any:
+    """Plotly's JSON without numpy in it."""
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    if isinstance(value, np.ndarray):
+        return [plain(part) for part in value.tolist()]
+    if isinstance(value, list | tuple):
+        return [plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _differences(one: Any, other: Any, path: list[str | int]) -> Any:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for name in one:
+            yield from _differences(one[name], other.get(name), [*path, name])
+    elif isinstance(one, list) and isinstance(other, list):
+        for k, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from _differences(left, right, [*path, k])
+    elif isinstance(one, str) and one != other:
+        yield path, other
