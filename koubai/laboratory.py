@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -14,12 +15,12 @@ from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import plan, train
+from koubai.training import cost, plan, train
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
 
-Report = Callable[[str, int], None]  # (what trains, network-steps done since the last call)
+Report = Callable[[str, Trial, int], None]  # (what trains, one of its trials, network-steps done since the last call)
 
 
 def run(
@@ -30,12 +31,13 @@ def run(
     fresh: bool = False,
     width: int | None = None,
     threads: int | None = None,
-    progress: bool = True,
+    progress: bool | Report = True,
 ) -> Result:
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
-    ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack;
-    ``threads`` those of PyTorch; ``progress`` shows a bar. Raises ``UserError`` for what cannot be trained, before anything is.
+    ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
+    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step.
+    Raises ``UserError`` for what cannot be trained, before anything is.
     """
     study = study if isinstance(study, Study) else Study(study)
     store = store if isinstance(store, Store) else Store(store)
@@ -56,13 +58,13 @@ def run(
     done = set() if fresh else store.has(study.trials)
     todo = [trial for trial in study.trials if trial.id not in done]
     stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
-    with reporter(progress and bool(todo), sum(trial.steps for trial in todo)) as report:
+    with nullcontext(progress) if callable(progress) else reporter(progress and bool(todo), sum(map(work, todo))) as report:
         for stack in stacks:
             first = stack[0]
             name = f"{study.name}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
 
-            def count(trials: int, steps: int, name: str = name) -> None:
-                report(name, trials * steps)
+            def count(trials: int, steps: int, name: str = name, first: Trial = first) -> None:
+                report(name, first, trials * steps)
 
             with memory(first):
                 outcome = train(stack, load(first.data), place, count)
@@ -115,11 +117,17 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+def work(trial: Trial) -> float:
+    """How much there is to do in a trial, in the unit of ``reporter``: steps times what a step costs."""
+    data = load(trial.data)
+    return trial.steps * cost(trial, data.features, len(data.classes))
+
+
 @contextmanager
-def reporter(show: bool, total: int) -> Iterator[Report]:
-    """A progress bar over network-steps: what trains, how far, how fast, how long still."""
+def reporter(show: bool, total: float) -> Iterator[Report]:
+    """A progress bar over ``total`` of ``work``: what trains, how far, how fast, how long still."""
     if not show:
-        yield lambda what, steps: None
+        yield lambda what, trial, steps: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -128,10 +136,14 @@ def reporter(show: bool, total: int) -> Iterator[Report]:
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("", total=total, speed="-")
+        begun, trained, before = time.monotonic(), 0, ""
 
-        def report(what: str, steps: int) -> None:
-            bars.update(task, description=what, advance=steps)
-            rate = bars.tasks[0].speed
-            bars.update(task, speed=f"{rate:,.0f}" if rate else "-")
+        def report(what: str, trial: Trial, steps: int) -> None:
+            nonlocal begun, trained, before
+            if what != before:
+                begun, trained, before = time.monotonic(), 0, what
+            trained += steps
+            rate = trained / max(time.monotonic() - begun, 1e-3)
+            bars.update(task, description=what, advance=steps * work(trial) / trial.steps, speed=f"{rate:,.0f}")
 
         yield report

@@ -101,6 +101,12 @@ LANDSCAPES: dict[str, Landscape] = {
 }
 
 
+def lowest_value(landscape: str) -> float:
+    """The value at a landscape's lowest point."""
+    surface = LANDSCAPES[landscape]
+    return float(surface.value(torch.tensor([surface.lowest], dtype=torch.float64))[0])
+
+
 def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, starts: int) -> list[Path]:
     """Each optimizer, at its learning rate, from every start; the paths of one start have one ``seed``."""
     field_ = LANDSCAPES[landscape]

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from koubai.landscapes import LANDSCAPES, Path
+from koubai.landscapes import Path, lowest_value
 from koubai.language import Words
 from koubai.store import Record
 
+NOTHING = -20.0  # decades: as good as no gradient
 Runs = Sequence[Any]  # of Record or Path
 
 
@@ -51,7 +52,12 @@ DECADES = Words("decades", "桁")
 def accuracy(record: Record, part: str = "validation") -> float:
     """Final accuracy; guessing for a trial that diverged."""
     value = record.final(f"{part}_accuracy")
-    return value if math.isfinite(value) else 1 / len(record.weights()[f"{len(record.layers) - 1}.bias"])
+    return value if math.isfinite(value) else 1 / classes(record)
+
+
+def classes(record: Record) -> int:
+    """How many classes a trial tells apart."""
+    return len(record.weights()[f"{len(record.layers) - 1}.bias"])
 
 
 def _mean(function: Callable[[Any], float]) -> Callable[[Runs], float]:
@@ -61,6 +67,12 @@ def _mean(function: Callable[[Any], float]) -> Callable[[Runs], float]:
 @measure("validation accuracy", "validation accuracy at the end", "最終の検証精度")
 def _(runs: Runs) -> float:
     return _mean(accuracy)(runs)
+
+
+@measure("above guessing", "validation accuracy above guessing", "検証精度(当て推量との差)")
+def _(runs: Runs) -> float:
+    """Final validation accuracy minus ``1 / classes``."""
+    return _mean(lambda run: accuracy(run) - 1 / classes(run))(runs)
 
 
 @measure("train accuracy", "training accuracy at the end", "最終の訓練精度")
@@ -96,13 +108,13 @@ def _(runs: Runs) -> float:
     DECADES,
 )
 def _(runs: Runs) -> float:
-    """``log10(|dL/dz_1| / |dL/dz_L|)``, at least -20."""
+    """``log10(|dL/dz_1| / |dL/dz_L|)``, at least ``NOTHING``."""
     return _mean(lambda run: attenuation(run.history["gradient"][0]))(runs)
 
 
 def attenuation(gradient: np.ndarray) -> float:
-    """``log10`` of the first layer's gradient norm over the last's; -20 where none arrives."""
-    return max(math.log10(gradient[0] / gradient[-1]), -20.0) if gradient[0] > 0 and gradient[-1] > 0 else -20.0
+    """``log10`` of the first layer's gradient norm over the last's; ``NOTHING`` where none arrives."""
+    return max(math.log10(gradient[0] / gradient[-1]), NOTHING) if gradient[0] > 0 and gradient[-1] > 0 else NOTHING
 
 
 @measure("activation factor", "largest factor of an activation on the gradient", "活性化関数が勾配にかける倍率の最大")
@@ -173,14 +185,6 @@ def _(runs: Runs) -> float:
 @measure("height", "f above its lowest value at the end", "最終のfと最小値の差")
 def _(runs: Runs) -> float:
     return _mean(lambda path: float(path.values[-1] - lowest_value(path.landscape)))(runs)
-
-
-def lowest_value(landscape: str) -> float:
-    """The value at a landscape's lowest point."""
-    import torch
-
-    surface = LANDSCAPES[landscape]
-    return float(surface.value(torch.tensor([surface.lowest], dtype=torch.float64))[0])
 
 
 @measure("global minimum", "share of starts that end in the deeper well", "深い方の井戸に到達した割合")

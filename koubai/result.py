@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from koubai.language import UserError, Words, say
+from koubai.report.groups import Group
 from koubai.store import Record
 from koubai.study import Study
 
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     import pandas
     from plotly.graph_objects import Figure
     from torch import nn
+
+    from koubai.report.page import Page, Section
+
+USUAL = ("accuracy", "loss", "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final")
 
 
 @dataclass(frozen=True)
@@ -25,20 +32,31 @@ class Result:
     study: Study
     records: tuple[Record, ...]
 
-    def groups(self) -> dict[str, list[Record]]:
+    @cached_property
+    def groups(self) -> list[Group]:
         """The records by variant, seeds together, in the study's order."""
         found = {record.trial: record for record in self.records}
-        return {label: [found[trial] for trial in trials if trial in found] for label, trials in self.study.variants().items()}
+        return [
+            Group(label, self.study.labels(trials[0]), [found[trial] for trial in trials if trial in found])
+            for label, trials in self.study.variants().items()
+        ]
 
+    @cached_property
     def table(self) -> list[dict[str, Any]]:
         """One row a variant: final accuracies with 95% intervals over seeds, attenuation, diverged; see ``report.summary``."""
         from koubai.report.summary import summarize
 
-        return [{"variant": label, **summarize(records)} for label, records in self.groups().items()]
+        return [{"variant": group.label, **summarize(group.records)} for group in self.groups]
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a trial: the values of its axes and its final measures (needs pandas)."""
-        import pandas
+        """One row a trial: the values of its axes and its final measures. Raises ``UserError`` where pandas is not installed."""
+        try:
+            import pandas
+        except ImportError:
+            raise UserError(
+                "pandas is not installed; try: pip install pandas",
+                "pandas がインストールされていません。pip install pandas を試してください。",
+            ) from None
 
         rows = []
         for record in self.records:
@@ -47,32 +65,80 @@ class Result:
             rows.append({**setting, **final, "diverged": record.diverged, "id": record.trial.id})
         return pandas.DataFrame(rows)
 
-    def figure(self, name: str, **options: Any) -> Figure:
-        """One of the laboratory's figures over this study's variants, as plotly; ``report.figures.FIGURES`` lists them."""
+    def figure(self, name: str) -> Figure:
+        """One of the laboratory's figures over this study's variants, as plotly; ``figures()`` names those that can show them."""
         from koubai.report.figures import draw
 
-        return draw(name, self.groups(), **options)
+        return draw(name, self.groups)
+
+    def figures(self) -> list[str]:
+        """The names of the figures that can show this study."""
+        from koubai.report.figures import FIGURES
+
+        return [name for name, kind in FIGURES.items() if kind.fits(self.groups)]
+
+    def section(self, figures: Sequence[str] = (), again: str = "", **words: Any) -> Section:
+        """This study as a part of a report, with the named figures or the usual ones.
+
+        ``again`` is the command that draws them anew, ``words`` are those of ``Section``.
+        """
+        from koubai.report.page import Section, drawing
+
+        name = self.study.name
+        fitting = self.figures()
+        usual = [one for one in USUAL if one in fitting and not (one == "final" and len(self.groups) < 12)]
+        drawings = [
+            drawing(one, self.groups, f"{again} --figure {one}" if again else f'result.figure("{one}")')
+            for one in figures or usual
+        ]
+        given = {"name": name, "title": Words(name, name), "about": Words("", ""), **words}
+        return Section(rows=self.table, drawings=drawings, **given)
 
     def report(self, path: str | Path = "report.html") -> Path:
-        """Write one self-contained HTML file, in both languages, and give its path."""
+        """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
         from koubai.report.page import write
 
-        return write(path, [self])
+        return write(path, self.page())
+
+    def page(self) -> Page:
+        """The report, before it is written."""
+        from koubai.report.page import Page
+
+        section = self.section()
+        lead = Words(
+            f"{len(self.records):,} trained networks, {len(self.groups)} variants.",
+            f"学習したネットワーク {len(self.records):,} 個、設定 {len(self.groups)} 通り。",
+        )
+        return Page(section.title, lead, [section], facts=self.facts())
+
+    def facts(self) -> dict[str, str]:
+        """What the numbers depend on beside the specs: versions, machine, device, threads."""
+        return {name: value for name, value in self.records[0].environment.items() if value} if self.records else {}
 
     def best(self) -> Best:
         """The trial with the highest final validation accuracy."""
         return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-1)))
 
-    def _repr_html_(self) -> str:
-        from koubai.report.page import fragment
+    def _ipython_display_(self) -> None:
+        from IPython.display import HTML, display
 
-        return fragment(self)
+        display(HTML(self._repr_html_()))
+        display(self.figure("accuracy" if "accuracy" in self.figures() else "final"))
+
+    def _repr_html_(self) -> str:
+        from markupsafe import escape
+
+        from koubai.report.summary import HEADS, cells
+
+        head = "".join(f"<th>{escape(say(words))}</th>" for words in HEADS.values())
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in self.table)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def __repr__(self) -> str:
         """The table, as text."""
         from koubai.report.summary import as_text
 
-        return as_text(self.table())
+        return as_text(self.table)
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,10 @@ class Study(BaseModel):
             labelled[label if alike[label] == 1 else f"{label} #{alike[label]}"] = trials
         return labelled
 
+    def labels(self, trial: Trial) -> dict[str, str]:
+        """The values of the axes that made ``trial``, but for its seed, as a table names them."""
+        return {name: _label(name, value) for name, value in self.setting(trial).items() if name != "seed"}
+
     def setting(self, trial: Trial) -> dict[str, Any]:
         """The values of the axes that made ``trial``."""
         return {name: getattr(trial, name, value) for name, value in self._settings[trial].items()}

@@ -1,10 +1,12 @@
-"""``koubai run`` and ``koubai study``: train, print the table, write the report."""
+"""``koubai run`` and ``koubai study``: train, judge, print, write the report."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,23 +27,34 @@ from koubai.cli.base import (
     Width,
     command,
     console,
+    option,
     table,
     text,
-)
+)  # fmt: skip
 from koubai.language import UserError, Words, say
 
 if TYPE_CHECKING:
     from koubai.experiments.catalogue import Exercise
+    from koubai.experiments.conduct import Outcome
+    from koubai.experiments.judging import Judged
     from koubai.landscapes import Path as Way
+    from koubai.report.page import Page
+    from koubai.store import Store
     from koubai.study import Study
 
-MAIN = ("vanishing-gradient",)  # what `koubai run` does when no exercise is named
+ALL = "report"  # what the report on several exercises is called
+
+Figure = Annotated[
+    str | None,
+    option("--figure", "Write this one figure instead of the report.", "レポートの代わりに、この図だけを書き出す。", "NAME"),
+]
 
 
 @command(
     "run",
-    "Train an exercise, print its table and write its report. Without a name: vanishing-gradient. koubai list names them all.",
-    "演習を学習させ、表を表示し、レポートを書きます。名前を省くと vanishing-gradient。一覧は koubai list。",
+    "Train exercises, judge the claims that they decide, and write one report. Without a name: all of them, the whole of the notes. "
+    "koubai list names them.",
+    "演習を学習させ、それで決まる主張を判定し、1つのレポートにまとめます。名前を省くと全演習(ノート全体)。一覧は koubai list。",
 )
 def run(
     exercises: Annotated[
@@ -51,6 +64,7 @@ def run(
     steps: Steps = None,
     data: Data = None,
     quick: Quick = False,
+    figure: Figure = None,
     out: Out = OUT,
     fresh: Fresh = False,
     device: Device = "auto",
@@ -59,11 +73,27 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Conduct exercises."""
-    from koubai.experiments.conduct import adapt, named
+    from koubai.experiments.conduct import adapt, judge_all, named
+    from koubai.experiments.publish import page
+    from koubai.store import Store
 
-    chosen = [adapt(one, seeds=seeds, steps=steps, data=data, quick=quick) for one in named(exercises or MAIN)]
-    for exercise in chosen:
-        _conduct(exercise, out, fresh=fresh, device=device, width=width, threads=threads)
+    changes = {"seeds": seeds, "steps": steps, "data": data}
+    chosen = [adapt(one, **changes, quick=quick) for one in named(exercises or ())]  # type: ignore[arg-type]
+    again = "".join(f" --{name} {value}" for name, value in changes.items() if value is not None) + " --quick" * quick
+    store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
+    outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads)
+    judged = judge_all(outcomes)
+    whole = not (quick or seeds or steps)
+    place = data or "digits"
+    elsewhere = (
+        None if place == "digits" else ("digits", {name: v for (name, on), (v, _) in store.claims().items() if on == "digits"})
+    )
+    if whole:
+        _remember(judged, store, place)
+    if len(chosen) == 1:
+        _show(chosen[0], outcomes[chosen[0].name])
+    _claims(judged)
+    _write(page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere), report, figure)
 
 
 @command(
@@ -77,6 +107,7 @@ def study(
     steps: Steps = None,
     data: Data = None,
     quick: Quick = False,
+    figure: Figure = None,
     out: Out = OUT,
     fresh: Fresh = False,
     device: Device = "auto",
@@ -87,10 +118,17 @@ def study(
     """Conduct a study from a file."""
     from koubai.experiments.catalogue import Exercise
     from koubai.experiments.conduct import change
+    from koubai.result import Result
+    from koubai.store import Store
 
     own = change(_read(file), seeds=seeds, steps=steps, data=data, quick=quick)
     title = Words(own.name, own.name)
-    _conduct(Exercise(own.name, title, title, own, ()), out, fresh=fresh, device=device, width=width, threads=threads)
+    exercise = Exercise(own.name, title, title, own, ())
+    store, report = Store(out / "store"), _place(own.name, out, figure)
+    outcome = _train([exercise], store, fresh=fresh, device=device, width=width, threads=threads)[own.name]
+    assert isinstance(outcome, Result)
+    _show(exercise, outcome)
+    _write(outcome.page(), report, figure)
 
 
 def _read(file: Path) -> Study:
@@ -107,18 +145,29 @@ def _read(file: Path) -> Study:
     return read if "name" in read.model_fields_set else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip)
 
 
-def _conduct(exercise: Exercise, out: Path, *, fresh: bool, **options: Any) -> None:
-    """Train what is not stored, print the table, write the report, and say where everything is."""
-    from koubai.experiments.catalogue import Race
-    from koubai.experiments.conduct import conduct
-    from koubai.result import Result
-    from koubai.store import Store
+def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **options: Any) -> Mapping[str, Outcome]:
+    """Train what is not stored, and say what was."""
+    from koubai.experiments.conduct import conduct, trials_of
 
-    store, report = Store(out / "store"), _report(exercise.name, out)
-    trials = () if isinstance(exercise.runs, Race) else exercise.runs.trials
+    trials = trials_of(exercises)
     stored = 0 if fresh else len(store.has(trials))
+    with _interruptible(store):
+        outcomes = conduct(exercises, store=store, fresh=fresh, **options)
+    if stored:
+        print(
+            text(
+                f"{stored:,} of {len(trials):,} networks were in {store.folder} already and were not trained again.\n",
+                f"{len(trials):,} 個のうち {stored:,} 個は {store.folder} に保存済みのため、学習し直していません。\n",
+            )
+        )
+    return outcomes
+
+
+@contextmanager
+def _interruptible(store: Store) -> Iterator[None]:
+    """Ctrl-C ends with a sentence on what is kept, and exit code 130."""
     try:
-        outcome = conduct([exercise], store=store, fresh=fresh, **options)[exercise.name]
+        yield
     except KeyboardInterrupt:
         kept = text(
             f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
@@ -126,19 +175,32 @@ def _conduct(exercise: Exercise, out: Path, *, fresh: bool, **options: Any) -> N
         )
         print(kept, file=sys.stderr)
         raise typer.Exit(130) from None
-    print(f"{say(exercise.title)}\n")
-    if not isinstance(outcome, Result):
-        _heights(outcome)
-        return
-    print(repr(outcome))
-    if stored:
-        print(
-            text(
-                f"\n{stored:,} of {len(trials):,} networks were in {store.folder} already and were not trained again.",
-                f"\n{len(trials):,} 個のうち {stored:,} 個は {store.folder} に保存済みのため、学習し直していません。",
-            )
-        )
-    written = outcome.report(report)
+
+
+def _remember(judged: Sequence[Judged], store: Store, data: str) -> None:
+    """Keep the verdicts: ``koubai explain`` shows them, and reports on other data say where they differ."""
+    from koubai.experiments.judging import decisive, reason
+
+    for one in judged:
+        store.note_claim(one.claim.name, data, one.verdict, reason(decisive(one)))
+
+
+def _write(page: Page, report: Path, figure: str | None) -> None:
+    """Write the report, or one figure of it, and say where it is."""
+    from koubai.language import unknown
+    from koubai.report.page import write
+
+    if figure is not None:
+        drawn = {drawing.name: drawing for section in page.sections for drawing in section.drawings}
+        if figure not in drawn:
+            raise unknown(Words("figure in this report", "このレポートの図"), figure, drawn)
+        sections = [
+            replace(section, rows=(), drawings=[drawing for drawing in section.drawings if drawing.name == figure])
+            for section in page.sections
+            if any(drawing.name == figure for drawing in section.drawings)
+        ]
+        page = replace(page, sections=sections, verdicts=())
+    written = write(report, page)
     print(
         text(
             f"\nReport: {written}\nOpen it in a browser: {written.resolve().as_uri()}",
@@ -147,9 +209,9 @@ def _conduct(exercise: Exercise, out: Path, *, fresh: bool, **options: Any) -> N
     )
 
 
-def _report(name: str, out: Path) -> Path:
+def _place(name: str, out: Path, figure: str | None) -> Path:
     """Where a report goes: whatever a study is called, a file directly in ``out``."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    plain = re.sub(r"[^\w.-]+", "-", name if figure is None else f"{name}-{figure}").strip("-.") or "study"
     report = out / f"{plain}.html"
     if report.is_dir():
         raise UserError(
@@ -157,6 +219,17 @@ def _report(name: str, out: Path) -> Path:
             f"{report} はフォルダです。--out で別の場所を指定してください。",
         )
     return report
+
+
+def _show(exercise: Exercise, outcome: Outcome) -> None:
+    """What an exercise gave, as a table."""
+    from koubai.result import Result
+
+    print(f"{say(exercise.title)}\n")
+    if isinstance(outcome, Result):
+        print(repr(outcome))
+    else:
+        _heights(outcome)
 
 
 def _heights(paths: Sequence[Way]) -> None:
@@ -173,3 +246,30 @@ def _heights(paths: Sequence[Way]) -> None:
     for (name, rate), values in rows.items():
         listed.add_row(name, f"{rate:g}", f"{median(values):.3g}", f"{max(values):.3g}")
     console().print(listed)
+
+
+MARKS = {"supported": "green", "refuted": "red", "undecided": "yellow"}
+
+
+def _claims(judged: Sequence[Judged]) -> None:
+    """The verdicts, by the notes' sections."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from koubai.report.page import VERDICTS
+
+    if not judged:
+        return
+    made = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    section = None
+    for one in judged:
+        if one.claim.section != section:
+            section = one.claim.section
+            made.add_row("", "")
+            made.add_row("", Text(say(section), style="bold"))
+        made.add_row(Text(say(VERDICTS[one.verdict]), style=MARKS[one.verdict]), say(one.claim.words))
+    console().print(made)
+    counts = ", ".join(f"{sum(one.verdict == name for one in judged)} {say(words)}" for name, words in VERDICTS.items())
+    print(f"\n{text('Claims', '主張')}: {counts}")

@@ -9,9 +9,11 @@ from typing import Any
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
-from koubai.laboratory import run
+from koubai.laboratory import check, reporter, run, work
 from koubai.landscapes import Path, race
 from koubai.result import Result
+from koubai.spec import Trial
+from koubai.store import Store
 from koubai.study import Study
 
 QUICK_SEEDS, QUICK_SHARE = 3, 0.25
@@ -50,15 +52,28 @@ def change(
     return study if seeds is None else study.with_seeds(seeds)
 
 
-def conduct(exercises: Iterable[Exercise], **options: Any) -> dict[str, Outcome]:
-    """What each exercise gave, by its name; ``options`` are those of ``laboratory.run``."""
+def trials_of(exercises: Iterable[Exercise]) -> list[Trial]:
+    """The trials of these exercises, each once."""
+    return list({trial.id: trial for one in exercises if isinstance(one.runs, Study) for trial in one.runs.trials}.values())
+
+
+def conduct(
+    exercises: Sequence[Exercise], *, store: Store, fresh: bool = False, progress: bool = True, **options: Any
+) -> dict[str, Outcome]:
+    """What each exercise gave, by its name, under one progress bar; ``options`` are those of ``laboratory.run``."""
+    trials = trials_of(exercises)
+    for trial in {(trial.data, trial.batch_size): trial for trial in trials}.values():
+        check(trial)
+    done = set() if fresh else store.has(trials)
+    todo = [trial for trial in trials if trial.id not in done]
     outcomes: dict[str, Outcome] = {}
-    for exercise in exercises:
-        if isinstance(exercise.runs, Race):
-            runs = exercise.runs
-            outcomes[exercise.name] = race(runs.landscape, runs.runs, runs.steps, runs.starts)
-        else:
-            outcomes[exercise.name] = run(exercise.runs, **options)
+    with reporter(progress and bool(todo), sum(map(work, todo))) as report:
+        for exercise in exercises:
+            if isinstance(exercise.runs, Race):
+                runs = exercise.runs
+                outcomes[exercise.name] = race(runs.landscape, runs.runs, runs.steps, runs.starts)
+            else:
+                outcomes[exercise.name] = run(exercise.runs, store=store, fresh=fresh, progress=report, **options)
     return outcomes
 
 

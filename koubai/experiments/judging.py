@@ -82,6 +82,11 @@ def decide(claim: Claim, evidence: Evidence) -> Judged:
     return Judged(claim, tuple(findings), combine([finding.judgement.verdict for finding in findings]))
 
 
+def decisive(judged: Judged) -> Finding:
+    """The first comparison that came out as the whole claim did."""
+    return next((one for one in judged.findings if one.judgement.verdict == judged.verdict), judged.findings[0])
+
+
 def needs(claims: Iterable[Claim]) -> set[str]:
     """The exercises whose runs decide these claims."""
     return {comparison.exercise for claim in claims for comparison in claim.comparisons}
@@ -121,28 +126,30 @@ def name_of(where: Mapping[str, Any] | float) -> str:
     return ", ".join(parts) or "none"
 
 
+def claimed_words(comparison: Comparison) -> Words:
+    """What a comparison claims, in words."""
+    return {
+        "more": Words(f"more by over {comparison.smallest:g}", f"{comparison.smallest:g} を超えて大きい"),
+        "less": Words(f"less by over {comparison.smallest:g}", f"{comparison.smallest:g} を超えて小さい"),
+        "same": Words(f"the same within {comparison.smallest:g}", f"差は {comparison.smallest:g} 以内"),
+        "no less": Words(f"no less, within {comparison.smallest:g}", f"{comparison.smallest:g} を超えて下がらない"),
+        "no more": Words(f"no more, within {comparison.smallest:g}", f"{comparison.smallest:g} を超えて上がらない"),
+    }[comparison.claimed]
+
+
 def reason(finding: Finding) -> Words:
     """What came out, in a sentence: both means, the difference with its interval, and what was claimed."""
     measure, comparison, found = MEASURES[finding.comparison.measure], finding.comparison, finding.judgement
     left, right = name_of(comparison.treated), name_of(comparison.control)
     numbers = f"{finding.treated.mean():.3g} / {finding.control.mean():.3g}"
     span = f"{found.difference:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
-    claimed = {
-        "more": Words(f"claimed: more by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて大きい"),
-        "less": Words(f"claimed: less by over {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて小さい"),
-        "same": Words(f"claimed: the same within {comparison.smallest:g}", f"主張: 差は {comparison.smallest:g} 以内"),
-        "no less": Words(
-            f"claimed: no less, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて下がらない"
-        ),
-        "no more": Words(
-            f"claimed: no more, within {comparison.smallest:g}", f"主張: {comparison.smallest:g} を超えて上がらない"
-        ),
-    }[comparison.claimed]
+    claimed = claimed_words(comparison)
     unit = Words(*(f" {text}" if text else "" for text in measure.unit))
     more = Words("", "")
     if found.seeds_needed:
         more = Words(f"; about {found.seeds_needed} seeds would decide it", f"。約 {found.seeds_needed} シードで決まる見込み")
     return Words(
-        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} seeds ({claimed.en}){more.en}",
-        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} シード、{claimed.ja}){more.ja}",
+        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} seeds "
+        f"(claimed: {claimed.en}){more.en}",
+        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} シード、主張: {claimed.ja}){more.ja}",
     )

@@ -57,13 +57,15 @@ def panels(titles: Sequence[str], columns: int = 3, height: int = 300, **options
 
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
-    gap = min(0.5 / rows, 62 / (height * rows))
-    figure = make_subplots(
-        rows, columns, subplot_titles=list(titles), vertical_spacing=gap,
-        horizontal_spacing=0.16 / columns, **options,
-    )  # fmt: skip
+    shared = any(name.startswith("shared_y") for name in options)
+    options = {
+        "horizontal_spacing": (0.08 if shared else 0.16) / columns,
+        "vertical_spacing": min(0.5, 58 / height) / rows,
+        **options,
+    }
+    figure = make_subplots(rows, columns, subplot_titles=[escaped(title) for title in titles], **options)
     figure.update_annotations(font_size=13)
-    return dress(figure, height * rows + 120)
+    return dress(figure, height * rows + 130)
 
 
 def place(k: int, count: int, columns: int = 3) -> dict[str, int]:
@@ -73,16 +75,30 @@ def place(k: int, count: int, columns: int = 3) -> dict[str, int]:
 
 
 def dress(figure: Figure, height: int, **layout: Any) -> Figure:
-    """Give a figure the laboratory's style."""
+    """Give a figure the laboratory's style: the legend stands above, the axes are thin."""
     axis = {
-        "gridcolor": PALE, "zerolinecolor": PALE, "linecolor": "#8a97a3", "ticks": "outside", "tickcolor": "#8a97a3",
-        "showline": True, "automargin": True, "exponentformat": "power",
-    }  # fmt: skip
+        "gridcolor": PALE,
+        "zerolinecolor": PALE,
+        "linecolor": "#8a97a3",
+        "ticks": "outside",
+        "tickcolor": "#8a97a3",
+        "showline": True,
+        "automargin": True,
+        "exponentformat": "power",
+        "title": {"font": {"size": 13}, "standoff": 8},
+    }
     figure.update_layout(
-        template="none", height=height, font={"family": FONT, "size": 13, "color": INK}, paper_bgcolor=PAPER, plot_bgcolor=PAPER,
-        margin={"l": 64, "r": 24, "t": 48, "b": 56}, hoverlabel={"font": {"family": FONT}}, hovermode="closest",
-        legend={"orientation": "h", "yanchor": "top", "y": -56 / (height - 104) if height > 208 else -0.5, "x": 0, "title": {"text": ""}},
-    )  # fmt: skip
+        template="none",
+        height=height,
+        font={"family": FONT, "size": 13, "color": INK},
+        paper_bgcolor=PAPER,
+        plot_bgcolor=PAPER,
+        margin={"l": 64, "r": 24, "t": 76, "b": 54},
+        hoverlabel={"font": {"family": FONT}},
+        hovermode="closest",
+        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
+        modebar={"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
+    )
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
     figure.update_layout(**layout)
@@ -108,15 +124,24 @@ def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def band(
-    figure: Figure, x: Sequence[float] | np.ndarray, values: np.ndarray, name: str, k: int, *,
-    log: bool = False, legend: bool = True, hover: str = "%{y:.4g}", **where: Any,
+    figure: Figure,
+    x: Sequence[float] | np.ndarray,
+    values: np.ndarray,
+    name: str,
+    k: int,
+    at: Mapping[str, int] | None = None,
+    *,
+    log: bool = False,
+    legend: bool = True,
+    hover: str = "%{y:.4g}",
 ) -> None:  # fmt: skip
     """Draw the mean of ``values`` ``[seed, point]`` over ``x``, with its 95% interval as a band, as the ``k``-th series.
 
-    With ``log`` mean and interval are those of the logarithms; what is 0 is left out. ``where`` is ``row`` and ``col``.
+    With ``log`` mean and interval are those of the logarithms; what is 0 is left out. ``at`` is the panel's ``row`` and ``col``.
     """
     import plotly.graph_objects as go
 
+    where = dict(at or {})
     x, values = np.asarray(x, dtype=float), np.asarray(values, dtype=float)
     if log:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -130,19 +155,32 @@ def band(
         around = np.concatenate([x[there], x[there][::-1]])
         figure.add_trace(
             go.Scatter(
-                x=rounded(around), y=rounded(edge), fill="toself", mode="none", fillcolor=faint(color(k), 0.18),
-                legendgroup=name, name=name, showlegend=False, hoverinfo="skip",
+                x=rounded(around),
+                y=rounded(edge),
+                fill="toself",
+                mode="none",
+                fillcolor=faint(color(k), 0.18),
+                legendgroup=name,
+                name=name,
+                showlegend=False,
+                hoverinfo="skip",
             ),
             **where,
-        )  # fmt: skip
+        )
     figure.add_trace(
         go.Scatter(
-            x=rounded(x), y=rounded(mean), mode="lines" if len(x) > 12 else "lines+markers", name=name, legendgroup=name,
-            showlegend=legend, line={"color": color(k), "width": 2, "dash": dash(k)}, marker={"symbol": SYMBOLS[k % len(SYMBOLS)]},
+            x=rounded(x),
+            y=rounded(mean),
+            mode="lines" if len(x) > 12 else "lines+markers",
+            name=name,
+            legendgroup=name,
+            showlegend=legend,
+            line={"color": color(k), "width": 2, "dash": dash(k)},
+            marker={"symbol": SYMBOLS[k % len(SYMBOLS)]},
             hovertemplate=f"<b>{escaped(name)}</b><br>%{{x:.4g}}: {hover}<extra></extra>",
         ),
         **where,
-    )  # fmt: skip
+    )
 
 
 def rounded(values: Any) -> list[float | None]:
@@ -155,17 +193,28 @@ def escaped(name: str) -> str:
     return name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("%{", "% {")
 
 
-def axes(figure: Figure, x: Words, y: Words, *, logx: bool = False, logy: bool = False, percent: bool = False) -> Figure:
+def axes(figure: Figure, x: Words, y: Words, *, logx: bool = False, logy: bool = False) -> Figure:
     """Name the axes of all panels (``x`` below the lowest, ``y`` left of the first), and scale them."""
-    figure.update_xaxes(type="log" if logx else None)
-    figure.update_yaxes(type="log" if logy else None, tickformat=".0%" if percent else None)
     if logx:
-        figure.update_xaxes(dtick=1)
+        figure.update_xaxes(type="log", dtick=1 if spans(figure, "x") else None)
+    if logy:
+        figure.update_yaxes(type="log", dtick=1 if spans(figure, "y") else None)
     for axis, words, edge in (("xaxis", x, "y"), ("yaxis", y, "x")):
         for one in figure.select_xaxes() if axis == "xaxis" else figure.select_yaxes():
             if _at_edge(figure, one, edge):
                 one.title.text = say(words)
     return figure
+
+
+def share(figure: Figure) -> Figure:
+    """Make the y axes run over all shares, from 0 to 1, in percent."""
+    return figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", dtick=0.2)
+
+
+def spans(figure: Figure, axis: str) -> bool:
+    """Whether what is drawn along an axis spans over two decades: then powers of ten are ticks enough."""
+    values = np.array([v for trace in figure.data for v in (trace[axis] or ()) if v], dtype=float)
+    return bool(len(values) and values.max() > 100 * values.min() > 0)
 
 
 def _at_edge(figure: Figure, axis: Any, edge: str) -> bool:

@@ -48,3 +48,10 @@ def footprint(trial: Trial, features: int, classes: int) -> int:
     values = trial.batch_size * (features + kinds * sum(widths[1:]))
     slots = len(OPTIMIZERS[trial.optimizer.name].slots)
     return (parameters * (3 + slots) + values) * (8 if trial.dtype == "float64" else 4)
+
+
+def cost(trial: Trial, features: int, classes: int) -> float:
+    """What one step of a trial costs beside others, about: its matrix products, and the passes over its values and weights."""
+    widths = [features, *trial.layers, classes]
+    products = sum(fan_in * fan_out for fan_in, fan_out in itertools.pairwise(widths)) * trial.batch_size
+    return products + 20 * footprint(trial, features, classes)

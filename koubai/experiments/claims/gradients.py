@@ -96,8 +96,8 @@ CLAIMS = (
         ("zeros",),
         (
             Comparison(NOTES, ZEROS, 0.0, "unit spread", "same", 1e-9),
-            Comparison(NOTES, RELU | ZEROS, 0.1, "validation accuracy", "same", 0.02),
-            Comparison(NOTES, SIGMOID | ZEROS, 0.1, "validation accuracy", "same", 0.02),
+            Comparison(NOTES, RELU | ZEROS, 0.0, "above guessing", "same", 0.02),
+            Comparison(NOTES, SIGMOID | ZEROS, 0.0, "above guessing", "same", 0.02),
         ),
     ),
     Claim(

@@ -1,0 +1,76 @@
+"""Figures over the steps of a training: accuracy and loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from koubai.language import Words, say
+from koubai.report.figures.registry import figure
+from koubai.report.groups import Group, few, in_panels
+from koubai.report.style import axes, band, panels, place, share
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+STEP = Words("step (minibatches)", "ステップ(ミニバッチ)")
+ON_THE_WAY = Words(
+    "Lines are means over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on all.",
+    "線はシード平均、帯は95%区間。途中は256サンプル、最後は全サンプルで測定。",
+)
+
+
+def training(groups: Sequence[Group]) -> bool:
+    """Whether these are runs of more than a single step."""
+    return all(isinstance(group, Group) and len(group.records[0].steps) > 2 for group in groups)
+
+
+def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Words, *, log: bool = False) -> Figure:
+    """Curves of the history by panel; with two names each series has its own pair, told apart in the legend."""
+    found = in_panels(few(groups))
+    columns = 4 if len(found.panels) > 6 else 3
+    made = panels(list(found.panels), columns, 300 if columns == 3 else 200, shared_yaxes="all")
+    seen: set[str] = set()
+    for k, number, series, group in found:
+        for part, (name, words) in enumerate(names):
+            label = series if len(names) == 1 else say(words) if len(found.series) == 1 else f"{series}, {say(words)}"
+            at = place(k, len(found.panels), columns)
+            shade = number * len(names) + part
+            band(made, group.records[0].steps, group.curves(name), label, shade, at, log=log, legend=label not in seen)
+            seen.add(label)
+    return axes(made, STEP, y, logy=log) if log else share(axes(made, STEP, y))
+
+
+@figure("accuracy", Words("Validation accuracy", "検証精度の推移"), ON_THE_WAY, training)
+def accuracy(groups: Sequence[Group]) -> Figure:
+    """Validation accuracy over the steps."""
+    return _curves(groups, [("validation_accuracy", Words("validation", "検証"))], Words("validation accuracy", "検証精度"))
+
+
+@figure("loss", Words("Loss", "損失の推移"), ON_THE_WAY, training)
+def loss(groups: Sequence[Group]) -> Figure:
+    """Training loss over the steps, on a log scale."""
+    y = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
+    return _curves(groups, [("train_loss", Words("training", "訓練"))], y, log=True)
+
+
+@figure(
+    "train-validation",
+    Words("Training beside validation accuracy", "訓練精度と検証精度の推移"),
+    Words(
+        "The distance between the two curves of a panel is the overfitting. Means over seeds, bands 95% intervals.",
+        "各図の2本の線の開きが過学習の大きさ。線はシード平均、帯は95%区間。",
+    ),
+    training,
+)
+def train_validation(groups: Sequence[Group]) -> Figure:
+    """Both accuracies over the steps, a panel for each variant."""
+    chosen = few(groups, 16)
+    parts = [("train_accuracy", Words("training", "訓練")), ("validation_accuracy", Words("validation", "検証"))]
+    columns = 4 if len(chosen) > 6 else 3
+    made = panels([group.label for group in chosen], columns, 200, shared_yaxes="all")
+    for k, group in enumerate(chosen):
+        for part, (name, words) in enumerate(parts):
+            at = place(k, len(chosen), columns)
+            band(made, group.records[0].steps, group.curves(name), say(words), part, at, legend=k == 0)
+    return share(axes(made, STEP, Words("accuracy", "精度")))

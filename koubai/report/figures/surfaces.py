@@ -1,0 +1,198 @@
+"""Figures in the plane: optimizers on surfaces, and what a penalty does to the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from koubai.language import Words, say
+from koubai.report.figures.registry import figure
+from koubai.report.groups import Group, Race
+from koubai.report.style import COLORS, INK, axes, band, color, faint, panels, place, rounded
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@figure(
+    "race",
+    Words("The optimizers' ways", "最適化手法のたどる道"),
+    Words(
+        "Contours of the surface, the way from the first start (circle) and where all starts end (crosses). The last panel: how far "
+        "above its lowest value each is, geometric mean over starts with its 95% interval.",
+        "曲面の等高線と、最初の出発点(丸)からの道、全出発点の終点(×)。最後の図は最小値との差(出発点の幾何平均と95%区間)。",
+    ),
+    lambda groups: all(isinstance(group, Race) for group in groups),
+)
+def race(groups: Sequence[Race]) -> Figure:
+    """Paths over contours, a panel for each optimizer, and the height over the steps."""
+    import plotly.graph_objects as go
+
+    from koubai.landscapes import LANDSCAPES, lowest_value
+
+    surface = LANDSCAPES[groups[0].paths[0].landscape]
+    left, right, bottom, top = surface.bounds
+    made = panels([*(race.label for race in groups), say(Words("height over the lowest", "最小値との差"))], 3, 300)
+    count = len(groups) + 1
+    grid_x, grid_y, heights = contour(surface)
+    for k, one in enumerate(groups):
+        at = place(k, count)
+        made.add_contour(
+            x=rounded(grid_x),
+            y=rounded(grid_y),
+            z=[rounded(row) for row in heights],
+            showscale=False,
+            hoverinfo="skip",
+            ncontours=14,
+            contours={"coloring": "lines"},
+            colorscale=[[0, "#6b7a88"], [1, "#d5dce2"]],
+            line={"width": 1},
+            **at,
+        )
+        points = one.paths[0].points
+        made.add_trace(
+            go.Scatter(
+                x=rounded(points[:, 0]),
+                y=rounded(points[:, 1]),
+                mode="lines+markers",
+                line={"color": color(k), "width": 2},
+                marker={"size": 4},
+                showlegend=False,
+                name=one.label,
+                hovertemplate="(%{x:.3g}, %{y:.3g})<extra></extra>",
+            ),
+            **at,
+        )
+        made.add_trace(
+            go.Scatter(
+                x=rounded(points[:1, 0]),
+                y=rounded(points[:1, 1]),
+                mode="markers",
+                showlegend=False,
+                hoverinfo="skip",
+                marker={"size": 10, "color": "white", "line": {"color": color(k), "width": 2}},
+            ),
+            **at,
+        )
+        ends = np.stack([path.points[-1] for path in one.paths])
+        made.add_trace(
+            go.Scatter(
+                x=rounded(ends[:, 0]),
+                y=rounded(ends[:, 1]),
+                mode="markers",
+                showlegend=False,
+                hoverinfo="skip",
+                marker={"symbol": "x", "size": 6, "color": faint(color(k), 0.6)},
+            ),
+            **at,
+        )
+        made.update_xaxes(range=[left, right], **at).update_yaxes(range=[bottom, top], **at)
+        above = np.stack([path.values - lowest_value(surface.name) for path in one.paths])
+        band(made, np.arange(above.shape[1]), above, one.label, k, place(count - 1, count), log=True, hover="%{y:.3g}")
+    made.update_traces(mode="lines", selector=lambda trace: trace.showlegend)
+    made.update_yaxes(type="log", exponentformat="power", title_text="f - min f", **place(count - 1, count))
+    made.update_xaxes(title_text=say(Words("step", "ステップ")), **place(count - 1, count))
+    return made
+
+
+def contour(surface: Any, points: int = 61) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A surface's values on a grid over its bounds: x, y and the square roots of the heights (contours near the bottom show)."""
+    import torch
+
+    left, right, bottom, top = surface.bounds
+    x, y = np.linspace(left, right, points), np.linspace(bottom, top, points)
+    grid = torch.from_numpy(np.stack(np.meshgrid(x, y), -1).reshape(-1, 2))
+    heights = surface.value(grid).numpy().reshape(points, points)
+    return x, y, np.sqrt(heights - heights.min())
+
+
+CURVATURE = np.array([[1.0, 0.55], [0.55, 0.9]])  # of a loss with two weights
+OPTIMUM = np.array([0.55, 1.6])
+REACH = 1.0  # what the penalty leaves: |w|_p <= 1
+
+
+def quadratic(w: np.ndarray) -> np.ndarray:
+    """The loss at weights ``[..., 2]``."""
+    away = w - OPTIMUM
+    return np.einsum("...i,ij,...j->...", away, CURVATURE, away)
+
+
+def best_within(p: float) -> np.ndarray:
+    """The weights of least loss among those with ``|w|_p <= REACH``, by trying the whole border."""
+    angle = np.linspace(0, 2 * np.pi, 40_001)
+    around = np.stack([np.cos(angle), np.sin(angle)], -1)
+    border = REACH * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p)
+    return np.asarray(border[quadratic(border).argmin()])
+
+
+@figure(
+    "norm-contours",
+    Words("Why L1 zeroes weights and L2 does not", "L1が重みを0にし、L2がしない理由"),
+    Words(
+        "Contours of a loss of two weights, and the weights that a penalty allows. The best of them (dot) lies where the smallest "
+        "contour touches: under L2 anywhere on the circle, under L1 often on a corner, where one weight is exactly 0.",
+        "2つの重みの損失の等高線と、正則化が許す範囲。最良の点(黒丸)は等高線が最初に接する所にある。"
+        "L2では円周上のどこか、L1では角(一方の重みがちょうど0)になりやすい。",
+    ),
+)
+def norm_contours(groups: Sequence[Group] = ()) -> Figure:
+    """The contour picture behind the review question: which one is L1?"""
+    import plotly.graph_objects as go
+
+    made = panels(["L2", "L1"], 2, 420)
+    axis = np.linspace(-1.6, 2.6, 85)
+    values = quadratic(np.stack(np.meshgrid(axis, axis), -1))
+    angle = np.linspace(0, 2 * np.pi, 401)
+    for k, p in enumerate((2.0, 1.0)):
+        at = place(k, 2, 2)
+        made.add_contour(
+            x=rounded(axis),
+            y=rounded(axis),
+            z=[rounded(row) for row in np.sqrt(values)],
+            showscale=False,
+            hoverinfo="skip",
+            ncontours=16,
+            contours={"coloring": "lines"},
+            colorscale=[[0, COLORS[1]], [1, "#f0d2c0"]],
+            line={"width": 1.2},
+            **at,
+        )
+        around = np.stack([np.cos(angle), np.sin(angle)], -1)
+        border = REACH * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p)
+        made.add_trace(
+            go.Scatter(
+                x=rounded(border[:, 0]),
+                y=rounded(border[:, 1]),
+                fill="toself",
+                mode="lines",
+                line={"color": COLORS[0], "width": 2},
+                fillcolor=faint(COLORS[0], 0.2),
+                name=say(Words("allowed weights", "許される重み")),
+                showlegend=k == 0,
+                hoverinfo="skip",
+            ),
+            **at,
+        )
+        best = best_within(p)
+        shown = f"({best[0] + 0.0:.2f}, {best[1] + 0.0:.2f})".replace("-0.00", "0.00")
+        for point, words, symbol, mark in (
+            (OPTIMUM, Words("least loss", "損失最小"), "x", COLORS[1]), (best, Words("best allowed", "範囲内の最良点"), "circle", INK),
+        ):  # fmt: skip
+            made.add_trace(
+                go.Scatter(
+                    x=rounded(point[:1]),
+                    y=rounded(point[1:]),
+                    mode="markers",
+                    name=say(words),
+                    showlegend=k == 0,
+                    marker={"symbol": symbol, "size": 11, "color": mark},
+                    hovertemplate="(%{x:.2f}, %{y:.2f})<extra></extra>",
+                ),
+                **at,
+            )
+        made.add_annotation(x=best[0], y=best[1], text=shown, showarrow=True, ax=46, ay=26, **at)
+        made.update_yaxes(scaleanchor=f"x{k + 1}" if k else "x", **at)
+    made.update_xaxes(range=[-1.6, 2.6], constrain="domain").update_yaxes(range=[-1.6, 2.6], constrain="domain")
+    return axes(made, Words("weight 1", "重み1"), Words("weight 2", "重み2"))

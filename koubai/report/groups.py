@@ -1,0 +1,109 @@
+"""Runs as figures and tables take them: by variant, seeds together, and laid out in panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+
+from koubai.measures import accuracy
+from koubai.report.style import COLORS
+
+if TYPE_CHECKING:
+    from koubai.landscapes import Path
+    from koubai.store import Record
+
+T = TypeVar("T")
+
+MOST = 24  # curves of one figure that an eye can follow
+
+
+@dataclass(frozen=True)
+class Group:
+    """The runs of one variant, one a seed, and the values of the axes that set it apart, as they are shown."""
+
+    label: str
+    values: Mapping[str, str]
+    records: Sequence[Record]
+
+    def curves(self, name: str) -> np.ndarray:
+        """One curve of the history, ``[seed, point]`` (or with the layers and so on behind)."""
+        return np.stack([record.history[name] for record in self.records])
+
+    def final(self, part: str = "validation") -> np.ndarray:
+        """Final accuracies ``[seed]``; a diverged trial counts as guessing."""
+        return np.array([accuracy(record, part) for record in self.records])
+
+
+@dataclass(frozen=True)
+class Race:
+    """The paths of one optimizer over a landscape, one a start."""
+
+    label: str
+    paths: Sequence[Path]
+
+
+@dataclass(frozen=True)
+class Panels(Generic[T]):
+    """Things in panels: ``panels[title][series]``. A series has one number in all panels, and its colour with it."""
+
+    panels: Mapping[str, Mapping[str, T]]
+    series: Sequence[str]
+
+    def __iter__(self) -> Iterator[tuple[int, int, str, T]]:
+        """Each thing with the numbers of its panel and of its series, and the series' name."""
+        for k, within in enumerate(self.panels.values()):
+            for name, one in within.items():
+                yield k, self.series.index(name), name, one
+
+
+def arranged(things: Sequence[tuple[Mapping[str, str], T]]) -> Panels[T]:
+    """Things in panels by the value of one axis, their series named by the others; each comes with its values by axis.
+
+    With two varied axes or more the first makes the panels, unless it is the one with few enough values for colours.
+    """
+    names = dict.fromkeys(name for values, _ in things for name in values)
+    counts = {name: len({values.get(name) for values, _ in things}) for name in names}
+    varied = [name for name in names if counts[name] > 1]
+    first = ""
+    if len(varied) > 1:
+        first = varied[-1] if counts[varied[0]] <= len(COLORS) < counts[varied[-1]] else varied[0]
+    panels: dict[str, dict[str, T]] = {}
+    series: dict[str, None] = {}
+    for values, thing in things:
+        within = panels.setdefault(values.get(first, ""), {})
+        name = (
+            ", ".join(values[axis] for axis in varied if axis != first and axis in values) or ", ".join(values.values()) or "base"
+        )
+        while name in within:
+            name += "'"  # values that look alike when they are rounded
+        series[name] = None
+        within[name] = thing
+    return Panels(panels, list(series))
+
+
+def in_panels(groups: Sequence[Group]) -> Panels[Group]:
+    """Groups in panels."""
+    return arranged([(group.values, group) for group in groups])
+
+
+def swept(groups: Sequence[Group], axis: str, number: Callable[[Any], float]) -> Panels[list[Group]]:
+    """Lines of groups along one axis, in panels; each line in the order of ``number(trial)``."""
+    lines: dict[tuple[str, ...], tuple[dict[str, str], list[Group]]] = {}
+    for group in groups:
+        rest = {name: value for name, value in group.values.items() if name != axis}
+        lines.setdefault(tuple(rest.values()), (rest, []))[1].append(group)
+    for _, line in lines.values():
+        line.sort(key=lambda group: number(group.records[0].trial))
+    return arranged(list(lines.values()))
+
+
+def few(groups: Sequence[Group], most: int = MOST) -> list[Group]:
+    """At most so many groups: where there are more, the best and the worst by final validation accuracy, in their order."""
+    if len(groups) <= most:
+        return list(groups)
+    order = np.argsort([group.final().mean() for group in groups])
+    kept = {*order[: most // 2].tolist(), *order[-(most - most // 2) :].tolist()}
+    return [group for k, group in enumerate(groups) if k in kept]

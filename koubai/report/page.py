@@ -1,0 +1,174 @@
+"""One self-contained HTML file: claims first, then exercises with their tables and figures, in both languages, without a network.
+
+The page is made of plain parts (``Page``, ``Section``, ``Verdict``); what goes into them is decided by whoever asks for the report.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from koubai.language import Words, language, speaking
+from koubai.report.figures import FIGURES
+from koubai.report.style import bilingual
+from koubai.report.summary import HEADS, cells
+from koubai.store import write_whole
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure on the page: what it is called, how it is read, how it is made again, and how it is drawn."""
+
+    name: str
+    title: Words
+    caption: Words
+    draw: Callable[[], Figure]
+    again: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: words, the command that makes it again, notes, a table of variants (rows of ``summarize``), figures."""
+
+    name: str
+    title: Words
+    about: Words
+    command: str = ""
+    notes: Sequence[Words] = ()
+    rows: Sequence[Mapping[str, Any]] = ()
+    drawings: Sequence[Drawing] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One comparison behind a verdict, as a row of a table: what is compared, both means, the difference, and how it was judged."""
+
+    words: Words
+    treated: str
+    control: str
+    difference: str
+    effect: str
+    seeds: int
+    claimed: Words
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim and how it was judged, with the exercises that hold the evidence (their section's name and title)."""
+
+    name: str
+    words: Words
+    section: Words
+    verdict: str
+    reason: Words
+    evidence: Sequence[Evidence]
+    drawing: Drawing
+    exercises: Mapping[str, Words]
+    differs: Words | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report."""
+
+    title: Words
+    lead: Words
+    sections: Sequence[Section]
+    verdicts: Sequence[Verdict] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+VERDICTS = {
+    "supported": Words("supported", "支持"),
+    "refuted": Words("refuted", "反証"),
+    "undecided": Words("undecided", "未決"),
+}
+
+
+def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:
+    """The figure called ``name`` over these groups, for a page."""
+    kind = FIGURES[name]
+    return Drawing(name, kind.title, kind.caption, lambda: kind.draw(groups), again)
+
+
+def render(page: Page) -> str:
+    """The page as HTML. Everything that is not the laboratory's own is escaped."""
+    from plotly.offline import get_plotlyjs
+
+    figures: list[str] = []
+
+    def put(one: Drawing) -> int:
+        english, japanese = bilingual(one.draw)
+        content = {"data": english["data"], "layout": english["layout"], "ja": japanese}
+        figures.append(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+        return len(figures) - 1
+
+    return _template("page.html").render(
+        page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
+        table=table, by_section=by_section,
+        counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
+    )  # fmt: skip
+
+
+def write(path: str | Path, page: Page) -> Path:
+    """Write the page to a file, whole or not at all, and give its path. Raises ``UserError`` where it cannot be written."""
+    from koubai.language import UserError
+
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, render(page).encode())
+    except OSError as error:
+        raise UserError(
+            f"The report {path} cannot be written: {error.strerror}; choose another place.",
+            f"レポート {path} を書けません({error.strerror})。別の場所を指定してください。",
+        ) from None
+    return path
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:
+    """A table of variants in both languages: heads and cells."""
+    some = any(row["diverged"] for row in rows)
+    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    shown = []
+    for row in rows:
+        with speaking("en"):
+            english = cells(row)
+        with speaking("ja"):
+            japanese = cells(row)
+        shown.append([Words(*pair) for pair in zip(english, japanese, strict=True)][: len(heads)])
+    return heads, shown
+
+
+def by_section(verdicts: Iterable[Verdict]) -> dict[Words, list[Verdict]]:
+    """Verdicts by the notes' sections, in their order."""
+    sections: dict[Words, list[Verdict]] = {}
+    for one in verdicts:
+        sections.setdefault(one.section, []).append(one)
+    return sections
+
+
+def both(words: Words | str) -> Any:
+    """A text in both languages, of which the page shows one; escaped."""
+    from markupsafe import Markup, escape
+
+    if isinstance(words, str) or words.en == words.ja:
+        return escape(words if isinstance(words, str) else words.en)
+    return Markup('<span lang="en">{}</span><span lang="ja">{}</span>').format(*words)
+
+
+@cache
+def _template(name: str) -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(loader=PackageLoader("koubai.report", "."), autoescape=True, undefined=StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    return environment.get_template(name)

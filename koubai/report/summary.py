@@ -1,0 +1,87 @@
+"""A study in numbers: a row a variant, with 95% intervals over seeds, as data and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from koubai.language import Words, say
+from koubai.measures import NOTHING, accuracy, attenuation
+from koubai.statistics import interval
+from koubai.store import Record
+
+HEADS = {
+    "variant": Words("variant", "設定"),
+    "train_accuracy": Words("training accuracy", "訓練精度"),
+    "validation_accuracy": Words("validation accuracy", "検証精度"),
+    "attenuation": Words("gradient, first / last layer", "勾配(最初の層 / 最後の層)"),
+    "seeds": Words("seeds", "シード"),
+    "diverged": Words("diverged", "発散"),
+}
+MEASURES = ("train_accuracy", "validation_accuracy", "attenuation")
+
+
+def summarize(records: Sequence[Record]) -> dict[str, Any]:
+    """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged.
+
+    Accuracies are final, a diverged trial counting as guessing; ``attenuation`` is the gradient at the first layer over that at the
+    last when training starts, in decades (-20: nothing arrives).
+    """
+    measured = {
+        "train_accuracy": [accuracy(record, "train") for record in records],
+        "validation_accuracy": [accuracy(record) for record in records],
+        "attenuation": [attenuation(record.history["gradient"][0]) for record in records],
+    }
+    row: dict[str, Any] = {}
+    for name, values in measured.items():
+        low, high = interval(values)
+        row |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
+    return row | {"seeds": len(records), "diverged": sum(record.diverged > 0 for record in records)}
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """A row as a reader wants it, in the order of ``HEADS``; ``diverged`` is empty where none did."""
+    shown = [str(row["variant"])]
+    for name in MEASURES:
+        middle, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+        if name == "attenuation":
+            shown.append(power(middle))
+        elif np.isfinite(low) and high > low:
+            shown.append(f"{middle:.1%} [{low * 100:.1f}, {high * 100:.1f}]")
+        else:
+            shown.append(f"{middle:.1%}")
+    return [*shown, str(row["seeds"]), str(row["diverged"] or "")]
+
+
+def power(decades: float) -> str:
+    """A factor of so many decades: ``-3.8`` as ``1.6e-4``; words where nothing arrives."""
+    if decades <= NOTHING:
+        return say(Words("nothing arrives", "届かない"))
+    factor = 10**decades
+    return f"{factor:.2f}" if 0.095 <= factor < 100 else f"{factor:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table as text, in the language in force, as wide as it needs to be."""
+    from rich.console import Console
+    from rich.table import Table
+
+    some = any(row["diverged"] for row in rows)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
+    for name, words in HEADS.items():
+        if name != "diverged" or some:
+            table.add_column(say(words), justify="left" if name == "variant" else "right", no_wrap=True)
+    for row in rows:
+        shown = cells(row)
+        table.add_row(*(shown if some else shown[:-1]))
+    console = Console(width=400, no_color=True, highlight=False, markup=False)
+    with console.capture() as caught:
+        console.print(table)
+    lines = [line.rstrip() for line in caught.get().splitlines()]
+    note = Words(
+        "Means over seeds with 95% intervals; the gradient is measured before the first step.",
+        "シード平均と95%区間。勾配は学習開始前の値。",
+    )
+    return "\n".join([*lines, "", say(note)])
