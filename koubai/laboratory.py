@@ -14,12 +14,12 @@ from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import plan, train
+from koubai.training import Outcome, plan, train
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
 
-Report = Callable[[str, int], None]  # (what trains, network-steps done since the last call)
+Report = Callable[[str, int, int], None]  # (what trains, network-steps done since the last call, network-steps left out)
 
 
 def run(
@@ -42,32 +42,35 @@ def run(
     place = device_named(device)
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
-    if threads is not None:
-        if not 1 <= threads <= MOST_THREADS:
-            raise UserError(
-                f"threads must be from 1 to {MOST_THREADS}, not {threads}.",
-                f"スレッド数は1から {MOST_THREADS} までにしてください: {threads}",
-            )
-        torch.set_num_threads(threads)
-    for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
-        check(trial)
-    store.prepare()
-    store.note(study)
-    done = set() if fresh else store.has(study.trials)
-    todo = [trial for trial in study.trials if trial.id not in done]
-    stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
-    with reporter(progress and bool(todo), sum(trial.steps for trial in todo)) as report:
-        for stack in stacks:
-            first = stack[0]
-            name = f"{study.name}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
-
-            def count(trials: int, steps: int, name: str = name) -> None:
-                report(name, trials * steps)
-
-            with memory(first):
-                outcome = train(stack, load(first.data), place, count)
-            store.put(outcome, device_name(place))
+    with threaded(threads):
+        for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
+            check(trial)
+        store.prepare()
+        store.note(study)
+        done = set() if fresh else store.has(study.trials)
+        todo = [trial for trial in study.trials if trial.id not in done]
+        stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
+        with reporter(progress and bool(todo), sum(trial.steps for trial in todo)) as report:
+            for stack in stacks:
+                store.put(trained(stack, study.name, place, report), device_name(place))
     return Result(study, tuple(store.get(study.trials)))
+
+
+def trained(stack: list[Trial], study: str, place: torch.device, report: Report) -> Outcome:
+    """What the training of a stack gives; ``report`` hears of every step, and of those that diverged trials leave out."""
+    first = stack[0]
+    name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
+    left = len(stack) * first.steps
+
+    def count(trials: int, steps: int) -> None:
+        nonlocal left
+        left -= trials * steps
+        report(name, trials * steps, 0)
+
+    with memory(first):
+        outcome = train(stack, load(first.data), place, count)
+    report(name, 0, left)
+    return outcome
 
 
 def check(trial: Trial) -> None:
@@ -78,6 +81,25 @@ def check(trial: Trial) -> None:
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
             f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。",
         )
+
+
+@contextmanager
+def threaded(count: int | None) -> Iterator[None]:
+    """So many threads of PyTorch inside a ``with``, and as many as before after it. Raises ``UserError``."""
+    if count is None:
+        yield
+        return
+    if not 1 <= count <= MOST_THREADS:
+        raise UserError(
+            f"threads must be from 1 to {MOST_THREADS}, not {count}.",
+            f"スレッド数は1から {MOST_THREADS} までにしてください: {count}",
+        )
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -119,7 +141,7 @@ def device_name(device: torch.device) -> str:
 def reporter(show: bool, total: int) -> Iterator[Report]:
     """A progress bar over network-steps: what trains, how far, how fast, how long still."""
     if not show:
-        yield lambda what, steps: None
+        yield lambda what, steps, spared: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -129,8 +151,10 @@ def reporter(show: bool, total: int) -> Iterator[Report]:
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("", total=total, speed="-")
 
-        def report(what: str, steps: int) -> None:
-            bars.update(task, description=what, advance=steps)
+        def report(what: str, steps: int, spared: int) -> None:
+            nonlocal total
+            total -= spared
+            bars.update(task, description=what, advance=steps, total=total)
             rate = bars.tasks[0].speed
             bars.update(task, speed=f"{rate:,.0f}" if rate else "-")
 
