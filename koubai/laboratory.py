@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import cost, plan, train
+from koubai.training import Outcome, cost, plan, train
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
 
-Report = Callable[[str, Trial, int], None]  # (what trains, one of its trials, network-steps done since the last call)
+Report = Callable[
+    [str, Trial, int, int], None
+]  # (what trains, one of its trials, network-steps done since, network-steps left out)
 
 
 def run(
@@ -44,32 +46,35 @@ def run(
     place = device_named(device)
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
-    if threads is not None:
-        if not 1 <= threads <= MOST_THREADS:
-            raise UserError(
-                f"threads must be from 1 to {MOST_THREADS}, not {threads}.",
-                f"スレッド数は1から {MOST_THREADS} までにしてください: {threads}",
-            )
-        torch.set_num_threads(threads)
-    for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
-        check(trial)
-    store.prepare()
-    store.note(study)
-    done = set() if fresh else store.has(study.trials)
-    todo = [trial for trial in study.trials if trial.id not in done]
-    stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
-    with nullcontext(progress) if callable(progress) else reporter(progress and bool(todo), sum(map(work, todo))) as report:
-        for stack in stacks:
-            first = stack[0]
-            name = f"{study.name}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
-
-            def count(trials: int, steps: int, name: str = name, first: Trial = first) -> None:
-                report(name, first, trials * steps)
-
-            with memory(first):
-                outcome = train(stack, load(first.data), place, count)
-            store.put(outcome, device_name(place))
+    with threaded(threads):
+        for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
+            check(trial)
+        store.prepare()
+        store.note(study)
+        done = set() if fresh else store.has(study.trials)
+        todo = [trial for trial in study.trials if trial.id not in done]
+        stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
+        with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
+            for stack in stacks:
+                store.put(trained(stack, study.name, place, report), device_name(place))
     return Result(study, tuple(store.get(study.trials)))
+
+
+def trained(stack: list[Trial], study: str, place: torch.device, report: Report) -> Outcome:
+    """What the training of a stack gives; ``report`` hears of every step, and of those that diverged trials leave out."""
+    first = stack[0]
+    name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
+    left = len(stack) * first.steps
+
+    def count(trials: int, steps: int) -> None:
+        nonlocal left
+        left -= trials * steps
+        report(name, first, trials * steps, 0)
+
+    with memory(first):
+        outcome = train(stack, load(first.data), place, count)
+    report(name, first, 0, left)
+    return outcome
 
 
 def check(trial: Trial) -> None:
@@ -80,6 +85,25 @@ def check(trial: Trial) -> None:
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
             f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。",
         )
+
+
+@contextmanager
+def threaded(count: int | None) -> Iterator[None]:
+    """So many threads of PyTorch inside a ``with``, and as many as before after it. Raises ``UserError``."""
+    if count is None:
+        yield
+        return
+    if not 1 <= count <= MOST_THREADS:
+        raise UserError(
+            f"threads must be from 1 to {MOST_THREADS}, not {count}.",
+            f"スレッド数は1から {MOST_THREADS} までにしてください: {count}",
+        )
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
@@ -118,32 +142,41 @@ def device_name(device: torch.device) -> str:
 
 
 def work(trial: Trial) -> float:
-    """How much there is to do in a trial, in the unit of ``reporter``: steps times what a step costs."""
+    """How much there is to do in a trial, for the progress bar: steps times what a step costs."""
     data = load(trial.data)
     return trial.steps * cost(trial, data.features, len(data.classes))
 
 
 @contextmanager
-def reporter(show: bool, total: float) -> Iterator[Report]:
-    """A progress bar over ``total`` of ``work``: what trains, how far, how fast, how long still."""
-    if not show:
-        yield lambda what, trial, steps: None
+def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
+    """A progress bar over the ``work`` of trials: what trains, how far, how fast, how long still."""
+    if not show or not todo:
+        yield lambda what, trial, steps, spared: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     speed = say(Words("{task.fields[speed]} network-steps/s, left", "{task.fields[speed]} ステップ/秒、残り"))
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task("", total=total, speed="-")
-        begun, trained, before = time.monotonic(), 0, ""
+    bars = Progress(*columns, console=Console(stderr=True))
+    total = sum(map(work, todo))
+    task = bars.add_task("", total=total, speed="-")
+    begun, trained, before = 0.0, 0, ""
 
-        def report(what: str, trial: Trial, steps: int) -> None:
-            nonlocal begun, trained, before
-            if what != before:
-                begun, trained, before = time.monotonic(), 0, what
-            trained += steps
-            rate = trained / max(time.monotonic() - begun, 1e-3)
-            bars.update(task, description=what, advance=steps * work(trial) / trial.steps, speed=f"{rate:,.0f}")
+    def report(what: str, trial: Trial, steps: int, spared: int) -> None:
+        nonlocal total, begun, trained, before
+        if not before:
+            bars.start()  # only now: what cannot be trained is said without a bar
+        if what != before:
+            begun, trained, before = time.monotonic(), 0, what
+        trained += steps
+        rate = trained / max(time.monotonic() - begun, 1e-3)
+        unit = work(trial) / trial.steps
+        total -= spared * unit
+        bars.update(task, description=what, advance=steps * unit, total=total, speed=f"{rate:,.0f}")
 
+    try:
         yield report
+    finally:
+        if before:
+            bars.stop()

@@ -8,6 +8,7 @@ written whole or not at all, before the index names it. Nothing is ever unpickle
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -17,6 +18,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +42,7 @@ create table study (id text primary key, name text not null, toml text not null,
 create table claim (name text, data text, verdict text not null, en text not null, ja text not null, created real not null,
     primary key (name, data));
 """
+LISTED = "(select value from json_each(?))"
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,11 @@ class Record:
     row: int
 
     def weights(self) -> dict[str, np.ndarray]:
-        """The final weights, named as in the ``state_dict`` of the plain module."""
+        """The final weights, named as in the ``state_dict`` of the plain module, first layer to last."""
         with _opened(self.file) as stack:
-            return {
-                name.removeprefix("weights/"): stack.get_slice(name)[self.row]
-                for name in stack.keys()  # noqa: SIM118 (not a mapping)
-                if name.startswith("weights/")
-            }
+            names = [name.removeprefix("weights/") for name in stack.keys() if name.startswith("weights/")]  # noqa: SIM118
+            names.sort(key=lambda name: int(name.partition(".")[0]))
+            return {name: stack.get_slice(f"weights/{name}")[self.row] for name in names}
 
     def final(self, name: str) -> float:
         """The last value of a history's curve; NaN where the trial diverged."""
@@ -75,14 +77,37 @@ class Record:
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Any]:
+    """A stack's file; where it, or what is read from it, is not as ``put`` left it, a ``UserError`` that names it."""
     try:
         with safe_open(file, framework="numpy") as stack:
             yield stack
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise UserError(
             f"{file} cannot be read ({error}); run again with --fresh to train its trials anew.",
             f"{file} を読めません({error})。--fresh を付けて実行し直してください。",
         ) from None
+
+
+def _check(index: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new index; raise ``UserError`` for one of another version, or of another program."""
+    if index.execute("pragma user_version").fetchone() == (0,):
+        index.execute("begin immediate")  # of two processes that come here at once, one makes them
+        if index.execute("select count(*) from sqlite_master").fetchone() == (0,):
+            for statement in TABLES.split(";"):
+                index.execute(statement)
+            index.execute(f"pragma user_version = {SCHEMA}")
+        index.commit()
+    (version,) = index.execute("pragma user_version").fetchone()
+    if version != SCHEMA:
+        raise UserError(
+            f"{path} is of version {version}, this Koubai reads {SCHEMA}; choose another folder with --out.",
+            f"{path} は版 {version} です。このKoubaiは版 {SCHEMA} を読みます。--out で別のフォルダを指定してください。",
+        )
+
+
+def _ids(trials: Iterable[Trial]) -> tuple[str]:
+    """The parameter of a query on ``id in LISTED``: one, however many the trials are."""
+    return (json.dumps([trial.id for trial in trials]),)
 
 
 class Store:
@@ -93,13 +118,15 @@ class Store:
 
     @contextmanager
     def _index(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """The index, for one transaction. Where there is none yet, a reader finds an empty one and leaves none behind."""
         path = self.folder / "index.sqlite"
         try:
             if write:
                 (self.folder / "stacks").mkdir(parents=True, exist_ok=True)
-            mode = "rwc" if write else "ro"
-            with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60)) as index:
-                self._check(index, path, write)
+            # readers open it to write too, where they can: they undo what a killed process left half written
+            place = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}" if write or self.exists else ":memory:"
+            with closing(sqlite3.connect(place, uri=True, timeout=60)) as index:
+                _check(index, path)
                 with index:
                     yield index
         except (OSError, sqlite3.OperationalError) as error:
@@ -107,25 +134,11 @@ class Store:
                 f"The store {self.folder} cannot be used: {error}. Choose another folder with --out.",
                 f"保存先 {self.folder} を使えません({error})。--out で別のフォルダを指定してください。",
             ) from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise UserError(
-                f"{path} is not a store's index: {error}.", f"{path} は保存先の索引ではありません({error})。"
+                f"{path} is not a store's index: {error}. Choose another folder with --out.",
+                f"{path} は保存先の索引ではありません({error})。--out で別のフォルダを指定してください。",
             ) from None
-
-    def _check(self, index: sqlite3.Connection, path: Path, write: bool) -> None:
-        version = index.execute("pragma user_version").fetchone()[0]
-        if version == 0 and write:
-            index.execute("begin immediate")
-            if index.execute("pragma user_version").fetchone()[0] == 0:
-                for statement in TABLES.split(";"):
-                    index.execute(statement)
-                index.execute(f"pragma user_version = {SCHEMA}")
-            index.commit()
-        elif version != SCHEMA:
-            raise UserError(
-                f"{path} is of version {version}, this Koubai reads {SCHEMA}; choose another folder with --out.",
-                f"{path} は版 {version} です。このKoubaiは版 {SCHEMA} を読みます。--out で別のフォルダを指定してください。",
-            )
 
     @property
     def exists(self) -> bool:
@@ -139,40 +152,33 @@ class Store:
 
     def has(self, trials: Iterable[Trial]) -> set[str]:
         """The ids of those trials that are stored."""
-        if not self.exists:
-            return set()
-        wanted = {trial.id for trial in trials}
         with self._index() as index:
-            return {id for (id,) in index.execute("select id from trial") if id in wanted}
+            return {id for (id,) in index.execute(f"select id from trial where id in {LISTED}", _ids(trials))}
 
     def get(self, trials: Sequence[Trial]) -> list[Record]:
         """The records of those trials that are stored, in the order of ``trials``."""
-        if not self.exists:
-            return []
-        wanted = {trial.id: trial for trial in trials}
-        places: dict[str, list[tuple[int, str]]] = {}
         with self._index() as index:
-            for id, file, row in index.execute("select id, file, row from trial"):
-                if id in wanted:
-                    places.setdefault(file, []).append((row, id))
+            places = index.execute(f"select file, id, row from trial where id in {LISTED} order by file", _ids(trials)).fetchall()
+        wanted = {trial.id: trial for trial in trials}
         records: dict[str, Record] = {}
-        for file, rows in places.items():
-            for id, record in self._read(file, rows, wanted):
-                records[id] = record
+        for file, rows in itertools.groupby(places, lambda place: place[0]):
+            records |= self._read(str(file), [(wanted[id], row) for _, id, row in rows])
         return [records[trial.id] for trial in trials if trial.id in records]
 
-    def _read(self, file: str, rows: list[tuple[int, str]], wanted: dict[str, Trial]) -> Iterator[tuple[str, Record]]:
-        path = self.folder / "stacks" / file
+    def _read(self, file: str, rows: Sequence[tuple[Trial, int]]) -> dict[str, Record]:
+        path = (self.folder / "stacks" / Path(file).name).absolute()  # a name: no index leads out of the folder
         with _opened(path) as stack:
-            about = json.loads(stack.metadata()["koubai"])
+            about = json.loads((stack.metadata() or {})["koubai"])
             arrays = {name: stack.get_tensor(name) for name in stack.keys() if not name.startswith("weights/")}  # noqa: SIM118
-        history = {name.removeprefix("history/"): value for name, value in arrays.items() if name.startswith("history/")}
-        for row, id in rows:
-            yield id, Record(
-                wanted[id], tuple(about["layers"]), tuple(about["kinds"]), arrays["steps"], arrays["histogram_steps"],
-                int(arrays["diverged"][row]), {name: value[row] for name, value in history.items()},
-                about["environment"], path, row,
-            )  # fmt: skip
+            history = {name.removeprefix("history/"): value for name, value in arrays.items() if name.startswith("history/")}
+            return {
+                trial.id: Record(
+                    trial, tuple(about["layers"]), tuple(about["kinds"]), arrays["steps"], arrays["histogram_steps"],
+                    int(arrays["diverged"][row]), {name: value[row] for name, value in history.items()},
+                    dict(about["environment"]), path, row,
+                )
+                for trial, row in rows
+            }  # fmt: skip
 
     def put(self, outcome: Outcome, device: str) -> None:
         """Keep what a stack gave: the file first, whole or not at all, then its rows in the index."""
@@ -215,31 +221,15 @@ class Store:
 
     def studies(self) -> list[dict[str, Any]]:
         """The studies that were asked for, newest first: name, when, how many trials, how many are stored, diverged, the best accuracy."""
-        if not self.exists:
-            return []
+        query = """
+            select study.id, name, toml, study.created, count(*) as trials, count(trial.id) as stored,
+                count(nullif(diverged, 0)) as diverged, max(iif(diverged, null, validation_accuracy)) as best
+            from study, json_each(study.trials) as asked left join trial on trial.id = asked.value
+            group by study.id order by study.created desc, study.rowid desc
+        """
         with self._index() as index:
-            stored = {
-                id: (diverged, best)
-                for id, diverged, best in index.execute("select id, diverged, validation_accuracy from trial")
-            }
-            rows = index.execute("select id, name, toml, trials, created from study order by created desc").fetchall()
-        studies = []
-        for id, name, toml, trials, created in rows:
-            done = [stored[trial] for trial in json.loads(trials) if trial in stored]
-            best = max((accuracy for diverged, accuracy in done if not diverged), default=None)
-            studies.append(
-                {
-                    "id": id,
-                    "name": name,
-                    "toml": toml,
-                    "created": created,
-                    "trials": len(json.loads(trials)),
-                    "stored": len(done),
-                    "diverged": sum(diverged > 0 for diverged, _ in done),
-                    "best": best,
-                }
-            )
-        return studies
+            index.row_factory = sqlite3.Row
+            return [dict(row) for row in index.execute(query)]
 
     def note_claim(self, name: str, data: str, verdict: str, reason: Words) -> None:
         """Remember how a claim was judged on a data set."""
@@ -248,8 +238,6 @@ class Store:
 
     def claims(self) -> dict[tuple[str, str], tuple[str, Words]]:
         """The verdicts by claim and data set, each with its reason."""
-        if not self.exists:
-            return {}
         with self._index() as index:
             rows = index.execute("select name, data, verdict, en, ja from claim order by created").fetchall()
         return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in rows}
@@ -274,15 +262,27 @@ def environment(device: str) -> dict[str, str]:
 
     import koubai
 
-    source = Path(__file__).parent
-    git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "koubai": koubai.__version__,
-        "commit": git.stdout.strip() if git.returncode == 0 else "",
+        "commit": _commit(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "scikit-learn": version("scikit-learn"),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
         "device": device,
         "threads": str(torch.get_num_threads()),
     }
+
+
+@cache
+def _commit() -> str:
+    """The commit of this source; nothing where it was installed without its repository, or where there is no git."""
+    source = Path(__file__).parents[1]
+    if not (source / ".git").exists():  # an environment may lie in a repository of the user's
+        return ""
+    try:
+        git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return git.stdout.strip() if git.returncode == 0 else ""

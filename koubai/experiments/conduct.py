@@ -9,7 +9,7 @@ from typing import Any
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
-from koubai.laboratory import check, reporter, run, work
+from koubai.laboratory import check, reporter, run
 from koubai.landscapes import Path, race
 from koubai.result import Result
 from koubai.spec import Trial
@@ -67,7 +67,7 @@ def conduct(
     done = set() if fresh else store.has(trials)
     todo = [trial for trial in trials if trial.id not in done]
     outcomes: dict[str, Outcome] = {}
-    with reporter(progress and bool(todo), sum(map(work, todo))) as report:
+    with reporter(progress, todo) as report:
         for exercise in exercises:
             if isinstance(exercise.runs, Race):
                 runs = exercise.runs

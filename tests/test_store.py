@@ -1,0 +1,779 @@
+"""The store: what it gives back, what it counts, and what becomes of it when files are damaged, hostile, in the way or half written."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import errno
+import json
+import os
+import pickle
+import platform
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from safetensors.numpy import save
+
+import koubai
+from koubai import store as module
+from koubai.data import Dataset
+from koubai.language import UserError, Words, speaking
+from koubai.networks import unstack
+from koubai.spec import Trial
+from koubai.store import Store, environment, write_whole
+from koubai.study import Study
+from koubai.training import Outcome, train
+
+GIT = shutil.which("git")
+REASON = Words("because", "だから")
+
+
+@pytest.fixture(scope="module")
+def outcomes(small: Dataset, cpu: torch.device) -> list[Outcome]:
+    """Three stacks: with running statistics, with a trial that diverged, and with more than ten layers."""
+    base = {"data": small.spec, "batch_size": 20, "steps": 12}
+    normed = [Trial(**base, layers=[4, 3], batch_norm="before", dropout=0.2, seed=seed) for seed in (1, 0)]
+    rates = [Trial(**base, layers=[5], activation="identity", dtype="float64", learning_rate=rate) for rate in (0.1, 1e300, 0.01)]
+    deep = [Trial(**base, layers=[2] * 6)]
+    given = [train(trials, small, cpu) for trials in (normed, rates, deep)]
+    assert [bool(step) for step in given[1].diverged] == [False, True, False]
+    return given
+
+
+@pytest.fixture(scope="module")
+def kept(outcomes: list[Outcome], tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of all three stacks that no test changes."""
+    store = Store(tmp_path_factory.mktemp("kept") / "store")
+    for outcome in outcomes:
+        store.put(outcome, "cpu")
+    return store
+
+
+@pytest.fixture
+def own(kept: Store, tmp_path: Path) -> Store:
+    """A copy of that store for one test: with a study and a claim."""
+    shutil.copytree(kept.folder, tmp_path / "own")
+    return Store(tmp_path / "own")
+
+
+@pytest.fixture(scope="module")
+def stored(outcomes: list[Outcome]) -> list[Trial]:
+    """The trials of that store (hypothesis writes out what it hands over, and outcomes are long)."""
+    return trials_of(outcomes)
+
+
+def trials_of(outcomes: list[Outcome]) -> list[Trial]:
+    return [trial for outcome in outcomes for trial in outcome.trials]
+
+
+def same(some: np.ndarray, other: np.ndarray) -> None:
+    """Bit for bit, in kind and in shape."""
+    assert some.dtype == other.dtype and some.shape == other.shape
+    np.testing.assert_array_equal(some, other, strict=True)
+
+
+# What is kept
+
+
+def test_records_come_back_exactly(outcomes: list[Outcome], kept: Store) -> None:
+    for outcome in outcomes:
+        for row, record in enumerate(kept.get(outcome.trials)):
+            assert record.trial == outcome.trials[row] and record.trial.id == outcome.trials[row].id
+            assert record.layers == tuple(outcome.layers) and record.kinds == tuple(outcome.kinds)
+            assert record.diverged == outcome.diverged[row] and isinstance(record.diverged, int)
+            same(record.steps, outcome.steps)
+            same(record.histogram_steps, outcome.histogram_steps)
+            assert record.history.keys() == outcome.history.keys()
+            for name, curve in outcome.history.items():
+                same(record.history[name], curve[row])
+            assert record.environment == environment("cpu")
+            weights = record.weights()
+            assert weights.keys() == outcome.weights.keys()
+            for name, value in outcome.weights.items():
+                same(weights[name], value[row])
+
+
+def test_weights_come_first_layer_to_last(outcomes: list[Outcome], kept: Store) -> None:
+    """Also where there are more than ten layers, and "10" stands before "2" in the dictionary."""
+    (record,) = kept.get(outcomes[2].trials)
+    numbers = [int(name.split(".")[0]) for name in record.weights()]
+    assert numbers == sorted(numbers) and numbers[-1] == 12
+
+
+def test_a_stored_network_answers_as_the_trained_one(outcomes: list[Outcome], kept: Store, small: Dataset) -> None:
+    for outcome in outcomes:
+        for row, record in enumerate(kept.get(outcome.trials)):
+            x = torch.from_numpy(small.x_validation).to(getattr(torch, record.trial.dtype))
+            trained = unstack.module(record.trial, {name: value[row] for name, value in outcome.weights.items()})
+            with torch.no_grad():
+                torch.testing.assert_close(unstack.module(record.trial, record.weights())(x), trained(x), equal_nan=True)
+
+
+def test_final_values(outcomes: list[Outcome], kept: Store) -> None:
+    fine, diverged, _ = kept.get(outcomes[1].trials)
+    assert fine.final("validation_accuracy") == outcomes[1].history["validation_accuracy"][0, -1]
+    assert np.isnan(diverged.final("validation_accuracy")) and np.isnan(diverged.final("loss"))
+    assert isinstance(fine.final("loss"), float)
+
+
+def test_a_trial_is_found_again_by_what_it_says(outcomes: list[Outcome], kept: Store) -> None:
+    """By a store opened anew, and a trial written down and read back."""
+    for trial in trials_of(outcomes):
+        written = Trial(**json.loads(json.dumps(trial.compact())))
+        assert Store(str(kept.folder)).has([written]) == {trial.id}
+        assert [record.trial for record in Store(kept.folder).get([written])] == [trial]
+
+
+@given(st.lists(st.integers(0, 8), max_size=12))
+def test_records_come_in_the_order_asked_for(kept: Store, stored: list[Trial], picks: list[int]) -> None:
+    """Across stacks, with some asked for twice and some that are not there, which are left out."""
+    asked = [*stored, *(Trial(steps=3, seed=seed) for seed in range(3))]
+    wanted = [asked[pick] for pick in picks]
+    found = kept.get(wanted)
+    assert [record.trial for record in found] == [trial for trial in wanted if trial in stored]
+    assert kept.has(wanted) == {record.trial.id for record in found}
+
+
+def test_many_trials_in_many_stacks(outcomes: list[Outcome], tmp_path: Path) -> None:
+    """More than SQLite takes as parameters of one query (32,766)."""
+    store = Store(tmp_path)
+    trials = [Trial(steps=5, layers=[3], seed=seed) for seed in range(33_000)]
+    with store._index(write=True) as index:
+        rows = [(trial.id, "{}", "none", 0, 0, 0.5, 0.0) for trial in trials[::2]]
+        index.executemany("insert into trial values (?, ?, ?, ?, ?, ?, ?)", rows)
+    assert store.has(trials) == {trial.id for trial in trials[::2]}
+    outcome = outcomes[2]
+    for seed in range(0, 40, 4):
+        four = [outcome.trials[0].replace({"seed": seed + k}) for k in range(4)]
+        store.put(stretched(outcome, four), "cpu")
+    asked = [outcome.trials[0].replace({"seed": seed}) for seed in (39, 0, 17, 18, 4)]
+    for trial, record in zip(asked, store.get(asked), strict=True):
+        assert record.trial == trial
+        same(record.history["loss"], outcome.history["loss"][0] + trial.seed)
+
+
+def stretched(outcome: Outcome, trials: list[Trial]) -> Outcome:
+    """An outcome of many trials made of one: each with its seed added to its losses, to tell them apart."""
+
+    def repeat(value: np.ndarray) -> np.ndarray:
+        return np.repeat(value[:1], len(trials), 0)
+
+    history = {name: repeat(value) for name, value in outcome.history.items()}
+    history["loss"] += np.array([[trial.seed] for trial in trials])
+    weights = {name: repeat(value) for name, value in outcome.weights.items()}
+    return dataclasses.replace(outcome, trials=trials, diverged=repeat(outcome.diverged), history=history, weights=weights)
+
+
+def test_what_is_put_again_replaces(outcomes: list[Outcome], own: Store) -> None:
+    outcome = outcomes[0]
+    history = {**outcome.history, "loss": outcome.history["loss"] + 1}
+    own.put(dataclasses.replace(outcome, history=history), "cpu")
+    for row, record in enumerate(own.get(outcome.trials)):
+        same(record.history["loss"], history["loss"][row])
+    assert own.has(trials_of(outcomes)) == {trial.id for trial in trials_of(outcomes)}
+
+
+def test_putting_moves_no_random_state(outcomes: list[Outcome], tmp_path: Path, untouched: None) -> None:
+    Store(tmp_path).put(outcomes[0], "cpu")
+    Store(tmp_path).get(outcomes[0].trials)
+
+
+# Studies and claims
+
+
+def test_studies_are_counted(outcomes: list[Outcome], own: Store) -> None:
+    rates, normed = outcomes[1].trials, outcomes[0].trials
+    base = {name: value for name, value in rates[0].compact().items() if name != "learning_rate"}
+    studies = [
+        Study(base, name="all of it", axes={"learning_rate": [0.1, 1e300, 0.01]}),
+        Study(base, name="half", axes={"learning_rate": [0.01, 0.5, 0.6, 0.7]}),
+        Study(base, name="失敗 <1>", axes={"learning_rate": [1e300]}),
+        Study(name="nothing yet", axes={"seed": 5}),
+        Study(normed[0], name="another stack"),
+    ]
+    for study in studies:
+        own.note(study)
+        time.sleep(0.002)
+    listed = own.studies()
+    assert [one["name"] for one in listed] == [study.name for study in studies[::-1]], "newest first"
+    accuracy = outcomes[1].history["validation_accuracy"][:, -1].astype(float)
+    counts = {one["name"]: (one["trials"], one["stored"], one["diverged"], one["best"]) for one in listed}
+    assert counts == {
+        "all of it": (3, 3, 1, max(accuracy[0], accuracy[2])),
+        "half": (4, 1, 0, accuracy[2]),
+        "失敗 <1>": (1, 1, 1, None),
+        "nothing yet": (5, 0, 0, None),
+        "another stack": (1, 1, 0, float(outcomes[0].history["validation_accuracy"][0, -1])),
+    }
+    for one, study in zip(listed, studies[::-1], strict=True):
+        assert one["id"] == study.id
+        assert Study.from_toml(one["toml"]).trials == study.trials
+        assert abs(one["created"] - time.time()) < 60
+
+    own.note(studies[1])
+    again = own.studies()
+    assert [one["name"] for one in again][:2] == ["half", "another stack"] and len(again) == 5, "once, and newest again"
+
+
+def test_claims_are_remembered_by_data(own: Store) -> None:
+    own.note_claim("relu helps", "digits", "undecided", REASON)
+    own.note_claim("relu helps", "moons", "refuted", REASON)
+    own.note_claim("relu helps", "digits", "supported", Words("now", "今"))
+    assert own.claims() == {
+        ("relu helps", "moons"): ("refuted", REASON),
+        ("relu helps", "digits"): ("supported", Words("now", "今")),
+    }
+
+
+# What is on disk, and where
+
+
+def readers(store: Store, trials: list[Trial]) -> dict[str, Callable[[], Any]]:
+    return {"has": lambda: store.has(trials), "get": lambda: store.get(trials), "studies": store.studies, "claims": store.claims}
+
+
+def writers(store: Store, outcome: Outcome) -> dict[str, Callable[[], Any]]:
+    return {
+        "prepare": store.prepare,
+        "put": lambda: store.put(outcome, "cpu"),
+        "note": lambda: store.note(Study()),
+        "note_claim": lambda: store.note_claim("a", "b", "c", REASON),
+    }
+
+
+def test_nothing_is_on_disk_before_the_first_write(outcomes: list[Outcome], tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "not" / "there"):
+        store = Store(folder)
+        found = {name: read() for name, read in readers(store, trials_of(outcomes)).items()}
+        assert found == {"has": set(), "get": [], "studies": [], "claims": {}}
+        assert not store.exists
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("first", ["prepare", "put", "note", "note_claim"])
+def test_the_first_write_makes_it(outcomes: list[Outcome], tmp_path: Path, first: str) -> None:
+    store = Store(tmp_path / "a" / "b")
+    writers(store, outcomes[0])[first]()
+    assert store.exists and (tmp_path / "a" / "b" / "stacks").is_dir()
+    assert len(store.get(trials_of(outcomes))) == (2 if first == "put" else 0)
+
+
+@pytest.mark.parametrize("name", ["two words", "勾配 消失", "100%20?mode=ro#x&y", "'; drop table trial; --", "‮שלום", ".hidden"])
+def test_any_name_of_a_folder_will_do(outcomes: list[Outcome], tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path / name / name)
+    store.put(outcomes[0], "cpu")
+    assert sorted(path.name for path in (tmp_path / name / name).iterdir()) == ["index.sqlite", "stacks"]
+    assert len(store.get(outcomes[0].trials)) == 2
+    same(store.get(outcomes[0].trials)[1].weights()["0.weight"], outcomes[0].weights["0.weight"][1])
+
+
+def test_a_store_can_be_copied_and_moved(outcomes: list[Outcome], own: Store, tmp_path: Path) -> None:
+    shutil.copytree(own.folder, tmp_path / "copy")
+    (old,) = own.get(outcomes[2].trials)
+    own.folder.rename(tmp_path / "moved")
+    for folder in ("copy", "moved"):
+        store = Store(tmp_path / folder)
+        assert len(store.get(trials_of(outcomes))) == 6
+        same(store.get(outcomes[1].trials)[2].weights()["2.bias"], outcomes[1].weights["2.bias"][2])
+        store.put(outcomes[0], "cpu")
+    with pytest.raises(UserError, match=old.file.name):
+        old.weights()
+
+
+def test_a_record_outlives_a_change_of_folder(
+    outcomes: list[Outcome], own: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own.folder.parent)
+    (record,) = Store(own.folder.name).get(outcomes[2].trials)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    same(record.weights()["0.weight"], outcomes[2].weights["0.weight"][0])
+
+
+@pytest.fixture
+def nobody(own: Store) -> Iterator[Path]:
+    """A copy of the store in a read-only folder of somebody else's: permissions do not bind root, so root steps aside."""
+    folder = Path("/tmp") / f"koubai-{os.getpid()}-{time.time_ns()}"
+    shutil.copytree(own.folder, folder)
+    paths = [folder, *folder.rglob("*")]
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    for path in paths:
+        path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of files are POSIX's")
+def test_a_read_only_store_is_read_and_not_written(outcomes: list[Outcome], nobody: Path) -> None:
+    store = Store(nobody)
+    assert len(store.get(trials_of(outcomes))) == 6 and store.studies() == []
+    same(store.get(outcomes[0].trials)[1].weights()["0.weight"], outcomes[0].weights["0.weight"][1])
+    before = sorted(nobody.rglob("*"))
+    for write in writers(store, outcomes[0]).values():
+        if write == store.prepare:  # nothing to make
+            continue
+        with pytest.raises(UserError, match=f"store {nobody} cannot be used"):
+            write()
+    for write in writers(Store(nobody / "new"), outcomes[0]).values():
+        with pytest.raises(UserError, match=r"new cannot be used: .*ermission"):
+            write()
+    assert sorted(nobody.rglob("*")) == before
+
+
+@pytest.mark.parametrize("way", ["store", "parent", "stacks", "index"])
+def test_something_in_the_way_is_one_sentence(outcomes: list[Outcome], tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "parent" / "store"
+    blocked = {"store": folder, "parent": folder.parent, "stacks": folder / "stacks", "index": folder / "index.sqlite"}[way]
+    blocked.parent.mkdir(parents=True, exist_ok=True)
+    if way == "index":
+        blocked.mkdir()
+    else:
+        blocked.write_text("mine")
+    for write in writers(Store(folder), outcomes[0]).values():
+        with pytest.raises(UserError) as caught:
+            write()
+        sentence(caught.value, str(folder))
+    assert blocked.is_dir() if way == "index" else blocked.read_text() == "mine"
+    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob("*.part"))
+
+
+def sentence(error: UserError, name: str) -> None:
+    """One line in each language that names the thing and the mend."""
+    for language in ("en", "ja"):
+        with speaking(language):
+            text = str(error)
+            assert name in text and "--" in text and "\n" not in text
+            assert text.endswith("." if language == "en" else "。")
+
+
+# Half written
+
+
+@pytest.mark.parametrize(
+    "fails", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"]
+)
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_file_is_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, old: bytes | None, fails: BaseException
+) -> None:
+    path = tmp_path / "file"
+    if old is not None:
+        path.write_bytes(old)
+
+    def broken(*_: Any) -> None:
+        raise fails
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, broken)
+        with pytest.raises(type(fails)):
+            write_whole(path, b"new" * 1000)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == ([] if old is None else [("file", old)])
+    write_whole(path, b"new")
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("file", b"new")]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_full_disk_is_one_sentence_and_costs_that_stack_only(
+    outcomes: list[Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    store = Store(tmp_path)
+    store.put(outcomes[0], "cpu")
+    before = sorted(tmp_path.rglob("*"))
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, step, full)
+        with pytest.raises(UserError, match="No space left") as caught:
+            store.put(outcomes[1], "cpu")
+    sentence(caught.value, str(tmp_path))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert store.has(trials_of(outcomes)) == {trial.id for trial in outcomes[0].trials}
+    store.put(outcomes[1], "cpu")
+    assert len(store.get(trials_of(outcomes))) == 5
+
+
+def test_a_full_disk_while_the_index_is_written(outcomes: list[Outcome], own: Store) -> None:
+    """The file is there, the index does not name it: the trial is not stored, and nothing else is lost."""
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("create trigger full before insert on trial when new.row > 0 begin select raise(abort, 'full'); end")
+        index.commit()
+    new = [outcomes[2].trials[0].replace({"seed": seed}) for seed in (5, 6)]
+    with pytest.raises(UserError, match="full"):
+        own.put(stretched(outcomes[2], new), "cpu")
+    assert not own.has(new), "neither of them, also not the first"
+    assert len(own.get(trials_of(outcomes))) == 6
+
+
+def test_an_index_whose_writer_was_killed_is_mended_by_who_reads_next(
+    outcomes: list[Outcome], own: Store, tmp_path: Path
+) -> None:
+    """A transaction that has reached the disk in part, with the journal to undo it: what kill -9 leaves."""
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("pragma cache_size = 1")
+        rows = [(f"x{k}", "x" * 1000, "f", 0, 0, None, 0.0) for k in range(3000)]
+        index.executemany("insert into trial values (?, ?, ?, ?, ?, ?, ?)", rows)
+        shutil.copytree(own.folder, tmp_path / "killed")
+    killed = tmp_path / "killed"
+    assert (killed / "index.sqlite-journal").exists()
+    assert (killed / "index.sqlite").stat().st_size > 10 * 4096
+    assert len(Store(killed).get(trials_of(outcomes))) == 6
+    assert not (killed / "index.sqlite-journal").exists()
+    with closing(sqlite3.connect(killed / "index.sqlite")) as index:
+        assert index.execute("select count(*) from trial").fetchone() == (6,)
+        assert index.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+def test_an_index_that_another_process_has_just_begun_is_empty(outcomes: list[Outcome], tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").touch()
+    store = Store(tmp_path)
+    assert {name: read() for name, read in readers(store, trials_of(outcomes)).items()} == {
+        "has": set(), "get": [], "studies": [], "claims": {},
+    }  # fmt: skip
+    store.put(outcomes[0], "cpu")
+    assert len(store.get(outcomes[0].trials)) == 2
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_while_it_puts_costs_that_stack_only(outcomes: list[Outcome], own: Store) -> None:
+    for step in ("fsync", "replace"):
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool, pytest.raises(Exception, match="terminated abruptly"):
+            pool.submit(put_and_die, own.folder, outcomes[2], step).result()
+        assert len(own.get(trials_of(outcomes))) == 6
+        assert not own.has([outcomes[2].trials[0].replace({"seed": 9})])
+    assert len(list((own.folder / "stacks").glob("*.safetensors"))) == 3
+
+
+def put_and_die(folder: Path, outcome: Outcome, step: str) -> None:
+    """Put, and end as ``kill -9`` would at a step of it."""
+    setattr(os, step, lambda *_: os._exit(9))
+    Store(folder).put(stretched(outcome, [outcome.trials[0].replace({"seed": 9})]), "cpu")
+
+
+@pytest.mark.slow
+def test_two_processes_put_at_once(outcomes: list[Outcome], tmp_path: Path) -> None:
+    """Both make the store, both put 40 stacks of which 20 are the same, and read all the while."""
+    start = time.time() + 5
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        jobs = [pool.submit(put_many, tmp_path / "store", outcomes[2], range(first, first + 40), start) for first in (0, 20)]
+        for job in jobs:
+            job.result()
+    store, first = Store(tmp_path / "store"), outcomes[2].trials[0]
+    trials = [first.replace({"seed": seed}) for seed in range(60)]
+    for trial, record in zip(trials, store.get(trials), strict=True):
+        same(record.history["loss"], outcomes[2].history["loss"][0] + trial.seed)
+    with closing(sqlite3.connect(store.folder / "index.sqlite")) as index:
+        assert index.execute("select count(*) from trial").fetchone() == (60,)
+        assert index.execute("pragma integrity_check").fetchone() == ("ok",)
+    assert len(list((store.folder / "stacks").iterdir())) == 60, "what both trained is there once, and nothing half written"
+    assert {one["name"]: one["stored"] for one in store.studies()} == {"from 0": 40, "from 20": 40}
+
+
+def put_many(folder: Path, outcome: Outcome, seeds: range, start: float) -> None:
+    """Put a stack for each seed, from a given moment on."""
+    time.sleep(max(0.0, start - time.time()))
+    store, first = Store(folder), outcome.trials[0]
+    store.note(Study(first, name=f"from {seeds[0]}", axes={"seed": seeds}))
+    for seed in seeds:
+        trial = first.replace({"seed": seed})
+        store.put(stretched(outcome, [trial]), "cpu")
+        assert store.has([trial]) and len(store.get([trial])) == 1 and len(store.studies()) in (1, 2)
+
+
+# Damaged and hostile
+
+
+class Trap:
+    """Whoever unpickles this makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.folder),)
+
+
+@pytest.fixture
+def trap(tmp_path: Path) -> Iterator[bytes]:
+    """A pickle that must not be read; the test fails if it was."""
+    folder = tmp_path / "unpickled"
+    content = pickle.dumps(Trap(folder))
+    pickle.loads(content)
+    folder.rmdir()  # the trap works
+    yield content
+    assert not folder.exists()
+
+
+def as_torch_file(trap: bytes, tmp_path: Path) -> bytes:
+    """The pickle as ``torch.save`` would write it."""
+    torch.save(Trap(tmp_path / "unpickled"), tmp_path / "trap.pt")
+    return (tmp_path / "trap.pt").read_bytes()
+
+
+def stack_file(about: str | None, **arrays: Any) -> bytes:
+    """A stack's file as ``put`` writes it, with whatever metadata."""
+    whole = {"steps": np.arange(3), "histogram_steps": np.arange(3), "diverged": np.zeros(9, int), **arrays}
+    return save({name: value for name, value in whole.items() if value is not None}, None if about is None else {"koubai": about})
+
+
+FINE = json.dumps({"layers": ["dense 1"], "kinds": ["weights"], "environment": {}})
+DAMAGE: dict[str, Callable[[bytes], bytes | None]] = {
+    "missing": lambda content: None,
+    "empty": lambda content: b"",
+    "cut short": lambda content: content[: len(content) // 2],
+    "a byte short": lambda content: content[:-1],
+    "cut in its header": lambda content: content[:20],
+    "a byte too long": lambda content: content + b"\0",
+    "garbage": lambda content: bytes(range(256)) * 20,
+    "a header longer than the file": lambda content: b"\xff" * 7 + b"\x00" + content,
+    "without metadata": lambda content: stack_file(None),
+    "metadata of another": lambda content: stack_file("[]"),
+    "metadata that is no JSON": lambda content: stack_file("{"),
+    "metadata nested without end": lambda content: stack_file("[" * 100_000),
+    "metadata of the wrong kind": lambda content: stack_file(json.dumps({"layers": 3, "kinds": None, "environment": 1})),
+    "no steps": lambda content: stack_file(FINE, steps=None),
+    "too few rows": lambda content: stack_file(FINE, diverged=np.zeros(0, int)),
+    "a history with too few rows": lambda content: stack_file(FINE, **{"history/loss": np.zeros((0, 3))}),
+    "a history that is one number": lambda content: stack_file(FINE, **{"history/loss": np.array(0.0)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_stack_is_one_sentence_and_costs_that_stack_only(outcomes: list[Outcome], own: Store, damage: str) -> None:
+    (record,) = own.get(outcomes[2].trials)
+    content = DAMAGE[damage](record.file.read_bytes())
+    record.file.unlink()
+    if content is not None:
+        record.file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        own.get(outcomes[2].trials)
+    sentence(caught.value, str(record.file))
+    assert len(own.get(trials_of(outcomes[:2]))) == 5
+    own.put(outcomes[2], "cpu")
+    assert len(own.get(trials_of(outcomes))) == 6, "trained again, all is well"
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut short", "garbage"])
+def test_weights_of_a_damaged_stack(outcomes: list[Outcome], own: Store, damage: str) -> None:
+    (record,) = own.get(outcomes[2].trials)
+    content = DAMAGE[damage](record.file.read_bytes())
+    record.file.unlink()
+    if content is not None:
+        record.file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        record.weights()
+    sentence(caught.value, str(record.file))
+
+
+@given(st.integers(0, 3), st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=20))
+def test_no_damage_whatever_makes_more_than_a_sentence(
+    kept: Store, stored: list[Trial], tmp_path_factory: pytest.TempPathFactory, place: int, changes: list[tuple[int, int]]
+) -> None:
+    """Bytes changed anywhere in the index or at the head of a stack: a record, its numbers perhaps wrong, or one sentence."""
+    folder = tmp_path_factory.mktemp("fuzzed")
+    shutil.copytree(kept.folder, folder, dirs_exist_ok=True)
+    store = Store(folder)
+    path = [folder / "index.sqlite", *sorted((folder / "stacks").iterdir())][place]
+    content = bytearray(path.read_bytes())
+    for position, value in changes:
+        content[position % len(content)] = value
+    path.write_bytes(content)
+    for name, read in readers(store, stored).items():
+        try:
+            found = read()
+            for record in found if name == "get" else ():
+                record.weights()
+        except UserError as error:
+            assert str(folder) in str(error)
+    shutil.rmtree(folder)
+
+
+INDEXES: dict[str, Callable[[bytes], bytes]] = {
+    "garbage": lambda content: bytes(range(256)) * 20,
+    "a text": lambda content: b"Dear diary, today nothing vanished.\n" * 200,
+    "cut short": lambda content: content[: len(content) // 2],
+    "cut in its header": lambda content: content[:50],
+}
+
+
+@pytest.mark.parametrize("damage", INDEXES)
+def test_a_damaged_index_is_one_sentence(outcomes: list[Outcome], own: Store, damage: str) -> None:
+    path = own.folder / "index.sqlite"
+    path.write_bytes(content := INDEXES[damage](path.read_bytes()))
+    for act in (*readers(own, trials_of(outcomes)).values(), *writers(own, outcomes[0]).values()):
+        if act == own.prepare:  # reads no more than the first page
+            continue
+        with pytest.raises(UserError) as caught:
+            act()
+        sentence(caught.value, str(own.folder))
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("number", [0, 2, 99, -1])
+def test_an_index_of_another_version_is_refused(outcomes: list[Outcome], own: Store, number: int) -> None:
+    """Version 0 with tables in it belongs to another program."""
+    path = own.folder / "index.sqlite"
+    with closing(sqlite3.connect(path)) as index:
+        index.execute(f"pragma user_version = {number}")
+    content = path.read_bytes()
+    for act in (*readers(own, trials_of(outcomes)).values(), *writers(own, outcomes[0]).values()):
+        with pytest.raises(UserError, match=f"of version {number}, this Koubai reads 1") as caught:
+            act()
+        sentence(caught.value, str(path))
+    assert path.read_bytes() == content
+
+
+def test_an_index_of_the_right_version_without_its_tables(outcomes: list[Outcome], tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "index.sqlite")) as index:
+        index.execute("create table diary (day text)")
+        index.execute("pragma user_version = 1")
+    for act in (*readers(Store(tmp_path), trials_of(outcomes)).values(),):
+        with pytest.raises(UserError, match="no such table"):
+            act()
+
+
+def test_no_index_leads_out_of_the_folder(outcomes: list[Outcome], own: Store, tmp_path: Path) -> None:
+    (record,) = own.get(outcomes[2].trials)
+    shutil.copy(record.file, tmp_path / "outside.safetensors")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "endless")  # whoever opened it would wait for ever
+    for place in (
+        "../../outside.safetensors",
+        str(tmp_path / "outside.safetensors"),
+        str(tmp_path / "endless"),
+        "..",
+        "",
+        b"\xff",
+    ):
+        with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+            index.execute("update trial set file = ? where id = ?", (place, record.trial.id))
+            index.commit()
+        with pytest.raises(UserError, match="cannot be read"):
+            own.get([record.trial])
+
+
+@pytest.mark.parametrize("row", [99, "first", b"\x80\x04", 0.5, 2**40])
+def test_a_row_that_is_none(outcomes: list[Outcome], own: Store, row: Any) -> None:
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("update trial set row = ?", (row,))
+        index.commit()
+    with pytest.raises(UserError, match="cannot be read"):
+        own.get(outcomes[2].trials)
+
+
+def test_trials_of_a_study_that_are_no_list(own: Store) -> None:
+    own.note(Study())
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("update study set trials = '[\"a'")
+        index.commit()
+    with pytest.raises(UserError, match="malformed JSON"):
+        own.studies()
+
+
+@pytest.mark.parametrize("door", ["stack", "torch file", "metadata", "index", "journal", "columns"])
+def test_nothing_is_unpickled(outcomes: list[Outcome], own: Store, trap: bytes, tmp_path: Path, door: str) -> None:
+    own.note(Study(outcomes[2].trials[0]))
+    (record,) = own.get(outcomes[2].trials)
+    index = own.folder / "index.sqlite"
+    if door == "stack":
+        record.file.write_bytes(trap)
+    elif door == "torch file":
+        record.file.write_bytes(as_torch_file(trap, tmp_path))
+    elif door == "metadata":
+        record.file.write_bytes(stack_file(trap.decode("latin-1"), **{"history/loss": np.frombuffer(trap, np.uint8)}))
+    elif door == "index":
+        index.write_bytes(trap)
+    elif door == "journal":
+        (own.folder / "index.sqlite-journal").write_bytes(trap)
+    else:
+        with closing(sqlite3.connect(index)) as changed:
+            changed.execute("update trial set spec = ?, file = ?, created = ?", (trap, trap, trap))
+            changed.execute("update study set name = ?, toml = ?, created = ?", (trap, trap, trap))
+            changed.commit()
+    for act in (*readers(own, outcomes[2].trials).values(), record.weights):
+        try:
+            act()
+        except UserError as error:
+            assert str(own.folder) in str(error)
+
+
+def test_no_file_of_the_package_can_unpickle() -> None:
+    """Neither by name, nor through a library that unpickles what it loads."""
+    unpickling = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "copyreg"}
+    for path in Path(koubai.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not unpickling & {alias.name.split(".")[0] for alias in node.names}, path
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in unpickling, path
+            elif isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("torch.load", "torch.hub.load", "eval", "exec", "__import__"), path
+                assert not called.endswith(("read_pickle", "load_state_dict_from_url", "loads_pickle")), path
+                allowed = [ast.unparse(keyword.value) for keyword in node.keywords if keyword.arg == "allow_pickle"]
+                assert allowed in ([], ["False"]), path
+
+
+# What a result may depend on
+
+
+def test_the_environment_says_what_a_result_may_depend_on() -> None:
+    found = environment("cpu")
+    assert all(isinstance(value, str) for value in found.values())
+    for name in ("torch", "numpy", "scikit-learn", "koubai"):
+        assert found[name].split("+")[0] == version(name).split("+")[0]
+    assert found["python"] == platform.python_version()
+    assert platform.system() in found["machine"]
+    assert found["device"] == "cpu"
+    assert found["threads"] == str(torch.get_num_threads())
+
+
+def test_the_environment_names_the_commit() -> None:
+    root = Path(koubai.__file__).parents[1]
+    if not GIT or not (root / ".git").exists():
+        pytest.skip("not in a repository")
+    git = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False)
+    assert environment("cpu")["commit"] == git.stdout.strip()
+
+
+@pytest.mark.parametrize("why", ["no git", "no repository", "a repository of the user's"])
+def test_where_there_is_no_commit_to_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    if why == "a repository of the user's" and not GIT:
+        pytest.skip("no git")
+    if why == "no git":
+        monkeypatch.setenv("PATH", str(tmp_path))
+    else:
+        source = tmp_path / "lib" / "koubai"
+        source.mkdir(parents=True)
+        monkeypatch.setattr(module, "__file__", str(source / "store.py"))
+        if why != "no repository":
+            subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+            subprocess.run(
+                ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x", "--allow-empty"],
+                check=True,
+            )
+    module._commit.cache_clear()
+    assert environment("cpu")["commit"] == ""
+    module._commit.cache_clear()
