@@ -86,7 +86,7 @@ _ALL = (
             {"layers": [40, 20], "learning_rate": 0.1},
             {"activation": ["sigmoid", "tanh", "relu"], "initializer": ["normal", "xavier", "he", "zeros"]},
         ),
-        ("accuracy", "loss", "gradient-flow", "gradient-norm", "activations"),
+        ("accuracy", "loss", "ledger", "gradient-flow", "gradient-norm", "activations"),
     ),
     Exercise(
         "activations-by-depth",
@@ -103,7 +103,7 @@ _ALL = (
                 "initializer": [{"name": "normal", "std": 1.0}, {"name": "normal", "std": 0.01}, "xavier", "he"],
             },
         ),
-        ("activations", "gradient-flow"),
+        ("activations", "ledger", "gradient-flow"),
     ),
     Exercise(
         "initial-weights",
@@ -131,7 +131,7 @@ _ALL = (
             {"data": {"name": "digits", "samples": 1000}, "layers": [100] * 5, "learning_rate": 0.01, "steps": 200},
             {"initializer": [{"name": "normal", "std": scale} for scale in SCALES], "batch_norm": ["none", "before", "after"]},
         ),
-        ("scales",),
+        ("scales", "accuracy", "ledger"),
     ),
     Exercise(
         "valley",
@@ -216,7 +216,7 @@ _ALL = (
             {},
             [_regularizers()],
         ),
-        ("overfitting", "weights", "norm-contours"),
+        ("overfitting", "train-validation", "weights", "norm-contours"),
     ),
     Exercise(
         "hyperparameter-search",

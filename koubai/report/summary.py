@@ -60,7 +60,8 @@ def power(decades: float) -> str:
     if decades <= NOTHING:
         return say(Words("nothing arrives", "届かない"))
     factor = 10**decades
-    return f"{factor:.2f}" if 0.095 <= factor < 100 else f"{factor:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    mantissa, exponent = f"{factor:.1e}".split("e")
+    return f"{factor:.2f}" if 0.095 <= factor < 100 else f"{mantissa}e{int(exponent)}"
 
 
 def as_text(rows: Sequence[Mapping[str, Any]]) -> str:

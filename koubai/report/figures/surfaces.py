@@ -109,7 +109,7 @@ def contour(surface: Any, points: int = 61) -> tuple[np.ndarray, np.ndarray, np.
 
 
 CURVATURE = np.array([[1.0, 0.55], [0.55, 0.9]])  # of a loss with two weights
-OPTIMUM = np.array([0.55, 1.6])
+OPTIMUM = np.array([0.3, 1.7])
 REACH = 1.0  # what the penalty leaves: |w|_p <= 1
 
 

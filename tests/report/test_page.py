@@ -1,0 +1,178 @@
+"""The page: one file, both languages, nothing from outside, what users typed stays text; and that a browser opens it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import koubai as kb
+from koubai.experiments.catalogue import EXERCISES
+from koubai.experiments.conduct import adapt, conduct, judge_all
+from koubai.experiments.publish import page as published
+from koubai.language import UserError, Words, speak
+from koubai.report.page import Page, Section, both, render, write
+from koubai.result import Result
+from koubai.store import Store
+
+NASTY = "<script>alert('no')</script>"
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    study = kb.Study(
+        {"data": "moons", "layers": [4], "steps": 60, "batch_size": 50},
+        name=NASTY,
+        axes={"activation": ["relu", "tanh"], "seed": 2},
+    )
+    return kb.run(study, store=tmp_path_factory.mktemp("page") / "store", device="cpu", progress=False)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """A report with claims, on few seeds and steps."""
+    names = ("activations-by-depth", "valley", "saddle", "double-well", "vanishing-gradient")
+    exercises = {name: adapt(EXERCISES[name], seeds=2, steps=12) for name in names}
+    outcomes = conduct(
+        list(exercises.values()), store=Store(tmp_path_factory.mktemp("whole") / "store"), device="cpu", progress=False
+    )
+    judged = judge_all(outcomes)
+    assert judged
+    other = {one.claim.name: "refuted" if one.verdict != "refuted" else "supported" for one in judged}
+    return published(exercises, outcomes, judged, " --seeds 2", ("elsewhere", other))
+
+
+class Outline(HTMLParser):
+    """Tags, and the anchors and links of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        named = dict(attributes)
+        self.ids += [named["id"]] if named.get("id") else []
+        self.links += [named["href"] or ""] if tag == "a" else []
+        self.sources += [str(named[name]) for name in ("src", "srcset", "data") if name in named] + (
+            [named["href"] or ""] if tag == "link" else []
+        )
+        if tag not in ("meta", "br", "input", "img", "hr", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open and self.open.pop() == tag, f"</{tag}> closes nothing"
+
+
+def own(text: str) -> str:
+    """The page without the plotting library inside it."""
+    from plotly.offline import get_plotlyjs
+
+    assert get_plotlyjs() in text
+    return text.replace(get_plotlyjs(), "")
+
+
+def test_a_page_is_whole_and_needs_nothing_from_outside(whole: Page) -> None:
+    text = own(render(whole))
+    outline = Outline(text)
+    assert not outline.open
+    assert not outline.sources, "everything is inside"
+    assert not re.search(r"(url\(|@import|https?://)", text)
+    assert len(set(outline.ids)) == len(outline.ids)
+    for link in outline.links:
+        assert link.startswith("#") and link[1:] in outline.ids, link
+
+
+def test_claims_come_first_and_each_leads_to_its_evidence_and_exercises(whole: Page) -> None:
+    text = own(render(whole))
+    order = [text.index(f'id="{name}"') for name in ("claims", "evidence", "exercises", "activations-by-depth", "valley")]
+    assert order == sorted(order)
+    for one in whole.verdicts:
+        assert f'href="#claim-{one.name}"' in text and f'id="claim-{one.name}"' in text
+        assert one.evidence and one.exercises
+        assert one.differs and str(both(one.differs)) in text
+    assert "koubai run vanishing-gradient --seeds 2" in text
+    assert "koubai run vanishing-gradient --seeds 2 --figure ledger" in text
+
+
+def test_both_languages_are_complete(whole: Page) -> None:
+    text = re.sub(r"<(script|style).*?</\1>", "", own(render(whole)), flags=re.DOTALL)
+    english, japanese = (re.findall(rf'<span lang="{name}">(.*?)</span>', text, re.DOTALL) for name in ("en", "ja"))
+    assert len(english) == len(japanese) > 100
+    assert not [one for one in english if re.search("[ぁ-ヿ]", one)]
+    assert all(one.strip() for one in (*english, *japanese))
+
+
+def test_figures_are_json_with_their_japanese_texts(whole: Page) -> None:
+    text = own(render(whole))
+    figures = re.findall(r'<script type="application/json" id="figure-(\d+)">(.*?)</script>', text, re.DOTALL)
+    places = re.findall(r'data-figure="(\d+)"', text)
+    assert [number for number, _ in figures] == places
+    for _, content in figures:
+        figure = json.loads(content)
+        assert figure["data"] and figure["layout"]["height"]
+        for path, japanese in figure["ja"]:
+            part = figure
+            for name in path:
+                part = part[name]
+            assert isinstance(part, str) and part != japanese
+
+
+def test_what_a_user_typed_stays_text(result: Result, tmp_path: Path) -> None:
+    text = own(result.report(tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert NASTY not in text and "&lt;script&gt;alert" in text
+    assert len(re.findall("<script", text)) == len(re.findall("</script>", text))
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_page_opens_in_the_language_in_force(result: Result, language: str) -> None:
+    speak(language)  # type: ignore[arg-type]
+    assert f'<html lang="{language}" data-shown="{language}">' in render(result.page())
+
+
+def test_a_page_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    page = Page(Words("a", "あ"), Words("b", "い"), [Section("one", Words("c", "う"), Words("d", "え"))])
+    with pytest.raises(UserError, match=r"file/report\.html cannot be written"):
+        write(tmp_path / "file" / "report.html", page)
+    written = write(tmp_path / "new" / "folder" / "report.html", page)
+    assert written.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [path.name for path in written.parent.iterdir()] == ["report.html"]
+
+
+@pytest.mark.slow
+def test_a_browser_opens_the_page_without_an_error(whole: Page, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    written = write(tmp_path / "report.html", whole)
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-sync",
+        "--enable-logging=stderr",
+    ]
+    command = [
+        chromium,
+        *flags,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=5000",
+        "--window-size=1200,4000",
+    ]
+    ended = subprocess.run(
+        [*command, "--dump-dom", written.as_uri()], capture_output=True, encoding="utf-8", timeout=120, check=True
+    )
+    errors = [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
+    assert not errors, errors
+    assert ended.stdout.count('class="main-svg"') >= 2, "figures near the top are drawn"
