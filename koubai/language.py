@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import locale
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +29,7 @@ HABITS = {
 }  # fmt: skip
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
+_both: ContextVar[bool] = ContextVar("both", default=False)
 
 
 def language() -> Language:
@@ -58,7 +60,24 @@ def _of_locale() -> Language:
 
 def say(words: Words) -> str:
     """``words`` in the language in force."""
+    if _both.get() and words.en != words.ja:
+        return f"\x02{words.en}\x03{words.ja}\x04"
     return words.ja if language() == "ja" else words.en
+
+
+@contextmanager
+def saying_both() -> Iterator[None]:
+    """Inside a ``with``, ``say`` gives a text that holds both languages, wherever it is put: ``apart`` takes them apart again."""
+    token = _both.set(True)
+    try:
+        yield
+    finally:
+        _both.reset(token)
+
+
+def apart(text: str) -> Words:
+    """A text made while ``saying_both``, in each language."""
+    return Words(re.sub("\x02(.*?)\x03.*?\x04", r"\1", text, flags=re.S), re.sub("\x02.*?\x03(.*?)\x04", r"\1", text, flags=re.S))
 
 
 class UserError(Exception):

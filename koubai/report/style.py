@@ -1,16 +1,17 @@
 """How every figure looks: colours that colour-blind readers can tell apart, axes with words and units, bands over seeds.
 
-Texts are said in the language in force. ``bilingual`` draws a figure in both, and keeps what differs.
+Texts are said in the language in force. ``bilingual`` draws a figure in both at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from koubai.language import Words, say, speaking
+from koubai.language import Words, apart, say, saying_both
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -75,7 +76,16 @@ def place(k: int, count: int, columns: int = 3) -> dict[str, int]:
 
 
 def dress(figure: Figure, height: int, **layout: Any) -> Figure:
-    """Give a figure the laboratory's style: the legend stands above, the axes are thin."""
+    """Give a figure the laboratory's style."""
+    figure.update_layout(template=_template(), height=height, **layout)
+    return figure
+
+
+@cache
+def _template() -> Any:
+    """The style as plotly's template: the legend stands above, the axes are thin."""
+    import plotly.graph_objects as go
+
     axis = {
         "gridcolor": PALE,
         "zerolinecolor": PALE,
@@ -87,22 +97,19 @@ def dress(figure: Figure, height: int, **layout: Any) -> Figure:
         "exponentformat": "power",
         "title": {"font": {"size": 13}, "standoff": 8},
     }
-    figure.update_layout(
-        template="none",
-        height=height,
-        font={"family": FONT, "size": 13, "color": INK},
-        paper_bgcolor=PAPER,
-        plot_bgcolor=PAPER,
-        margin={"l": 64, "r": 24, "t": 76, "b": 54},
-        hoverlabel={"font": {"family": FONT}},
-        hovermode="closest",
-        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
-        modebar={"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
-    )
-    figure.update_xaxes(**axis)
-    figure.update_yaxes(**axis)
-    figure.update_layout(**layout)
-    return figure
+    layout = {
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "paper_bgcolor": PAPER,
+        "plot_bgcolor": PAPER,
+        "margin": {"l": 64, "r": 24, "t": 76, "b": 54},
+        "hoverlabel": {"font": {"family": FONT}},
+        "hovermode": "closest",
+        "legend": {"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
+        "xaxis": axis,
+        "yaxis": axis,
+    }
+    return go.layout.Template(layout=layout)
 
 
 def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -240,32 +247,24 @@ def _long(anchor: str) -> str:
 
 def bilingual(draw: Callable[[], Figure]) -> tuple[dict[str, Any], list[tuple[list[str | int], str]]]:
     """A figure as JSON in English, and the places at which its Japanese texts differ, each with the text."""
-    with speaking("en"):
-        english = plain(draw().to_plotly_json())
-    with speaking("ja"):
-        japanese = plain(draw().to_plotly_json())
-    return english, list(_differences(english, japanese, []))
+    with saying_both():
+        made = draw().to_plotly_json()
+    japanese: list[tuple[list[str | int], str]] = []
+    return plain(made, [], japanese), japanese
 
 
-def plain(value: Any) -> Any:
-    """Plotly's JSON without numpy in it."""
+def plain(value: Any, path: list[str | int], japanese: list[tuple[list[str | int], str]]) -> Any:
+    """Plotly's JSON without numpy in it and in English; the places of texts that differ go to ``japanese``."""
     if isinstance(value, Mapping):
-        return {name: plain(part) for name, part in value.items()}
+        return {name: plain(part, [*path, name], japanese) for name, part in value.items()}
     if isinstance(value, np.ndarray):
-        return [plain(part) for part in value.tolist()]
+        value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain(part) for part in value]
+        return [plain(part, [*path, k], japanese) for k, part in enumerate(value)]
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, str) and "\x02" in value:
+        words = apart(value)
+        japanese.append((path, words.ja))
+        return words.en
     return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _differences(one: Any, other: Any, path: list[str | int]) -> Any:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in one:
-            yield from _differences(one[name], other.get(name), [*path, name])
-    elif isinstance(one, list) and isinstance(other, list):
-        for k, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from _differences(left, right, [*path, k])
-    elif isinstance(one, str) and one != other:
-        yield path, other

@@ -107,7 +107,7 @@ def verdict(groups: Sequence[Compared]) -> Figure:
     )
     made.update_yaxes(
         tickvals=list(range(len(rows))),
-        ticktext=[wrapped(say(one.words)) for one in rows],
+        ticktext=[say(Words(*map(wrapped, one.words))) for one in rows],
         range=[-0.6, len(rows) - 0.4],
         showgrid=False,
         ticks="",
