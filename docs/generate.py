@@ -14,6 +14,7 @@ from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
 from koubai.techniques import KINDS, Number, Technique
+from koubai.written import WRITTEN
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->"
@@ -28,16 +29,6 @@ ALWAYS = (
     "batch_size",
     "steps",
 )  # shown though usual
-
-WRITTEN = {  # how a technique of each kind is written in a trial
-    "activation": 'activation = "relu"',
-    "initializer": 'initializer = { name = "normal", std = 0.1 }',
-    "normalization": 'batch_norm = "before"  # or "after" the activation',
-    "optimizer": 'optimizer = { name = "momentum", momentum = 0.95 }',
-    "schedule": 'schedule = "cosine"',
-    "penalty": 'penalty = { name = "l2", strength = 0.001 }',
-    "dropout": "dropout = 0.2",
-}
 
 
 def techniques() -> str:
