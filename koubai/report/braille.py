@@ -40,6 +40,8 @@ def canvas(
 
 def _between(columns: np.ndarray, rows: np.ndarray, pattern: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Every dot along a line through these places, thinned to a pattern."""
+    if not len(columns):
+        return columns, rows
     steps = np.maximum(np.abs(np.diff(columns)), np.abs(np.diff(rows)))
     steps = np.where(np.isfinite(steps), np.minimum(steps, 10_000), 0)
     length = np.concatenate([[0.0], np.cumsum(steps)])

@@ -164,7 +164,7 @@ def penalty(technique: Technique) -> Picture:
     """Value and pull of the penalty on one weight around 0, another weight held at 1, lambda at 1."""
     import torch
 
-    w = torch.linspace(-2, 2, 401, dtype=torch.float64)
+    w = torch.arange(-200, 201, dtype=torch.float64) / 100  # 0 itself is among them
     weights = torch.stack([w, torch.ones_like(w)], 1)[:, None, :]  # [trial, 1, weight]
     pull = torch.zeros_like(weights)
     numbers = {name: 1.0 if name == "strength" else value for name, value in technique.defaults().items()}
@@ -219,7 +219,8 @@ def figure(drawn: Picture) -> Figure:
 
     from koubai.report import style
 
-    made = style.blank(title={"text": style.escaped(say(drawn.title)), "font": {"size": 15}})
+    title = {"text": style.escaped(say(drawn.title)), "font": {"size": 15}, "x": 0.01}
+    made = style.blank(title=title, legend={"y": -0.26}, margin={"b": 100})
     for k, line in enumerate(drawn.lines):
         made.add_trace(
             go.Scatter(
@@ -247,7 +248,8 @@ def write(path: Path, pictures: Iterable[Picture]) -> Path:
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file.", f"{path} はフォルダです。ファイル名を指定してください。")
     parts = [
-        figure(one).to_html(full_html=False, include_plotlyjs=not k, config={"responsive": True}) for k, one in enumerate(drawn)
+        figure(one).to_html(full_html=False, include_plotlyjs=not k, config={"responsive": True, "displayModeBar": False})
+        for k, one in enumerate(drawn)
     ]
     head = (
         f'<!doctype html>\n<html lang="{language()}">\n<meta charset="utf-8">\n'
