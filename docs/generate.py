@@ -128,7 +128,7 @@ def options(english: Any, japanese: Any) -> str:
     for one, other in zip(english.params, japanese.params, strict=True):
         if one.param_type_name == "option":
             metavar = f" {one.metavar}" if one.metavar else ""
-            default = f" ({one.default})" if one.default not in (None, False) else ""
+            default = f" ({one.default})" if one.default is not None and one.default is not False else ""
             name = f"{one.opts[0]}{metavar}".replace("|", "\\|")
             rows.append(f"| `{name}`{default} | {one.help} | {other.help} |")
     return "| | English | 日本語 |\n|---|---|---|\n" + "\n".join(rows)

@@ -220,6 +220,7 @@ def _described(kind: str, technique: Technique) -> Iterator[str]:
 
 def _claimed(kind: str, technique: Technique, store: Store, shared: bool) -> Iterator[str]:
     """The claims of the notes about a technique, each with its verdicts, or the command that gives them."""
+    from koubai.answers.base import VERDICTS
     from koubai.experiments.claims import CLAIMS
     from koubai.experiments.judging import needs
 
@@ -237,12 +238,6 @@ def _claimed(kind: str, technique: Technique, store: Store, shared: bool) -> Ite
         yield f"- {say(claim.words)}"
         verdicts = {data: judged for (name, data), judged in stored.items() if name == claim.name}
         for data, (verdict, reason) in verdicts.items():
-            yield f"  {say(_verdicts()[verdict])} ({data}): {say(reason)}"
+            yield f"  {say(VERDICTS[verdict])} ({data}): {say(reason)}"
         if not verdicts:
             yield text("  Not tested yet: koubai run ", "  未検証: koubai run ") + " ".join(sorted(needs([claim])))
-
-
-def _verdicts() -> dict[str, Words]:
-    from koubai.answers.base import VERDICTS
-
-    return VERDICTS
