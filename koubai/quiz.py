@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from rich.cells import set_cell_size
 
 from koubai.answers import measured, worked
 from koubai.answers.base import Answer, same
@@ -92,7 +93,7 @@ def two_norms() -> str:
         drawings.append(canvas(lines, 32, 12, (-1.3, 2.7, -1.3, 1.7)))
     left, right = (say(worked.SIDES[side]) for side in ("left", "right"))
     rows = [f"  {one}    {other}" for one, other in zip(*drawings, strict=True)]
-    return "\n".join([f"  {left}{' ' * (36 - len(left))}{right}", *rows])
+    return "\n".join([f"  {set_cell_size(left, 36)}{right}", *rows])
 
 
 def _alone(name: Words) -> Words:

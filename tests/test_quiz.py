@@ -148,7 +148,7 @@ def test_corners_make_zeros(store: Store) -> None:
     left, right = (worked.lowest(limit, *worked.LOSS) for limit in worked.boundaries().values())
     assert right.tolist() == [1.0, 0.0]
     assert (left != 0).all()
-    assert "Of 200 losses drawn at random a weight ends at exactly 0 for 0% on the left" in worked.norms(store).lines[2].en
+    assert "Of 200 losses drawn at random a weight ends at exactly 0 for 0% on the left" in worked.norms(store).short.en
 
 
 def test_the_two_norms_are_drawn_beside_each_other() -> None:

@@ -46,9 +46,9 @@ def zero_weights(store: Store) -> Answer:
     best = max(right for (_, start), (_, right) in found.items() if start == "zeros")
     short = Words(
         f"Units that start equal get equal gradients and {'stay equal' if equal else 'DO NOT stay equal here'}: "
-        f"a layer is one unit many times over, and from zeros accuracy stays at {best:.0%}, which is guessing.",
+        f"a layer is one unit many times over, and from zeros accuracy ends at {best:.0%} (guessing: 10%).",
         f"等しく始まるユニットには同じ値が伝わり、同じ勾配で{'等しいまま' if equal else 'あるはずが、ここでは等しくなりません'}。"
-        f"層は1個のユニットと同じになり、0から始めると精度は {best:.0%}(当てずっぽう)のまま。",
+        f"層は1個のユニットと同じになり、0から始めると精度は {best:.0%}(当てずっぽうは10%)。",
     )
     return Answer(short, (*lines, *verdict("zeros-nothing", {"vanishing-gradient": records})))
 
@@ -86,9 +86,9 @@ def batch_normalization(store: Store) -> Answer:
     )
     short = Words(
         f"1. Steps to 80% accuracy: {fast:.0f} with it, {slow:.0f} without. "
-        f"2. The gradient at the first layer, over the last layer's: 10^{kept:.1f} with it, 10^{faded:.1f} without.",
+        f"2. The gradient at the first layer, over the last layer's: 10^{kept:.1f} with it before the activation, 10^{faded:.1f} without.",
         f"1. 精度80%までのステップ数は、あり {fast:.0f}、なし {slow:.0f}。"
-        f"2. 最初の層の勾配と最後の層の勾配の比は、あり 10^{kept:.1f}、なし 10^{faded:.1f}。",
+        f"2. 最初の層の勾配と最後の層の勾配の比は、あり(活性化の前) 10^{kept:.1f}、なし 10^{faded:.1f}。",
     )
     return Answer(short, tuple(lines))
 

@@ -38,15 +38,15 @@ def steepest_slope(store: Store) -> Answer:
     backward(torch.ones_like(x), x, y, slopes)
     most, at = float(slopes.max()), round(float(x[slopes.argmax()]), 9) + 0.0
     u = sympy.Symbol("x", real=True)
-    exact = (1 / (1 + sympy.exp(-u))).diff(u)
-    (top,) = sympy.solve(exact.diff(u), u)
-    value = exact.subs(u, top)
+    sigmoid = 1 / (1 + sympy.exp(-u))
+    (top,) = sympy.solve(sigmoid.diff(u, 2), u)
+    there, value = sigmoid.subs(u, top), sigmoid.diff(u).subs(u, top)
     derivative = differentiate("y = sigmoid(x)", [], "x").steps[-1][1][0]
     lines = (
         same(f"dy/dx = {derivative}"),
         Words(
-            f"Its own derivative is 0 only at x = {top}; there sigmoid(x) = 1/2 and dy/dx = (1 - 1/2)·1/2 = {value}.",
-            f"これをさらに微分して0になるのは x = {top} だけ。そこで sigmoid(x) = 1/2、dy/dx = (1 - 1/2)·1/2 = {value}。",
+            f"Its own derivative is 0 only at x = {top}; there sigmoid(x) = {there} and dy/dx = (1 - {there})·{there} = {value}.",
+            f"これをさらに微分して0になるのは x = {top} だけ。そこで sigmoid(x) = {there}、dy/dx = (1 - {there})·{there} = {value}。",
         ),
         Words(
             f"Measured at {len(x):,} points from -8 to 8: the steepest is {most:.6g}, at x = {at:g}.",
@@ -129,14 +129,6 @@ def norms(store: Store) -> Answer:
         for side, limit in boundaries().items():
             corners[side] += int((lowest(limit, *loss) == 0).any())
     shares = {side: count / DRAWN for side, count in corners.items()}
-    lines.append(
-        Words(
-            f"Of {DRAWN} losses drawn at random a weight ends at exactly 0 for {shares['left']:.0%} on the left, "
-            f"{shares['right']:.0%} on the right: corners make zeros.",
-            f"無作為に作った {DRAWN} 個の損失のうち、重みがちょうど0になるのは左で {shares['left']:.0%}、"
-            f"右で {shares['right']:.0%}。角が0を作る。",
-        )
-    )
     straight = [side for side, limit in boundaries().items() if np.ptp(np.abs(limit).sum(1)) < 1e-9]
     for side in straight:
         lines.append(
@@ -145,7 +137,12 @@ def norms(store: Store) -> Answer:
                 f"{SIDES[side].ja}の制約の線上では |w1| + |w2| が一定、つまりL1。",
             )
         )
-    short = Words("L1's limit has corners on the axes, L2's is round.", "L1の制約は軸の上に角を持ち、L2の制約は円になる。")
+    short = Words(
+        f"Of {DRAWN} losses drawn at random a weight ends at exactly 0 for {shares['left']:.0%} on the left, "
+        f"{shares['right']:.0%} on the right: the corners make zeros.",
+        f"無作為に作った {DRAWN} 個の損失のうち、重みがちょうど0になるのは左で {shares['left']:.0%}、"
+        f"右で {shares['right']:.0%}。角が0を作る。",
+    )
     return Answer(short, tuple(lines), straight[0][0] if len(straight) == 1 else None)
 
 

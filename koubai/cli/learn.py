@@ -13,9 +13,13 @@ from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.language import UserError, Words, say, unknown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from koubai.quiz import Question
     from koubai.store import Store
     from koubai.techniques import Technique
+
+    Stored = Mapping[tuple[str, str], tuple[str, Words]]  # claim and data set -> verdict and reason
 
 
 @command(
@@ -180,7 +184,7 @@ def explain(
         raise unknown(
             Words("technique", "手法"), technique, dict.fromkeys(name for members in KINDS.values() for name in members)
         )
-    store = Store(out / "store")
+    stored = Store(out / "store").claims()
     drawn = [picture(kind, one) for kind, one in homes]
     if figure is not None:
         write(figure, [one for one in drawn if one])
@@ -190,7 +194,7 @@ def explain(
         print(*_described(kind, one), sep="\n")
         if seen:
             print("", as_text(seen), sep="\n")
-        print("", *_claimed(kind, one, store, len(homes) > 1), "", sep="\n")
+        print("", *_claimed(kind, one, stored, len(homes) > 1), "", sep="\n")
     if figure is not None:
         print(text(f"Figure: {figure}", f"図: {figure}"))
 
@@ -218,7 +222,7 @@ def _described(kind: str, technique: Technique) -> Iterator[str]:
     yield text("In a trial: ", "試行での書き方: ") + written(kind, technique)
 
 
-def _claimed(kind: str, technique: Technique, store: Store, shared: bool) -> Iterator[str]:
+def _claimed(kind: str, technique: Technique, stored: Stored, shared: bool) -> Iterator[str]:
     """The claims of the notes about a technique, each with its verdicts, or the command that gives them."""
     from koubai.answers.base import VERDICTS
     from koubai.experiments.claims import CLAIMS
@@ -233,7 +237,6 @@ def _claimed(kind: str, technique: Technique, store: Store, shared: bool) -> Ite
         yield text("The notes claim nothing about it that is tested.", "ノートには、検証する主張がありません。")
         return
     yield text("What the notes claim about it:", "ノートの主張:")
-    stored = store.claims()
     for claim in about:
         yield f"- {say(claim.words)}"
         verdicts = {data: judged for (name, data), judged in stored.items() if name == claim.name}

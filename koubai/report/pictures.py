@@ -266,6 +266,8 @@ def write(path: Path, pictures: Iterable[Picture]) -> Path:
 
 def as_text(drawn: Picture, width: int = 64, height: int = 14) -> str:
     """The picture in braille, for a terminal: ``width`` by ``height`` letters, beside its axes' ends and a legend."""
+    from rich.cells import cell_len
+
     from koubai.report.braille import MARKS, canvas
 
     lines = [(line.x, np.log10(np.maximum(line.y, 1e-300)) if drawn.log else line.y, line.points) for line in drawn.lines]
@@ -282,9 +284,9 @@ def as_text(drawn: Picture, width: int = 64, height: int = 14) -> str:
     ends = [named[0], *[""] * (height - 2), named[1]]
     made = [say(drawn.title), *(f"{end:>{margin}} ┤{row}" for end, row in zip(ends, rows, strict=True))]
     first, last = f"{left:g}", f"{right:g}"
-    between = f" {say(drawn.x)} "
+    free = width - len(first) - len(last) - cell_len(say(drawn.x))
     made.append(" " * margin + " └" + "─" * width)
-    made.append(" " * (margin + 2) + first + between.center(width - len(first) - len(last)) + last)
+    made.append(f"{' ' * (margin + 2)}{first}{' ' * (free // 2)}{say(drawn.x)}{' ' * (free - free // 2)}{last}")
     made += [
         f"{' ' * (margin + 2)}{MARKS['points' if line.points else k]} {say(line.name)}" for k, line in enumerate(drawn.lines)
     ]

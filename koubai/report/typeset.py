@@ -65,6 +65,8 @@ def _read(tokens: Tokens, closing: bool) -> str:
             under = _argument(tokens)
             made += under[:1] + ACCENTS[command] + under[1:]
         elif command:
+            if command in ("sum", "prod") and made[-1:].strip(" ("):
+                made += " "
             made += SIGNS.get(command, "" if command in BARE else command)
         elif sign == "{":
             made += _read(tokens, closing=True)

@@ -25,6 +25,7 @@ from koubai.techniques import KINDS
         (r"\|w\|_p", "‖w‖ₚ"),
         (r"Q^\top Q", "Qᵀ Q"),
         (r"x^{12}_{i}", "x¹²ᵢ"),
+        (r"\frac{1}{F^2}\sum_{u,v} x", "1/F² Σ_(u,v) x"),
         (r"\mystery{x}", "mysteryx"),
         ("x^", "x^()"),
         (r"\frac{1}", "1 / ()"),
