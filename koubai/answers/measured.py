@@ -7,8 +7,7 @@ from functools import cache
 from typing import Any
 
 from koubai.answers.base import Answer, over, verdict
-from koubai.experiments.catalogue import EXERCISES, RATES, SCALES
-from koubai.experiments.conduct import conduct, observations
+from koubai.experiments.catalogue import EXERCISES, RATES, SCALES, Race
 from koubai.experiments.judging import Evidence, Observation, select
 from koubai.laboratory import run
 from koubai.landscapes import race
@@ -143,16 +142,16 @@ def _trained(name: str, base: Mapping[str, Any], axes: Mapping[str, Any], store:
     return run(Study({"learning_rate": 0.1, **base}, name=name, axes=axes), store=store, progress=False).records
 
 
-def _of(observations_: Sequence[Observation], **where: Any) -> list[Observation]:
+def _of(observations: Sequence[Observation], **where: Any) -> list[Observation]:
     """The runs with these values, all seeds together."""
-    return [one for runs in select(observations_, where).values() for one in runs]
+    return [one for runs in select(observations, where).values() for one in runs]
 
 
 @cache
 def _races() -> Evidence:
     """The optimizers on the three landscapes, as the exercises run them."""
-    outcomes = conduct([EXERCISES[name] for name in ("valley", "double-well", "saddle")])
-    return {name: observations(outcome) for name, outcome in outcomes.items()}
+    races = {name: EXERCISES[name].runs for name in ("valley", "double-well", "saddle")}
+    return {name: race(one.landscape, one.runs, one.steps, one.starts) for name, one in races.items() if isinstance(one, Race)}
 
 
 def _height(landscape: str, optimizer: str) -> float:
