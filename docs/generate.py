@@ -14,6 +14,7 @@ from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
 from koubai.techniques import KINDS, Number, Technique
+from koubai.written import WRITTEN
 
 HERE = Path(__file__).parent
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->"
@@ -28,16 +29,6 @@ ALWAYS = (
     "batch_size",
     "steps",
 )  # shown though usual
-
-WRITTEN = {  # how a technique of each kind is written in a trial
-    "activation": 'activation = "relu"',
-    "initializer": 'initializer = { name = "normal", std = 0.1 }',
-    "normalization": 'batch_norm = "before"  # or "after" the activation',
-    "optimizer": 'optimizer = { name = "momentum", momentum = 0.95 }',
-    "schedule": 'schedule = "cosine"',
-    "penalty": 'penalty = { name = "l2", strength = 0.001 }',
-    "dropout": "dropout = 0.2",
-}
 
 
 def techniques() -> str:
@@ -137,7 +128,7 @@ def options(english: Any, japanese: Any) -> str:
     for one, other in zip(english.params, japanese.params, strict=True):
         if one.param_type_name == "option":
             metavar = f" {one.metavar}" if one.metavar else ""
-            default = f" ({one.default})" if one.default not in (None, False) else ""
+            default = f" ({one.default})" if one.default is not None and one.default is not False else ""
             name = f"{one.opts[0]}{metavar}".replace("|", "\\|")
             rows.append(f"| `{name}`{default} | {one.help} | {other.help} |")
     return "| | English | 日本語 |\n|---|---|---|\n" + "\n".join(rows)

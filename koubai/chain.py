@@ -101,8 +101,10 @@ def differentiate(outer: str, inners: Sequence[str], wrt: str) -> Derivation:
     last, formulas = _read(outer, inners)
     wrt = named(wrt)
     known = {name for formula in formulas.values() for name in formula.variables}
+    if not known:
+        raise UserError("There is no variable in these formulas.", "これらの式には変数がありません。")
     if wrt not in known or wrt == last:
-        raise unknown(Words("variable", "変数"), wrt, sorted(known - {last}) or ["-"])
+        raise unknown(Words("variable", "変数"), wrt, sorted(known - {last}))
     formulas.pop(wrt, None)  # by a variable that has a formula of its own: that formula is left aside
     order = _order(formulas, last)
     points = _points(formulas, order)  # before any symbol is touched: what is too large for numbers is not worked out
@@ -110,6 +112,10 @@ def differentiate(outer: str, inners: Sequence[str], wrt: str) -> Derivation:
     for name in order:
         values[name] = formulas[name].symbolic(values)
     ways = list(_ways(formulas, last, wrt))
+    if not ways:
+        raise UserError(
+            f"{last} does not depend on {wrt} through these formulas.", f"これらの式では、{last} は {wrt} に依存しません。"
+        )
     if len(ways) > WAYS:
         raise UserError(
             f"There are {len(ways)} ways from {last} to {wrt} through these formulas; at most {WAYS} are worked out.",

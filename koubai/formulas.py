@@ -112,7 +112,7 @@ def read(text: str, name: str | None = None) -> Formula:
             warnings.simplefilter("ignore")
             tree = ast.parse(text.replace("^", "**"), mode="eval").body
     except SyntaxError as error:
-        place = _place(text, max((error.offset or 1) - 1, 0))
+        place = _place(text, (error.offset or len(text)) - 1)  # 0 where the text ends too early
         raise _wrong(text, place, "something is missing or out of place", "何かが足りないか、位置が違います") from None
     except (ValueError, MemoryError, RecursionError):
         raise _wrong(text, 0, "it cannot be read", "読み取れません") from None
@@ -160,7 +160,7 @@ def shown(expression: sympy.Expr | Formula) -> str:
     """An expression, or a formula as it was typed, on one line as people write it: ``2(x + y)``, ``x²·cos(x)``."""
     text = ast.unparse(expression.tree) if isinstance(expression, Formula) else str(expression)
     text = re.sub(r" ?\*\* ?", "**", text).replace(" * ", "*")
-    text = re.sub(r"\*\*(\d+)\b", lambda power: power[1].translate(RAISED), text)
+    text = re.sub(r"\*\*(\d+)\b(?!\.|\*\*)", lambda power: power[1].translate(RAISED), text)
     text = re.sub(r"(?<![\w.)])(\d+)\*(?=[A-Za-z(])(?!\*)", r"\1", text)
     return text.replace("**", "^").replace("*", "·").replace("Abs(", "abs(")
 

@@ -8,13 +8,17 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch is imported: tests' tensors are too small for more, and subprocesses follow
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import settings
 
+from koubai.__main__ import main
 from koubai.data import Dataset, load
 from koubai.language import speak
 from koubai.spec import Data
@@ -61,3 +65,28 @@ def untouched() -> Iterator[None]:
     assert python == before[0]
     assert all(np.array_equal(old, new) for old, new in zip(before[1], numpy, strict=True))
     assert torch.equal(torchs, before[2])
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Callable[..., Ended]]:
+    """Run a command in this process, in an empty folder, in an English locale."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["koubai", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ended(int(ended.value.code or 0), *capsys.readouterr())
+
+    yield run

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import koubai
-from koubai.__main__ import asked, main
+from koubai.__main__ import asked
 from koubai.data.builtin import BUILTIN
 from koubai.experiments.catalogue import EXERCISES
 from koubai.store import Store
@@ -22,30 +22,7 @@ from koubai.techniques import KINDS
 EXAMPLE = Path(__file__).parent.parent / "examples" / "my-study.toml"
 
 
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ended]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Iterator[Command]:
-    """Run a command in this process, in an empty folder, in an English locale."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["koubai", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(int(ended.value.code or 0), *capsys.readouterr())
-
-    yield run
+Command = Callable[..., Any]  # the fixture ``command``
 
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -7,4 +7,7 @@ the modules below; being imported here is what puts it into the help, in this or
 from koubai.cli import look, train  # noqa: F401 (their commands)
 from koubai.cli.base import app
 
+# isort: split
+from koubai.cli import learn  # noqa: F401 (its commands stand last)
+
 __all__ = ["app"]

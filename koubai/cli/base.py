@@ -117,9 +117,9 @@ def option(name: str, en: str, ja: str, metavar: str | None = None, **rest: Any)
     return typer.Option(name, help=text(en, ja), metavar=metavar, **rest)
 
 
-def command(name: str, en: str, ja: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register the function below as a command of this name."""
-    return app.command(name, cls=Command, help=text(en, ja))
+def command(name: str, en: str, ja: str, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register the function below as a command of this name; ``settings`` are those of click's context."""
+    return app.command(name, cls=Command, help=text(en, ja), context_settings=settings or None)
 
 
 Lang = Annotated[

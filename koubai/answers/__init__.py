@@ -1,0 +1,1 @@
+"""The answers to the review questions, computed on the spot; ``quiz`` asks them."""

@@ -1,0 +1,24 @@
+"""How techniques are written in a trial, as TOML: for the pages, and for ``koubai explain``."""
+
+from __future__ import annotations
+
+from koubai.spec import Trial
+from koubai.techniques import Technique
+
+WRITTEN = {  # one example of each kind
+    "activation": 'activation = "relu"',
+    "initializer": 'initializer = { name = "normal", std = 0.1 }',
+    "normalization": 'batch_norm = "before"  # or "after" the activation',
+    "optimizer": 'optimizer = { name = "momentum", momentum = 0.95 }',
+    "schedule": 'schedule = "cosine"',
+    "penalty": 'penalty = { name = "l2", strength = 0.001 }',
+    "dropout": "dropout = 0.2",
+}
+
+
+def written(kind: str, technique: Technique) -> str:
+    """This technique in a trial, with its numbers at their defaults; the kind's example where it is no field of its own."""
+    if kind not in Trial.model_fields or kind == technique.name:
+        return WRITTEN[kind]
+    numbers = "".join(f", {name} = {value:g}" for name, value in technique.defaults().items())
+    return f'{kind} = {{ name = "{technique.name}"{numbers} }}' if numbers else f'{kind} = "{technique.name}"'
