@@ -12,8 +12,11 @@ from rich.cells import set_cell_size
 
 from koubai.answers import measured, worked
 from koubai.answers.base import Answer, same
-from koubai.language import UserError, Words, say
+from koubai.language import UserError, Words, apart, say, saying_both
 from koubai.report.braille import canvas
+from koubai.report.figures.surfaces import norm_contours
+from koubai.report.page import Drawing
+from koubai.report.page import Question as Asked
 from koubai.store import Store
 
 
@@ -21,7 +24,8 @@ from koubai.store import Store
 class Question:
     """A question, its choices by their signs, what computes the answer, and the answer that the notes give.
 
-    ``right`` is the choice that the notes take. ``picture`` draws what the question shows. ``answer`` keeps what it trains in a store.
+    ``right`` is the choice that the notes take. ``picture`` and ``drawing`` show
+    what the question is about, in a terminal and on a page. ``answer`` keeps what it trains in a store.
     """
 
     words: Words
@@ -30,6 +34,7 @@ class Question:
     choices: Mapping[str, Words] = field(default_factory=dict)
     right: str | None = None
     picture: Callable[[], str] | None = None
+    drawing: Drawing | None = None
 
     def lines(self) -> list[str]:
         """The question as it is asked, in the language in force."""
@@ -61,6 +66,17 @@ class Question:
             if said and said in (sign, *(re.sub(r"[. ]", "", word).lower() for word in words)):
                 return sign
         return None
+
+
+def answered(store: Store) -> list[Asked]:
+    """All questions with their answers, in both languages, for a report."""
+    pages = []
+    for one in QUESTIONS:
+        with saying_both():
+            lines, _ = one.worked(store)
+        choices = [Words(f"({sign}) {words.en}", f"({sign}) {words.ja}") for sign, words in one.choices.items()]
+        pages.append(Asked(one.words, choices, [apart(line) for line in lines], one.drawing))
+    return pages
 
 
 def question(number: int) -> Question:
@@ -100,6 +116,8 @@ def _alone(name: Words) -> Words:
     """The question on one of three optimizers, which the notes ask together."""
     return Words(f"Explain briefly what characterizes {name.en}.", f"{name.ja}の特徴を簡潔に説明せよ。")
 
+
+_LEFT, _RIGHT = worked.SIDES.values()
 
 QUESTIONS = (
     Question(
@@ -194,6 +212,7 @@ QUESTIONS = (
         {side[0]: words for side, words in worked.SIDES.items()},
         "r",
         two_norms,
+        Drawing("sides", Words("", ""), Words("", ""), lambda: norm_contours((), (say(_LEFT), say(_RIGHT)))),
     ),
     Question(
         Words(

@@ -9,8 +9,16 @@ from typing import Literal
 
 import numpy as np
 
+from koubai.language import Words
+
 Claimed = Literal["more", "less", "same", "no less", "no more"]
 Verdict = Literal["supported", "refuted", "undecided"]
+
+VERDICTS: dict[str, Words] = {
+    "supported": Words("supported", "支持"),
+    "refuted": Words("refuted", "反証"),
+    "undecided": Words("undecided", "未決"),
+}
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,7 @@ from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Observation, decide, reason
 from koubai.language import Words
 from koubai.measures import MEASURES
-from koubai.statistics import interval
-
-VERDICTS = {
-    "supported": Words("supported", "支持"),
-    "refuted": Words("refuted", "反証"),
-    "undecided": Words("undecided", "未決"),
-}
+from koubai.statistics import VERDICTS, interval
 
 
 @dataclass(frozen=True)

@@ -224,9 +224,9 @@ def _described(kind: str, technique: Technique) -> Iterator[str]:
 
 def _claimed(kind: str, technique: Technique, stored: Stored, shared: bool) -> Iterator[str]:
     """The claims of the notes about a technique, each with its verdicts, or the command that gives them."""
-    from koubai.answers.base import VERDICTS
     from koubai.experiments.claims import CLAIMS
     from koubai.experiments.judging import needs
+    from koubai.statistics import VERDICTS
 
     about = [
         claim

@@ -75,6 +75,7 @@ def run(
     """Conduct exercises."""
     from koubai.experiments.conduct import adapt, judge_all, named
     from koubai.experiments.publish import page
+    from koubai.quiz import answered
     from koubai.store import Store
 
     changes = {"seeds": seeds, "steps": steps, "data": data}
@@ -93,7 +94,10 @@ def run(
     if len(chosen) == 1:
         _show(chosen[0], outcomes[chosen[0].name])
     _claims(judged)
-    _write(page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere), report, figure)
+    made = page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere)
+    if not exercises and not quick:
+        made = replace(made, questions=answered(store))
+    _write(made, report, figure)
 
 
 @command(
@@ -199,7 +203,7 @@ def _write(page: Page, report: Path, figure: str | None) -> None:
             for section in page.sections
             if any(drawing.name == figure for drawing in section.drawings)
         ]
-        page = replace(page, sections=sections, verdicts=())
+        page = replace(page, sections=sections, verdicts=(), questions=())
     written = write(report, page)
     print(
         text(
@@ -256,7 +260,7 @@ def _claims(judged: Sequence[Judged]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from koubai.report.page import VERDICTS
+    from koubai.statistics import VERDICTS
 
     if not judged:
         return

@@ -48,12 +48,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Finding:
-    """A comparison, what was measured of each seed, and how it is judged."""
+    """A comparison, what was measured of each seed (or of each ``over``: seeds or starts), and how it is judged."""
 
     comparison: Comparison
     treated: np.ndarray
     control: np.ndarray
     judgement: Judgement
+    over: Words = Words("seeds", "シード")
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def decide(claim: Claim, evidence: Evidence) -> Judged:
             control = dict.fromkeys(treated, float(comparison.control))
         seeds = sorted(treated.keys() & control.keys())
         left, right = (np.array([side[seed] for seed in seeds]) for side in (treated, control))
-        findings.append(Finding(comparison, left, right, judge(left, right, comparison.claimed, comparison.smallest)))
+        over = Words("starts", "出発点") if isinstance(observations[0], Path) else Words("seeds", "シード")
+        findings.append(Finding(comparison, left, right, judge(left, right, comparison.claimed, comparison.smallest), over))
     return Judged(claim, tuple(findings), combine([finding.judgement.verdict for finding in findings]))
 
 
@@ -140,6 +142,7 @@ def claimed_words(comparison: Comparison) -> Words:
 def reason(finding: Finding) -> Words:
     """What came out, in a sentence: both means, the difference with its interval, and what was claimed."""
     measure, comparison, found = MEASURES[finding.comparison.measure], finding.comparison, finding.judgement
+    over = finding.over
     left, right = name_of(comparison.treated), name_of(comparison.control)
     numbers = f"{finding.treated.mean():.3g} / {finding.control.mean():.3g}"
     span = f"{found.difference:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
@@ -147,9 +150,11 @@ def reason(finding: Finding) -> Words:
     unit = Words(*(f" {text}" if text else "" for text in measure.unit))
     more = Words("", "")
     if found.seeds_needed:
-        more = Words(f"; about {found.seeds_needed} seeds would decide it", f"。約 {found.seeds_needed} シードで決まる見込み")
+        more = Words(
+            f"; about {found.seeds_needed} {over.en} would decide it", f"。約 {found.seeds_needed} {over.ja}で決まる見込み"
+        )
     return Words(
-        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} seeds "
+        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} {over.en} "
         f"(claimed: {claimed.en}){more.en}",
-        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} シード、主張: {claimed.ja}){more.ja}",
+        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} {over.ja}、主張: {claimed.ja}){more.ja}",
     )

@@ -14,8 +14,9 @@ from koubai.measures import MEASURES
 from koubai.report.figures import FIGURES
 from koubai.report.figures.verdicts import Compared
 from koubai.report.groups import Race
-from koubai.report.page import VERDICTS, Drawing, Evidence, Page, Section, Verdict, drawing
+from koubai.report.page import Drawing, Evidence, Page, Section, Verdict, drawing
 from koubai.result import Result
+from koubai.statistics import VERDICTS
 
 Verdicts = Mapping[str, str]  # claim -> verdict
 
@@ -41,7 +42,7 @@ def page(
     )
     facts = {"data": ", ".join(data), **results[0].facts()} if results else {}
     verdicts = [verdict(one, elsewhere) for one in judged]
-    return Page(title, lead, sections, verdicts, facts)
+    return Page(title, lead, sections, verdicts, facts=facts)
 
 
 def section(exercise: Exercise, outcome: Outcome, command: str) -> Section:

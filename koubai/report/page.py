@@ -16,6 +16,7 @@ from koubai.language import Words, language, speaking
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
 from koubai.report.summary import HEADS, cells
+from koubai.statistics import VERDICTS
 from koubai.store import write_whole
 
 if TYPE_CHECKING:
@@ -76,6 +77,16 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class Question:
+    """A review question as it is asked, its choices, its answer with the working, and a picture where it has one."""
+
+    words: Words
+    choices: Sequence[Words]
+    answer: Sequence[Words]
+    drawing: Drawing | None = None
+
+
+@dataclass(frozen=True)
 class Page:
     """A whole report."""
 
@@ -83,14 +94,8 @@ class Page:
     lead: Words
     sections: Sequence[Section]
     verdicts: Sequence[Verdict] = ()
+    questions: Sequence[Question] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-
-
-VERDICTS = {
-    "supported": Words("supported", "支持"),
-    "refuted": Words("refuted", "反証"),
-    "undecided": Words("undecided", "未決"),
-}
 
 
 def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:

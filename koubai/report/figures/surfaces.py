@@ -137,11 +137,11 @@ def best_within(p: float) -> np.ndarray:
         "L2では円周上のどこか、L1では角(一方の重みがちょうど0)になりやすい。",
     ),
 )
-def norm_contours(groups: Sequence[Group] = ()) -> Figure:
-    """The contour picture behind the review question: which one is L1?"""
+def norm_contours(groups: Sequence[Group] = (), titles: tuple[str, str] = ("L2", "L1")) -> Figure:
+    """The contour picture behind the review question: which one is L1? ``titles`` may hide it."""
     import plotly.graph_objects as go
 
-    made = panels(["L2", "L1"], 2, 420)
+    made = panels(titles, 2, 420)
     axis = np.linspace(-1.6, 2.6, 85)
     values = quadratic(np.stack(np.meshgrid(axis, axis), -1))
     angle = np.linspace(0, 2 * np.pi, 401)
