@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -107,14 +107,28 @@ class Study(BaseModel):
         labelled: dict[str, list[Trial]] = {}
         alike: Counter[str] = Counter()  # numbers may be too near each other for the digits that a label shows
         for variant, trials in groups.items():
-            label = ", ".join(itertools.starmap(_label, variant)) or "base"
+            label = ", ".join(self.labels(trials[0]).values()) or "base"
             alike[label] += 1
             labelled[label if alike[label] == 1 else f"{label} #{alike[label]}"] = trials
         return labelled
 
     def labels(self, trial: Trial) -> dict[str, str]:
         """The values of the axes that made ``trial``, but for its seed, as a table names them."""
-        return {name: _label(name, value) for name, value in self.setting(trial).items() if name != "seed"}
+        named = self.setting(trial).items()
+        return {name: _label(name, value, self._varied.get(name, {})) for name, value in named if name != "seed"}
+
+    @cached_property
+    def _varied(self) -> dict[str, dict[str, list[str]]]:
+        """For each axis over a technique: which of the technique's numbers differ along it."""
+        seen: dict[str, dict[str, list[Choice]]] = {}
+        for trial in self.trials:
+            for name, value in self.setting(trial).items():
+                if isinstance(value, Choice):
+                    seen.setdefault(name, {}).setdefault(value.name, []).append(value)
+        return {
+            name: {one: [n for n in same[0].numbers if len({c.numbers[n] for c in same}) > 1] for one, same in choices.items()}
+            for name, choices in seen.items()
+        }
 
     def setting(self, trial: Trial) -> dict[str, Any]:
         """The values of the axes that made ``trial``."""
@@ -201,10 +215,19 @@ def _plain_axis(name: str, values: tuple[Any, ...]) -> Any:
     return [value.compact() if hasattr(value, "compact") else value for value in values]
 
 
-def _label(name: str, value: Any) -> str:
-    """How a value is named in a table: techniques and data by themselves, numbers with their field."""
-    if isinstance(value, Choice | Data):
+def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
+    """How a value is named in a table: techniques and data by themselves, numbers with their field.
+
+    ``varied`` are the numbers of each technique that differ along the axis: they are named even where they are usual.
+    """
+    if isinstance(value, Choice):
+        form = value.compact()
+        odd = {} if isinstance(form, str) else {key: number for key, number in form.items() if key != "name"}
+        odd |= {key: value.numbers[key] for key in varied.get(value.name, ())}
+        return f"{value.name}({', '.join(f'{key}={number:.3g}' for key, number in odd.items())})" if odd else value.name
+    if isinstance(value, Data):
         return str(value)
+    field = name.rpartition(".")[2]
     if isinstance(value, tuple | list):
-        return f"{name}=" + "-".join(map(str, value))
-    return f"{name.rpartition('.')[2]}={value:g}" if isinstance(value, float) else f"{name.rpartition('.')[2]}={value}"
+        return f"{field}=" + "-".join(map(str, value))
+    return f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"

@@ -139,11 +139,20 @@ def claimed_words(comparison: Comparison) -> Words:
     }[comparison.claimed]
 
 
+def sides(comparison: Comparison) -> str:
+    """Both sides of a comparison, what they share behind them: ``momentum / sgd (relu, he)``."""
+    treated, control = comparison.treated, comparison.control
+    if not isinstance(control, Mapping):
+        return f"{name_of(treated)} / {name_of(control)}"
+    shared = {name: value for name, value in treated.items() if name in control and control[name] == value}
+    left, right = ({name: value for name, value in side.items() if name not in shared} for side in (treated, control))
+    return f"{name_of(left)} / {name_of(right)}" + (f" ({name_of(shared)})" if shared else "")
+
+
 def reason(finding: Finding) -> Words:
     """What came out, in a sentence: both means, the difference with its interval, and what was claimed."""
     measure, comparison, found = MEASURES[finding.comparison.measure], finding.comparison, finding.judgement
     over = finding.over
-    left, right = name_of(comparison.treated), name_of(comparison.control)
     numbers = f"{finding.treated.mean():.3g} / {finding.control.mean():.3g}"
     span = f"{found.difference:+.3g} [{found.low:+.3g}, {found.high:+.3g}]"
     claimed = claimed_words(comparison)
@@ -154,7 +163,7 @@ def reason(finding: Finding) -> Words:
             f"; about {found.seeds_needed} {over.en} would decide it", f"。約 {found.seeds_needed} {over.ja}で決まる見込み"
         )
     return Words(
-        f"{measure.words.en}: {left} / {right}: {numbers}, difference {span}{unit.en} over {found.seeds} {over.en} "
+        f"{measure.words.en}: {sides(comparison)}: {numbers}, difference {span}{unit.en} over {found.seeds} {over.en} "
         f"(claimed: {claimed.en}){more.en}",
-        f"{measure.words.ja}: {left} / {right}: {numbers}、差 {span}{unit.ja}({found.seeds} {over.ja}、主張: {claimed.ja}){more.ja}",
+        f"{measure.words.ja}: {sides(comparison)}: {numbers}、差 {span}{unit.ja}({found.seeds} {over.ja}、主張: {claimed.ja}){more.ja}",
     )

@@ -8,7 +8,7 @@ from functools import partial
 from koubai.experiments.catalogue import EXERCISES, Exercise
 from koubai.experiments.catalogue import Race as Raced
 from koubai.experiments.conduct import Outcome
-from koubai.experiments.judging import Finding, Judged, claimed_words, decisive, name_of, reason
+from koubai.experiments.judging import Finding, Judged, claimed_words, decisive, reason, sides
 from koubai.language import Words
 from koubai.measures import MEASURES
 from koubai.report.figures import FIGURES
@@ -68,7 +68,7 @@ def verdict(judged: Judged, elsewhere: tuple[str, Verdicts] | None) -> Verdict:
     """A judged claim as the page shows it."""
     claim = judged.claim
     kind = FIGURES["verdict"]
-    shown = Drawing("verdict", kind.title, kind.caption, partial(kind.draw, [compared(finding) for finding in judged.findings]))
+    shown = Drawing("verdict", kind.title, kind.caption, partial(kind.draw, [as_row(finding) for finding in judged.findings]))
     exercises = {finding.comparison.exercise: EXERCISES[finding.comparison.exercise].title for finding in judged.findings}
     differs = None
     if elsewhere and elsewhere[1].get(claim.name, judged.verdict) != judged.verdict:
@@ -99,12 +99,11 @@ def row(finding: Finding) -> Evidence:
 def heading(finding: Finding) -> Words:
     """What a comparison compares."""
     comparison = finding.comparison
-    sides = f"{name_of(comparison.treated)} / {name_of(comparison.control)}"
-    measure = MEASURES[comparison.measure].words
-    return Words(f"{measure.en}: {sides}", f"{measure.ja}: {sides}")
+    measure, compared = MEASURES[comparison.measure].words, sides(comparison)
+    return Words(f"{measure.en}: {compared}", f"{measure.ja}: {compared}")
 
 
-def compared(finding: Finding) -> Compared:
+def as_row(finding: Finding) -> Compared:
     """A comparison as a row of the figure."""
     found, comparison = finding.judgement, finding.comparison
     return Compared(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_PANELS = 16
 MOST = 24  # curves of one figure that an eye can follow
 
 
@@ -62,21 +63,27 @@ class Panels(Generic[T]):
 def arranged(things: Sequence[tuple[Mapping[str, str], T]]) -> Panels[T]:
     """Things in panels by the value of one axis, their series named by the others; each comes with its values by axis.
 
-    With two varied axes or more the first makes the panels, unless it is the one with few enough values for colours.
+    Axes that move together count as one. Series go along the axis with the most values that colours can still tell apart.
     """
     names = dict.fromkeys(name for values, _ in things for name in values)
-    counts = {name: len({values.get(name) for values, _ in things}) for name in names}
-    varied = [name for name in names if counts[name] > 1]
-    first = ""
-    if len(varied) > 1:
-        first = varied[-1] if counts[varied[0]] <= len(COLORS) < counts[varied[-1]] else varied[0]
+    axes: list[tuple[str, ...]] = []
+    for name in names:
+        count = _count(things, (name,))
+        together = [axis for axis in axes if _count(things, (*axis, name)) == _count(things, axis) == count]
+        if together:
+            axes[axes.index(together[0])] = (*together[0], name)
+        elif count > 1:
+            axes.append((name,))
+    panel: tuple[str, ...] = ()
+    if len(axes) > 1:
+        coloured = [axis for axis in axes if _count(things, axis) <= len(COLORS)]
+        along = max(coloured, key=lambda axis: (_count(things, axis), axes.index(axis)), default=axes[-1])
+        panel = max((axis for axis in axes if axis != along), key=lambda axis: _count(things, axis))
     panels: dict[str, dict[str, T]] = {}
     series: dict[str, None] = {}
     for values, thing in things:
-        within = panels.setdefault(values.get(first, ""), {})
-        name = (
-            ", ".join(values[axis] for axis in varied if axis != first and axis in values) or ", ".join(values.values()) or "base"
-        )
+        within = panels.setdefault(_named(values, panel), {})
+        name = _named(values, [name for axis in axes if axis != panel for name in axis]) or ", ".join(values.values()) or "base"
         while name in within:
             name += "'"  # values that look alike when they are rounded
         series[name] = None
@@ -84,9 +91,21 @@ def arranged(things: Sequence[tuple[Mapping[str, str], T]]) -> Panels[T]:
     return Panels(panels, list(series))
 
 
+def _count(things: Sequence[tuple[Mapping[str, str], Any]], names: Sequence[str]) -> int:
+    """How many combinations of values there are along some axes."""
+    return len({tuple(values.get(name) for name in names) for values, _ in things})
+
+
+def _named(values: Mapping[str, str], names: Sequence[str]) -> str:
+    return ", ".join(values[name] for name in names if name in values)
+
+
 def in_panels(groups: Sequence[Group]) -> Panels[Group]:
-    """Groups in panels."""
-    return arranged([(group.values, group) for group in groups])
+    """Groups in panels; too many of them to look at are thinned first."""
+    found = arranged([(group.values, group) for group in groups])
+    if len(found.panels) <= MOST_PANELS and len(found.series) <= len(COLORS):
+        return found
+    return arranged([(group.values, group) for group in few(groups)])
 
 
 def swept(groups: Sequence[Group], axis: str, number: Callable[[Any], float]) -> Panels[list[Group]]:

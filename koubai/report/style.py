@@ -60,7 +60,7 @@ def panels(titles: Sequence[str], columns: int = 3, height: int = 300, **options
     rows = -(-len(titles) // columns)
     shared = any(name.startswith("shared_y") for name in options)
     options = {
-        "horizontal_spacing": (0.08 if shared else 0.16) / columns,
+        "horizontal_spacing": (0.13 if shared else 0.18) / columns,
         "vertical_spacing": min(0.5, 58 / height) / rows,
         **options,
     }

@@ -27,7 +27,7 @@ def training(groups: Sequence[Group]) -> bool:
 
 def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Words, *, log: bool = False) -> Figure:
     """Curves of the history by panel; with two names each series has its own pair, told apart in the legend."""
-    found = in_panels(few(groups))
+    found = in_panels(groups)
     columns = 4 if len(found.panels) > 6 else 3
     made = panels(list(found.panels), columns, 300 if columns == 3 else 200, shared_yaxes="all")
     seen: set[str] = set()

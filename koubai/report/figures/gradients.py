@@ -66,7 +66,7 @@ def positions(group: Group) -> list[str]:
 )
 def gradient_flow(groups: Sequence[Group]) -> Figure:
     """Gradient norm by layer relative to the output's, at the start and at the end."""
-    found = in_panels(few(groups))
+    found = in_panels(groups)
     whole = all(len(group.records[0].steps) > 2 for group in groups)
     moments = [(0, Words("start", "開始時")), (-1, Words("end", "終了時"))][: 1 + whole]
     titles = list(found.panels)
@@ -111,7 +111,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
     """Factors of all layers in powers of ten, one bar a variant."""
     import plotly.graph_objects as go
 
-    shown = few(groups, 32)[::-1]
+    shown = few(groups, 48)[::-1]
     made = blank(150 + 27 * len(shown), barmode="relative", bargap=0.25)
     labels = [escaped(group.label) for group in shown]
     seen: set[str] = set()

@@ -10,7 +10,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, Race
-from koubai.report.style import COLORS, INK, axes, band, color, faint, panels, place, rounded
+from koubai.report.style import COLORS, INK, axes, color, escaped, faint, panels, place, rounded
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     Words("The optimizers' ways", "最適化手法のたどる道"),
     Words(
         "Contours of the surface, the way from the first start (circle) and where all starts end (crosses). The last panel: how far "
-        "above its lowest value each is, geometric mean over starts with its 95% interval.",
-        "曲面の等高線と、最初の出発点(丸)からの道、全出発点の終点(×)。最後の図は最小値との差(出発点の幾何平均と95%区間)。",
+        "above the lowest value each is, the median over starts and the quarters around it.",
+        "曲面の等高線と、最初の出発点(丸)からの道、全出発点の終点(×)。最後の図は最小値との差(出発点の中央値と四分位範囲)。",
     ),
     lambda groups: all(isinstance(group, Race) for group in groups),
 )
@@ -34,7 +34,9 @@ def race(groups: Sequence[Race]) -> Figure:
 
     surface = LANDSCAPES[groups[0].paths[0].landscape]
     left, right, bottom, top = surface.bounds
-    made = panels([*(race.label for race in groups), say(Words("height over the lowest", "最小値との差"))], 3, 300)
+    made = panels(
+        [*(race.label for race in groups), say(Words("height over the lowest", "最小値との差"))], 3, 300, horizontal_spacing=0.08
+    )
     count = len(groups) + 1
     grid_x, grid_y, heights = contour(surface)
     for k, one in enumerate(groups):
@@ -89,9 +91,25 @@ def race(groups: Sequence[Race]) -> Figure:
             **at,
         )
         made.update_xaxes(range=[left, right], **at).update_yaxes(range=[bottom, top], **at)
-        above = np.stack([path.values - lowest_value(surface.name) for path in one.paths])
-        band(made, np.arange(above.shape[1]), above, one.label, k, place(count - 1, count), log=True, hover="%{y:.3g}")
-    made.update_traces(mode="lines", selector=lambda trace: trace.showlegend)
+        above = np.maximum(np.stack([path.values - lowest_value(surface.name) for path in one.paths]), FLOOR)
+        low, middle, high = np.quantile(np.nan_to_num(above, nan=np.inf), [0.25, 0.5, 0.75], axis=0)
+        steps, last = np.arange(len(middle)), place(count - 1, count)
+        made.add_trace(
+            go.Scatter(
+                x=rounded([*steps, *steps[::-1]]),
+                y=rounded([*high, *low[::-1]]),
+                fill="toself",
+                mode="none",
+                fillcolor=faint(color(k), 0.15),
+                showlegend=False,
+                hoverinfo="skip",
+            ),
+            **last,
+        )
+        hover = f"{escaped(one.label)}<br>%{{x}}: %{{y:.3g}}<extra></extra>"
+        made.add_trace(
+            go.Scatter(x=rounded(steps), y=rounded(middle), name=one.label, line={"color": color(k)}, hovertemplate=hover), **last
+        )
     made.update_yaxes(type="log", exponentformat="power", title_text="f - min f", **place(count - 1, count))
     made.update_xaxes(title_text=say(Words("step", "ステップ")), **place(count - 1, count))
     return made
@@ -107,6 +125,8 @@ def contour(surface: Any, points: int = 61) -> tuple[np.ndarray, np.ndarray, np.
     heights = surface.value(grid).numpy().reshape(points, points)
     return x, y, np.sqrt(heights - heights.min())
 
+
+FLOOR = 1e-9  # heights below it are as good as the lowest
 
 CURVATURE = np.array([[1.0, 0.55], [0.55, 0.9]])  # of a loss with two weights
 OPTIMUM = np.array([0.3, 1.7])
