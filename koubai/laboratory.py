@@ -147,7 +147,8 @@ def reporter(show: bool, total: int) -> Iterator[Report]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     speed = say(Words("{task.fields[speed]} network-steps/s, left", "{task.fields[speed]} ステップ/秒、残り"))
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
+    what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
+    columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task("", total=total, speed="-")
 
