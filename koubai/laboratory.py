@@ -157,7 +157,8 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     speed = say(Words("{task.fields[speed]} network-steps/s, left", "{task.fields[speed]} ステップ/秒、残り"))
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
+    what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
+    columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True))
     total = sum(map(work, todo))
     task = bars.add_task("", total=total, speed="-")

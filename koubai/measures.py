@@ -146,7 +146,8 @@ def _(runs: Runs) -> float:
 
 def dense_weights(record: Record) -> list[np.ndarray]:
     """The final weight matrices, first to last."""
-    return [value for name, value in record.weights().items() if name.endswith(".weight") and value.shape[1] > 1]
+    weights = record.weights()
+    return [weights[f"{k}.weight"] for k, kind in enumerate(record.kinds) if kind == "weights"]
 
 
 @measure("unit spread", "largest difference between two units of a hidden layer", "隠れ層のユニットどうしの最大の差")

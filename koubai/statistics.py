@@ -42,12 +42,13 @@ def interval(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> t
     """The 95% bootstrap interval of the mean of ``values``: expanded percentiles, which hold their level for few values.
 
     Plain percentiles of ten values cover about 90%; Hesterberg's correction (2015, arXiv:1411.5279) widens them by the t distribution and
-    ``sqrt(n / (n - 1))``. The resampling is seeded: the same values give the same interval.
+    ``sqrt(n / (n - 1))``: ten normal values cover 94%, somewhat skewed ones 92%, exponential ones 90%, as Student's interval does. The
+    resampling is seeded: the same values give the same interval. Where a value is not finite the interval is without bounds.
     """
     from scipy import stats
 
     values = np.asarray(values, dtype=float)
-    if len(values) < 2:
+    if len(values) < 2 or not np.isfinite(values).all():
         return -math.inf, math.inf
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
@@ -69,10 +70,11 @@ def judge(
     """
     if smallest <= 0:
         raise ValueError(f"the smallest difference that matters must be positive, not {smallest}")
-    differences = np.asarray(treated, dtype=float) - np.asarray(control, dtype=float)
+    with np.errstate(invalid="ignore"):  # a path that left for infinity decides nothing, and is no reason to warn
+        differences = np.asarray(treated, dtype=float) - np.asarray(control, dtype=float)
+        mean, spread = float(differences.mean()), float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
     sign = -1 if claimed in ("less", "no more") else 1
     low, high = interval(differences)
-    mean, spread = float(differences.mean()), float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
     toward, away = sorted((sign * low, sign * high))
     inside = -smallest < toward and away < smallest
     beyond = toward > smallest or away < -smallest

@@ -106,7 +106,7 @@ class Study(BaseModel):
             groups.setdefault(variant, []).append(trial)
         labelled: dict[str, list[Trial]] = {}
         alike: Counter[str] = Counter()  # numbers may be too near each other for the digits that a label shows
-        for variant, trials in groups.items():
+        for trials in groups.values():
             label = ", ".join(self.labels(trials[0]).values()) or "base"
             alike[label] += 1
             labelled[label if alike[label] == 1 else f"{label} #{alike[label]}"] = trials

@@ -324,6 +324,12 @@ def test_the_bar_ends_at_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("name", ["[/b]", "[red]all[/red]", "{task.fields}", "勾配 [消失]"])
+def test_the_bar_shows_any_name_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    go(Study(BASE, name=name), tmp_path, progress=True)
+    assert f"{name}: relu" in capsys.readouterr().err
+
+
 # The caller's process
 
 
