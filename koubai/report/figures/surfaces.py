@@ -100,7 +100,7 @@ def race(groups: Sequence[Race]) -> Figure:
                 y=rounded([*high, *low[::-1]]),
                 fill="toself",
                 mode="none",
-                fillcolor=faint(color(k), 0.15),
+                fillcolor=faint(color(k), 0.08),
                 showlegend=False,
                 hoverinfo="skip",
             ),
