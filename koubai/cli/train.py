@@ -21,6 +21,7 @@ from koubai.cli.base import (
     Quick,
     Seeds,
     Steps,
+    Target,
     Threads,
     Width,
     command,
@@ -50,6 +51,7 @@ def run(
     seeds: Seeds = None,
     steps: Steps = None,
     data: Data = None,
+    target: Target = None,
     quick: Quick = False,
     out: Out = OUT,
     fresh: Fresh = False,
@@ -61,7 +63,7 @@ def run(
     """Conduct exercises."""
     from koubai.experiments.conduct import adapt, named
 
-    chosen = [adapt(one, seeds=seeds, steps=steps, data=data, quick=quick) for one in named(exercises or MAIN)]
+    chosen = [adapt(one, seeds=seeds, steps=steps, data=data, target=target, quick=quick) for one in named(exercises or MAIN)]
     for exercise in chosen:
         _conduct(exercise, out, fresh=fresh, device=device, width=width, threads=threads)
 
@@ -76,6 +78,7 @@ def study(
     seeds: Seeds = None,
     steps: Steps = None,
     data: Data = None,
+    target: Target = None,
     quick: Quick = False,
     out: Out = OUT,
     fresh: Fresh = False,
@@ -88,7 +91,7 @@ def study(
     from koubai.experiments.catalogue import Exercise
     from koubai.experiments.conduct import change
 
-    own = change(_read(file), seeds=seeds, steps=steps, data=data, quick=quick)
+    own = change(_read(file), seeds=seeds, steps=steps, data=data, target=target, quick=quick)
     title = Words(own.name, own.name)
     _conduct(Exercise(own.name, title, title, own, ()), out, fresh=fresh, device=device, width=width, threads=threads)
 

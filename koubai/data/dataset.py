@@ -58,10 +58,22 @@ def read(spec: Data) -> Found:
     if spec.name in BUILTIN:
         source = BUILTIN[spec.name]
         x, y = source.make()
-        return Found(source.about, x.reshape(len(x), *source.shape).astype(np.float32), y.astype(np.int64), source.classes)
-    from koubai.data import readers
+        found = Found(source.about, x.reshape(len(x), *source.shape).astype(np.float32), y.astype(np.int64), source.classes)
+    else:
+        from koubai.data import readers
 
-    return _clean(spec, readers.read(_path(spec), spec))
+        found = _clean(spec, readers.read(_path(spec), spec))
+    if (spec.target is not None or spec.drop) and not found.columns:
+        raise UserError(
+            f"{spec.name} is no table, so target and drop mean nothing for it.",
+            f"{spec.name} は表ではないので、target と drop は指定できません。",
+        )
+    if spec.size is not None and spec.size != found.shape[-2:]:
+        raise UserError(
+            f"{spec.name} is not resized: size is for folders of images.",
+            f"{spec.name} の大きさは変えられません。size は画像のフォルダ用です。",
+        )
+    return found
 
 
 def _path(spec: Data) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ class Found:
     """Samples ``[sample, *shape]``, labels int64 ``[sample]`` from 0, the names of the classes, and a test part where there is one.
 
     Features are float32, or uint8 that means brightness from 0 to 255; images are ``[height, width]`` or ``[channel, height, width]``.
-    NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file.
-    ``notes`` are things worth knowing.
+    NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``missing``
+    how many values its columns lacked. ``notes`` are things worth knowing.
     """
 
     kind: Words
@@ -30,12 +30,18 @@ class Found:
     test: tuple[np.ndarray, np.ndarray] | None = None
     columns: tuple[str, ...] = ()
     rows: np.ndarray | None = None
+    missing: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Words, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one sample."""
         return self.x.shape[1:]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample is an image, grey or of channels."""
+        return len(self.shape) == 2 or (len(self.shape) == 3 and self.shape[0] in (1, 3, 4))
 
     def place(self, index: Sequence[int]) -> Words:
         """Where the value of this index stands, as a person would look for it."""

@@ -149,7 +149,8 @@ def assemble(
             names += [f"{column.name}={category}" for category in column.categories]
             start += len(column.categories)
     y, _, classes = encode(path, labels)
-    return Found(about, x, y, classes, columns=tuple(names), rows=rows[kept], notes=notes)
+    counts = {name: int(np.count_nonzero(where)) for name, where in lacking.items() if where.any()}
+    return Found(about, x, y, classes, columns=tuple(names), rows=rows[kept], missing=counts, notes=notes)
 
 
 def absent(path: Path, place: Words, name: str, target: bool) -> UserError:

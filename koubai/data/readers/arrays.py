@@ -67,9 +67,12 @@ def _archive(path: Path) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
-                if name in wanted:
-                    with archive.open(info) as file:
-                        arrays[name] = _array(file, path)
+                if name not in wanted:
+                    continue
+                if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # NumPy writes no others
+                    raise zipfile.BadZipFile(f"compression {info.compress_type}")
+                with archive.open(info) as file:
+                    arrays[name] = _array(file, path)  # type: ignore[arg-type]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise unreadable(path, error) from None
     return arrays
@@ -112,7 +115,7 @@ def _header(file: BufferedIOBase, path: Path) -> tuple[tuple[int, ...], bool, np
             f"{path} has an array of {dtype}; numbers (and texts as labels) are read, and nothing is unpickled.",
             f"{path} に {dtype} の配列があります。読めるのは数(ラベルは文字列も可)だけで、pickleは読みません。",
         )
-    if min(sizes, default=0) < 0:
+    if min(sizes, default=0) < 0 or not dtype.itemsize:
         raise UserError(f"{path} has an array of shape {sizes}.", f"{path} の配列の形 {sizes} が正しくありません。")
     return sizes, fortran, dtype
 
