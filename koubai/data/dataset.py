@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from koubai.data.builtin import BUILTIN
-from koubai.data.files import find
+from koubai.data.files import find, shorten
 from koubai.data.found import Found, check_classes
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
@@ -79,7 +79,7 @@ def read(spec: Data) -> Found:
 def _path(spec: Data) -> Path:
     path = find(spec.name)
     if path is None:
-        raise unknown(Words("data set, file or folder", "データセット、ファイル、フォルダ"), spec.name, BUILTIN)
+        raise unknown(Words("data set, file or folder", "データセット、ファイル、フォルダ"), shorten(spec.name), BUILTIN)
     return path
 
 

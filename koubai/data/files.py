@@ -28,6 +28,17 @@ def find(name: str) -> Path | None:
     return None
 
 
+def shorten(text: str) -> str:
+    """A text as a sentence shows it."""
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def floats(values: np.ndarray) -> np.ndarray:
+    """Values as float32; what it cannot hold becomes infinite, and is refused as such later."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32, copy=False)
+
+
 def unreadable(path: Path, error: BaseException) -> UserError:
     """The error for a file that the system or a library cannot read, and why."""
     path = Path(getattr(error, "filename", None) or path)

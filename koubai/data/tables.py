@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from koubai.data.files import limit
+from koubai.data.files import floats, limit, shorten
 from koubai.data.found import MOST_CLASSES, Found, encode
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
@@ -76,11 +76,6 @@ class Texts:
         return Column(self.name, place[codes].astype(np.int32), tuple(texts[k] for k in order))
 
 
-def shorten(text: str) -> str:
-    """A text as a sentence shows it."""
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
     """The name of the column of the classes: the one that is asked for, or called so, or the last.
 
@@ -138,8 +133,7 @@ def assemble(
         if column.name == target:
             labels = column.values[kept] if column.categories is None else np.array(column.categories)[column.values[kept]]
         elif column.categories is None:
-            with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-                x[:, start] = column.values[kept]
+            x[:, start] = floats(column.values[kept])
             names.append(column.name)
             start += 1
         else:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from koubai.data.files import array, limit, unreadable
+from koubai.data.files import array, floats, limit, unreadable
 from koubai.data.found import Found, Reader, encode
 from koubai.language import UserError, Words
 from koubai.spec import Data
@@ -130,10 +130,7 @@ def _features(path: Path, name: str, x: np.ndarray) -> np.ndarray:
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim == 4 and x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
         x = np.moveaxis(x, 3, 1)  # Keras' and Pillow's order
-    if x.dtype == np.uint8 or x.dtype == np.float32:
-        return x
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-        return x.astype(np.float32)
+    return x if x.dtype == np.uint8 else floats(x)
 
 
 def _labels(path: Path, name: str, y: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from koubai.data.files import limit
+from koubai.data.files import floats, limit
 from koubai.data.found import Found, Reader
 from koubai.data.tables import Column, Texts, assemble, target_of
 from koubai.language import UserError, Words
@@ -173,8 +173,7 @@ def _columns(
                     if isinstance(values, int):
                         late[k] = rows[start + values], cells[k][values]
                     else:
-                        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
-                            numbers[k].append(values if k == target else values.astype(np.float32))
+                        numbers[k].append(values if k == target else floats(values))
     columns = []
     for k in kept if not late else ():
         if k in texts:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from koubai.data.files import array, unreadable
+from koubai.data.files import array, floats, unreadable
 from koubai.data.found import Found, Reader, encode
 from koubai.language import UserError, Words
 from koubai.spec import Data
@@ -47,7 +47,7 @@ def read(path: Path, spec: Data) -> Found:
 
 
 def _features(images: np.ndarray) -> np.ndarray:
-    return images if images.dtype == np.uint8 else images.astype(np.float32)
+    return images if images.dtype == np.uint8 else floats(images)
 
 
 def _one(folder: Path, stem: str) -> Path:

@@ -81,7 +81,9 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
                     f"{file} is of mode {image.mode!r}; grey and colour of 8 bits are read.",
                     f"{file} のモードは {image.mode!r} です。読めるのは8ビットのグレースケールとカラーです。",
                 )
-            grey = grey and image.mode in GREY
+            image.verify()  # a PNG's checksums, which decoding does not look at
+        with _opened(file) as image:
+            grey = grey and (image.mode in GREY or (image.mode == "P" and _grey_palette(image)))
     mode = "L" if grey else "RGB"
     first = _pixels(files[0], mode, size)
     limit(files[0].parent.parent, first.size * len(files))
@@ -112,6 +114,12 @@ def _pixels(file: Path, mode: str, size: tuple[int, int] | None) -> np.ndarray:
             seen = ImageOps.fit(seen, size[::-1], Resampling.BILINEAR)
     pixels = np.asarray(seen)
     return pixels if mode == "L" else np.moveaxis(pixels, 2, 0)
+
+
+def _grey_palette(image: Image) -> bool:
+    """Whether a palette holds nothing but greys, as GIF's of a grey image."""
+    palette = image.getpalette() or []
+    return palette[0::3] == palette[1::3] == palette[2::3]
 
 
 @contextmanager
