@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 import zipfile
 import zlib
 from io import BufferedIOBase
@@ -105,10 +106,12 @@ def _array(file: BufferedIOBase, path: Path) -> np.ndarray:
 def _header(file: BufferedIOBase, path: Path) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and type. Objects, which would be unpickled, are refused."""
     try:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        sizes, fortran, dtype = read(file)
-    except (ValueError, EOFError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of headers that Python 2 wrote
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            sizes, fortran, dtype = read(file)
+    except Exception as error:  # NumPy reads the header as Python's code, and raises whatever that can
         raise unreadable(path, error) from None
     if dtype.kind not in "biufUS":
         raise UserError(
