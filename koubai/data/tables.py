@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +82,9 @@ def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
 
     Raises ``UserError`` for names that are not there or there twice.
     """
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UserError(f"{path} has two columns {twice!r}.", f"{path} に列 {twice!r} が2つあります。")
+    name, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise UserError(f"{path} has {times} columns {name!r}.", f"{path} に列 {name!r} が {times} つあります。")
     for name in (*filter(None, [spec.target]), *spec.drop):
         if name not in names:
             raise unknown(Words(f"column of {path}", f"{path} の列"), name, names[:50])

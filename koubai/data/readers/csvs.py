@@ -79,10 +79,7 @@ def form_of(path: Path) -> Form:
     encoding = _encoding(path)
     with open(path, encoding=encoding, newline="") as file:
         lines = list(itertools.islice(_lines(path, file.readline), SAMPLE))
-    samples = {}
-    for separator in "\t;|,":
-        records = [record for record in csv.reader(lines, delimiter=separator, skipinitialspace=True) if record]
-        samples[separator] = records[:-1] if len(lines) == SAMPLE else records  # the last may go on below
+    samples = {separator: _sample(lines, separator) for separator in "\t;|,"}
 
     def divides(separator: str) -> tuple[int, int]:
         widths = {len(record) for record in samples[separator]}
@@ -90,6 +87,7 @@ def form_of(path: Path) -> Form:
 
     separator = max(samples, key=divides)
     if not samples[separator]:
+        list(csv.reader(lines))  # raises where a cell is too long
         raise UserError(f"{path} is empty.", f"{path} は空です。")
     first, *rest = samples[separator]
     form = Form(path, encoding, separator, tuple(cell.strip() for cell in first), True)
@@ -104,6 +102,15 @@ def form_of(path: Path) -> Form:
     if "number" not in kinds or titled:
         return form
     return Form(path, encoding, separator, tuple(f"column {k}" for k in range(1, len(first) + 1)), False)
+
+
+def _sample(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """The records of the first lines, were this the separator; none where cells grow too long."""
+    try:
+        records = [record for record in csv.reader(lines, delimiter=separator, skipinitialspace=True) if record]
+    except csv.Error:
+        return []
+    return records[:-1] if len(lines) == SAMPLE else records  # the last may go on below
 
 
 def _encoding(path: Path) -> str:

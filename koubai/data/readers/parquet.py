@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.data.files import limit, unreadable
+from koubai.data.files import floats, limit, unreadable
 from koubai.data.found import Found, Reader
 from koubai.data.tables import Column, Texts, assemble, target_of
 from koubai.language import UserError, Words
@@ -45,16 +45,17 @@ def read(path: Path, spec: Data) -> Found:
             )
         limit(path, meta.num_rows * len(kept))
         limit(path, sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) // 8)
-        with ParquetFile(path, read_dictionary=texts) as file:  # a text that stands a million times is kept once
-            table = file.read(columns=[field.name for field in kept], use_threads=False)
-        table.validate(full=True)
         columns = []
-        for field in kept:
-            values = table.column(field.name)
-            columns.append(_texts(path, field, values, field.name == target) if field.name in texts else _numbers(field, values))
+        with ParquetFile(path, read_dictionary=texts) as file:  # a text that stands a million times is kept once
+            for field in kept:
+                is_target = field.name == target
+                values = file.read(columns=[field.name], use_threads=False).column(field.name)
+                values.validate(full=True)
+                column = _texts(path, field, values, is_target) if field.name in texts else _numbers(field, values, is_target)
+                columns.append(column)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    return assemble(path, ABOUT, columns, target, np.arange(1, table.num_rows + 1), spec)
+    return assemble(path, ABOUT, columns, target, np.arange(1, meta.num_rows + 1), spec)
 
 
 def _is_text(kind: Any) -> bool:
@@ -71,8 +72,8 @@ def _is_number(kind: Any) -> bool:
     return any(test(value) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal, types.is_null))
 
 
-def _numbers(field: Any, values: Any) -> Column:
-    """A column of numbers as float64, NaN where one is missing."""
+def _numbers(field: Any, values: Any, target: bool) -> Column:
+    """A column of numbers, NaN where one is missing: of a feature float32, of the target float64."""
     import pyarrow
     from pyarrow import compute, types
 
@@ -80,8 +81,8 @@ def _numbers(field: Any, values: Any) -> Column:
         values = values.cast(field.type.value_type)
     if types.is_boolean(values.type):
         values = values.cast(pyarrow.int8())
-    floats = compute.fill_null(values.cast(pyarrow.float64(), safe=False), float("nan"))
-    return Column(field.name, floats.to_numpy())
+    numbers = compute.fill_null(values.cast(pyarrow.float64(), safe=False), float("nan")).to_numpy()
+    return Column(field.name, numbers if target else floats(numbers))
 
 
 def _texts(path: Path, field: Any, values: Any, target: bool) -> Column:
