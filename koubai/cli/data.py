@@ -62,7 +62,7 @@ def data(
             out.print(f"- {say(words)}")
         out.print()
     lacking = {"missing": "mean"} if found.missing or any('"mean"' in words.en for words in known) else {}
-    out.print(text("In a study's file: ", "実験のファイルでの書き方: ") + f"data = {_inline(spec.model_copy(update=lacking))}")
+    print(text("In a study's file: ", "実験のファイルでの書き方: ") + f"data = {_inline(spec.model_copy(update=lacking))}")
 
 
 def _facts(found: Found) -> Any:

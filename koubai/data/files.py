@@ -42,7 +42,7 @@ def floats(values: np.ndarray) -> np.ndarray:
 def unreadable(path: Path, error: BaseException) -> UserError:
     """The error for a file that the system or a library cannot read, and why."""
     path = Path(getattr(error, "filename", None) or path)
-    why = str(getattr(error, "strerror", None) or error or type(error).__name__).strip().rstrip(".").splitlines()[0][:200]
+    why = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")[:200] or type(error).__name__
     return UserError(f"{path} cannot be read: {why}.", f"{path} を読めません({why})。")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +19,8 @@ FAR = 10  # from 0
 
 def problems(found: Found) -> list[Words]:
     """Sentences about what is uneven, missing, constant, out of range or there twice; then the reader's own notes."""
-    return [*_classes(found), *_missing(found), *_constant(found), *_range(found), *_twice(found), *found.notes]
+    parts = (_classes, _missing, _constant, _counting, _range, _twice)
+    return [*itertools.chain.from_iterable(part(found) for part in parts), *found.notes]
 
 
 def _classes(found: Found) -> Iterator[Words]:
@@ -61,6 +63,15 @@ def _constant(found: Found) -> Iterator[Words]:
             f"{len(constant):,} of {flat.shape[1]:,} features are the same in all training samples{named}: nothing is learned from them.",
             f"{flat.shape[1]:,} 個の特徴量のうち {len(constant):,} 個は全訓練サンプルで同じ値です{named}。学習には役立ちません。",
         )
+
+
+def _counting(found: Found) -> Iterator[Words]:
+    for k, name in enumerate(found.columns):
+        if len(found.x) > 2 and (np.diff(found.x[:, k]) == 1).all():
+            yield Words(
+                f"The column {name!r} only numbers the rows; drop = [{name!r}] leaves it out.",
+                f"列 {name!r} は行番号のようです。drop = [{name!r}] で除けます。",
+            )
 
 
 def _range(found: Found) -> Iterator[Words]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from koubai.__main__ import main
 from koubai.cli.data import drawn
 from koubai.data.found import Found
 from koubai.data.problems import problems
+from koubai.data.readers.images import FORMATS
+from koubai.data.tables import TARGETS
 from koubai.experiments.catalogue import EXERCISES
 from koubai.experiments.conduct import adapt
 from koubai.laboratory import run
@@ -151,6 +154,10 @@ def test_what_is_worth_knowing() -> None:
         "Samples that repeat another: 1. Some may be validated on what was trained on.",
         "Samples that stand there under different labels: 1.",
     ]
+    x_counting = np.column_stack([np.arange(-50, 50) / 10, x[:, 0]]).astype(np.float32)
+    assert problems(found(x_counting, y, columns=("a", "b"))) == []
+    x_counting[:, 0] = np.arange(100)
+    assert "The column 'a' only numbers the rows; drop = ['a']" in problems(found(x_counting, y, columns=("a", "b")))[0].en
     holes = x.copy()
     holes[3, 1] = holes[4, 1] = np.nan
     assert "Missing values in x (2)" in said(holes, y)
@@ -177,3 +184,13 @@ def test_training_on_a_table_from_a_study_and_from_the_command_line(tmp_path: Pa
     assert result.records[0].final("validation_accuracy") == 1  # roses are red
     exercise = adapt(EXERCISES["vanishing-gradient"], data="flowers.csv", target="kind")
     assert exercise.runs.base.data == Data(name="flowers.csv", target="kind")  # type: ignore[union-attr]
+
+
+def test_the_page_on_data_says_all_there_is_to_say() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text(encoding="utf-8")
+    for field in Data.model_fields:
+        assert f"`{field}`" in page
+    for format in (*FORMATS, "CSV", "TSV", "Parquet", "IDX", "CIFAR-10", "CIFAR-100", ".npz", ".npy", *TARGETS):
+        assert format in page
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert Study.from_toml(example).base.data.target == "species"
