@@ -138,6 +138,11 @@ def _clean(spec: Data, found: Found) -> Found:
             )
         if spec.missing == "drop":
             kept = ~lacking.reshape(len(x), -1).any(1)
+            if not kept.any():
+                raise UserError(
+                    f"{spec.name} has a part without any sample that is complete.",
+                    f"{spec.name} に欠損値のないサンプルが1つもない部分があります。",
+                )
             parts[k] = x[kept], y[kept]
     (x, y), *test = parts
     check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
@@ -170,7 +175,6 @@ def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarra
             f"{spec.name}: the class {alone!r} has one sample only; to train and to validate it takes two.",
             f"{spec.name}: クラス {alone!r} のサンプルが1つしかありません。訓練用と検証用に2つ以上必要です。",
         )
-
     try:
         rows, held_out = train_test_split(
             np.arange(len(y)), test_size=spec.validation, random_state=spec.split % 2**32, stratify=y

@@ -29,7 +29,8 @@ def find(name: str) -> Path | None:
 
 
 def shorten(text: str) -> str:
-    """A text as a sentence shows it."""
+    """A text as a sentence shows it: in one line, and not the whole of a long one."""
+    text = " ".join(text.split())
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -87,43 +87,40 @@ def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
         raise UserError(f"{path} has {times} columns {name!r}.", f"{path} に列 {name!r} が {times} つあります。")
     for name in (*filter(None, [spec.target]), *spec.drop):
         if name not in names:
-            raise unknown(Words(f"column of {path}", f"{path} の列"), name, names[:50])
+            raise unknown(Words(f"column of {path}", f"{path} の列"), shorten(name), [shorten(known) for known in names[:30]])
     kept = [name for name in names if name not in spec.drop]
     if spec.target in spec.drop or len(kept) < 2:
         raise UserError(
-            f"{path} needs a target column and at least one more, not {', '.join(kept) or '-'}.",
-            f"{path} には target の列と、ほかに少なくとも1列が必要です(あるもの: {', '.join(kept) or '-'})。",
+            f"{path} needs a target column and at least one more; what is left of it is {kept[:3]}.",
+            f"{path} には target の列と、ほかに少なくとも1列が必要です(残る列: {kept[:3]})。",
         )
     if spec.target is not None:
         return spec.target
     plain = {name.strip().lower(): name for name in reversed(kept)}
-    return next((plain[name] for name in TARGETS if name in plain), kept[-1])
+    last = next((name for name in reversed(kept) if name not in ROW_NUMBERS), kept[-1])
+    return next((plain[name] for name in TARGETS if name in plain), last)
 
 
 def assemble(
     path: Path, about: Words, columns: Sequence[Column], target: str, rows: np.ndarray, spec: Data, *notes: Words
 ) -> Found:
     """What a table holds. ``rows`` are the places of its rows in the file."""
-    first = columns[0]
-    if first.name in ROW_NUMBERS and first.name != target and first.categories is None and (np.diff(first.values) == 1).all():
-        columns = columns[1:]
-        notes += (
-            Words(
-                f"The column {first.name!r} only numbers the rows, and is left out.",
-                f"列 {first.name!r} は行番号なので除きました。",
-            ),
-        )
     if not len(rows):
         raise UserError(f"{path} has no rows.", f"{path} に行がありません。")
+    for column in [column for column in columns if column.name in ROW_NUMBERS and column.name != target]:
+        if len(columns) > 2 and column.categories is None and (np.diff(column.values) == 1).all():
+            columns = [other for other in columns if other is not column]
+            en = f"The column {column.name!r} only numbers the rows, and is left out."
+            notes += (Words(en, f"列 {column.name!r} は行番号なので除きました。"),)
     wide = sum(1 if column.categories is None else len(column.categories) for column in columns if column.name != target)
+    if not wide:
+        raise UserError(f"{path} has no values but those of {target!r}.", f"{path} には {target!r} のほかに値がありません。")
     limit(path, wide * len(rows))
     lacking = {column.name: column.missing for column in columns}
     refused = [name for name in lacking if spec.missing == "refuse" or (spec.missing == "mean" and name == target)]
     for name in refused:
         if lacking[name].any():
-            raise absent(
-                path, Words(f"row {rows[lacking[name].argmax()]}", f"{rows[lacking[name].argmax()]} 行目"), name, name == target
-            )
+            raise absent(path, int(rows[lacking[name].argmax()]), name, name == target)
     kept = np.ones(len(rows), bool)
     if spec.missing == "drop":
         kept = ~np.any([*lacking.values()], axis=0)
@@ -148,14 +145,14 @@ def assemble(
     return Found(about, x, y, classes, columns=tuple(names), rows=rows[kept], missing=counts, notes=notes)
 
 
-def absent(path: Path, place: Words, name: str, target: bool) -> UserError:
+def absent(path: Path, row: int, name: str, target: bool) -> UserError:
     """The error for a missing value."""
     if target:
         return UserError(
-            f'{path}: {place.en} has no value in the target column {name!r}; missing = "drop" leaves such rows out.',
-            f'{path}: {place.ja}の target の列 {name!r} に値がありません。missing = "drop" で欠損のある行を除けます。',
+            f'{path}: row {row} has no value in the target column {name!r}; missing = "drop" leaves such rows out.',
+            f'{path}: {row} 行目の target の列 {name!r} に値がありません。missing = "drop" で欠損のある行を除けます。',
         )
     return UserError(
-        f'{path}: {place.en}, column {name!r} has no value; missing = "mean" fills it, "drop" leaves such rows out.',
-        f'{path}: {place.ja}の列 {name!r} に値がありません。missing = "mean" で平均を補い、"drop" で欠損のある行を除けます。',
+        f'{path}: row {row}, column {name!r} has no value; missing = "mean" fills it, "drop" leaves such rows out.',
+        f'{path}: {row} 行目の列 {name!r} に値がありません。missing = "mean" で平均を補い、"drop" で欠損のある行を除けます。',
     )

@@ -265,6 +265,14 @@ def test_missing_numbers_are_filled_by_the_training_part_or_left_out(tmp_path: P
         np.testing.assert_allclose(getattr(filled, part), expected, rtol=1e-5)
 
 
+def test_a_part_with_nothing_complete_is_refused(tmp_path: Path) -> None:
+    x, y = np.ones((10, 2)), np.arange(10) % 2
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x * np.nan, y_test=y)
+    assert "without any sample that is complete" in refused(tmp_path / "own.npz", missing="drop")
+    np.savez(tmp_path / "own.npz", x_train=x * np.nan, y_train=y, x_test=x, y_test=y)
+    assert "feature '0' has no value in any training sample" in refused(tmp_path / "own.npz", missing="mean")
+
+
 def arrays(**given: Any) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         np.savez(folder / "own.npz", **given)

@@ -165,8 +165,12 @@ def test_row_numbers_as_pandas_writes_them_are_no_feature(write: Callable[..., P
     frame.to_csv(tmp_path / "own.csv")
     found = look(tmp_path / "own.csv")
     assert found.columns == ("a",) and "numbers the rows" in found.notes[0].en
-    frame.iloc[[0, 1, 2, 3]].set_index(pandas.Index([4, 5, 6, 7])).to_parquet(tmp_path / "own.parquet")
-    assert look(tmp_path / "own.parquet").columns == ("a",)
+    for index, columns in (([4, 5, 6, 7], ("a",)), ([4, 9, 6, 7], ("a", "__index_level_0__"))):
+        frame = pandas.DataFrame({"a": [5.0, 6, 7, 8], "kind": ["u", "u", "v", "v"]}, index=index)
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=True), tmp_path / "own.parquet")
+        found = look(tmp_path / "own.parquet")  # where they stand last, and are no target
+        assert found.columns == columns and found.classes == ("u", "v")
+    assert look(write(",y\n0,u\n1,v\n")).columns == ("",)  # there is nothing else
     assert look(write(",a,y\n3,5,u\n9,6,v\n")).columns == ("", "a")  # not row numbers
 
 
@@ -214,7 +218,7 @@ BAD: dict[str, tuple[bytes | str, list[str]]] = {
     "empty": ("", ["own.csv is empty"]),
     "blank lines": ("\n\n\r\n", ["own.csv is empty"]),
     "a header alone": ("a,b\n", ["has no rows"]),
-    "one column": ("a\n1\n2\n", ["needs a target column and at least one more, not a"]),
+    "one column": ("a\n1\n2\n", ["needs a target column and at least one more; what is left of it is ['a']"]),
     "ragged": ("a,b\n1,2\n3,4,5\n", ["row 3 has 3 cells and the first row 2"]),
     "ragged below a blank line": ("a,b\n1,2\n\n3\n", ["row 4 has 1 cells"]),
     "a name twice": ("a,b,a\n1,2,3\n", ["2 columns 'a'"]),
@@ -296,6 +300,20 @@ def test_parquets_other_types_are_refused_by_name(tmp_path: Path, column: pa.Arr
     sentence = refused(path)
     assert f"column 'when' is of type {kind}" in sentence and "drop = ['when']" in sentence
     assert look(path, drop=["when"]).columns == ("a.b",)
+
+
+def test_parquet_with_nothing_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "own.parquet"
+    for a, kind, part in (
+        (["x", None], pa.string(), ""),
+        ([None, None], pa.string(), "no values but those of 'y'"),
+        ([], pa.int8(), "no rows"),
+    ):
+        pq.write_table(pa.table({"a": pa.array(a, kind), "y": list(range(len(a)))}), path)
+        if part:
+            assert part in refused(path, missing="mean")
+    pq.write_table(pa.table({}), path)
+    assert "needs a target column" in refused(path)
 
 
 def test_parquet_that_is_none_or_promises_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,7 +90,7 @@ def form_of(path: Path) -> Form:
         list(csv.reader(lines))  # raises where a cell is too long
         raise UserError(f"{path} is empty.", f"{path} は空です。")
     first, *rest = samples[separator]
-    form = Form(path, encoding, separator, tuple(cell.strip() for cell in first), True)
+    form = Form(path, encoding, separator, tuple(" ".join(cell.split()) for cell in first), True)
 
     def kind(cell: str) -> str:
         value = form.number(cell)
