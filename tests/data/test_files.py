@@ -477,3 +477,18 @@ def test_every_reader_says_what_it_reads_in_both_languages() -> None:
 )
 def test_what_means_nothing_for_a_set_is_refused(more: dict[str, Any], part: str) -> None:
     assert part in refused("digits", **more)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "part"),
+    [
+        ("size", 0, "data.size.0 must be at least 1"), ("size", [1, 2, 3], "data.size is too long"), ("size", "a", "data.size must be a list"),
+        ("size", 9999, "at most 4096"), ("size", True, "data.size must be a list"), ("missing", "zero", "'refuse', 'mean' or 'drop'"),
+        ("target", "", "data.target must not be empty"), ("target", 3, "data.target must be a text"), ("drop", "a", "data.drop must be a list"),
+        ("targets", "a", "did you mean 'target'"),
+    ],
+)  # fmt: skip
+def test_fields_that_mean_nothing_are_refused(field: str, value: Any, part: str) -> None:
+    with pytest.raises(UserError) as caught:
+        Trial(data={"name": "own.csv", field: value})
+    assert part in caught.value.words.en and caught.value.words.ja != caught.value.words.en

@@ -51,6 +51,8 @@ def read(path: Path, spec: Data) -> Found:
                 is_target = field.name == target
                 values = file.read(columns=[field.name], use_threads=False).column(field.name)
                 values.validate(full=True)
+                if len(values) != meta.num_rows:
+                    raise pyarrow.ArrowInvalid(f"column {field.name!r} has {len(values)} of {meta.num_rows} rows")
                 column = _texts(path, field, values, is_target) if field.name in texts else _numbers(field, values, is_target)
                 columns.append(column)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
