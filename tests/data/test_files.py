@@ -482,9 +482,11 @@ def test_what_means_nothing_for_a_set_is_refused(more: dict[str, Any], part: str
 @pytest.mark.parametrize(
     ("field", "value", "part"),
     [
-        ("size", 0, "data.size.0 must be at least 1"), ("size", [1, 2, 3], "data.size is too long"), ("size", "a", "data.size must be a list"),
+        ("size", 0, "data.size.0 must be at least 1"), ("size", [1, 2, 3], "data.size is too long"),
+        ("size", "a", "data.size must be a list"),
         ("size", 9999, "at most 4096"), ("size", True, "data.size must be a list"), ("missing", "zero", "'refuse', 'mean' or 'drop'"),
-        ("target", "", "data.target must not be empty"), ("target", 3, "data.target must be a text"), ("drop", "a", "data.drop must be a list"),
+        ("target", "", "data.target must not be empty"), ("target", 3, "data.target must be a text"),
+        ("drop", "a", "data.drop must be a list"),
         ("targets", "a", "did you mean 'target'"),
     ],
 )  # fmt: skip
