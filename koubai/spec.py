@@ -135,8 +135,31 @@ def _chosen(kind: str) -> Any:
     return Annotated[Choice, BeforeValidator(lambda given: choose(kind, given)), PlainSerializer(_flat)]
 
 
+def _later(default: Any) -> Any:
+    """A field that came after trials had been stored: left out of what is hashed at its default, so that their hashes stay."""
+    return Field(default=default, exclude_if=lambda value: value == default)
+
+
+def _square(given: Any) -> Any:
+    """One number as the height and the width."""
+    return (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names in one order, whatever the order they were written in: equal data must have equal hashes."""
+    return tuple(sorted(set(names)))
+
+
+Side = Annotated[int, Field(ge=1, le=4096)]
+
+
 class Data(BaseModel):
-    """Which data: a built-in set by name, how many training samples of it, and how it is split."""
+    """Which data: a built-in set by name or the path of one's own, how many training samples of it, and how it is split.
+
+    For tables: ``target`` is the column of the classes (else one that is called so, or the last), ``drop`` are columns to leave out.
+    ``missing`` values are refused, filled with the mean of the training samples, or their rows dropped. ``size`` is the height and
+    width (or one number for both) that images are cropped and resized to.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -145,6 +168,10 @@ class Data(BaseModel):
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
     split: Annotated[int, Field(ge=0)] = 0
     standardize: bool = False
+    target: Annotated[str, Field(min_length=1)] | None = _later(None)
+    drop: Annotated[tuple[str, ...], AfterValidator(_each_once)] = _later(())
+    missing: Literal["refuse", "mean", "drop"] = _later("refuse")
+    size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
 
     @model_validator(mode="before")
     @classmethod

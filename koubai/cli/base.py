@@ -138,9 +138,10 @@ Seeds = Annotated[int | None, option("--seeds", "Train each variant with N seeds
 Steps = Annotated[int | None, option("--steps", "Train each network for N steps.", "各ネットワークをNステップ学習する。", "N")]
 Data = Annotated[
     str | None,
-    option(
-        "--data", "Another data set: a name, or a folder of IDX files.", "別のデータ。名前、またはIDXファイルのフォルダ。", "NAME"
-    ),
+    option("--data", "Another data set: a name, a file or a folder.", "別のデータ。名前、ファイル、またはフォルダ。", "NAME"),
+]
+Target = Annotated[
+    str | None, option("--target", "The column of the classes, in a table.", "クラスを表す列(表の場合)。", "COLUMN")
 ]
 Quick = Annotated[
     bool, option("--quick", "A first look: 3 seeds, a quarter of the steps.", "お試し。3シード、ステップ数は4分の1。")

@@ -23,6 +23,7 @@ from koubai.cli.base import (
     Quick,
     Seeds,
     Steps,
+    Target,
     Threads,
     Width,
     command,
@@ -63,6 +64,7 @@ def run(
     seeds: Seeds = None,
     steps: Steps = None,
     data: Data = None,
+    target: Target = None,
     quick: Quick = False,
     figure: Figure = None,
     out: Out = OUT,
@@ -78,7 +80,7 @@ def run(
     from koubai.quiz import answered
     from koubai.store import Store
 
-    changes = {"seeds": seeds, "steps": steps, "data": data}
+    changes = {"seeds": seeds, "steps": steps, "data": data, "target": target}
     chosen = [adapt(one, **changes, quick=quick) for one in named(exercises or ())]  # type: ignore[arg-type]
     again = "".join(f" --{name} {value}" for name, value in changes.items() if value is not None) + " --quick" * quick
     store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
@@ -110,6 +112,7 @@ def study(
     seeds: Seeds = None,
     steps: Steps = None,
     data: Data = None,
+    target: Target = None,
     quick: Quick = False,
     figure: Figure = None,
     out: Out = OUT,
@@ -125,7 +128,7 @@ def study(
     from koubai.result import Result
     from koubai.store import Store
 
-    own = change(_read(file), seeds=seeds, steps=steps, data=data, quick=quick)
+    own = change(_read(file), seeds=seeds, steps=steps, data=data, target=target, quick=quick)
     title = Words(own.name, own.name)
     exercise = Exercise(own.name, title, title, own, ())
     store, report = Store(out / "store"), _place(own.name, out, figure)

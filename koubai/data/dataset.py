@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from koubai.data.builtin import BUILTIN
-from koubai.data.files import folder_of, idx_folder
+from koubai.data.files import find, shorten
+from koubai.data.found import Found, check_classes
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
@@ -17,7 +20,8 @@ from koubai.spec import Data
 class Dataset:
     """Features float32 ``[sample, feature]`` and labels int64 ``[sample]``, for training and for validation.
 
-    ``shape`` is the shape of one sample before it was made a row of features.
+    ``shape`` is the shape of one sample before it was made a row of features: ``(height, width)`` for grey images, ``(channel, height,
+    width)`` for others.
     """
 
     spec: Data
@@ -34,50 +38,143 @@ class Dataset:
         return self.x_train.shape[1]
 
 
-@lru_cache(maxsize=8)
 def load(spec: Data) -> Dataset:
     """The data set that ``spec`` names, split, limited and standardized as it says. Raises ``UserError``.
 
-    A built-in set is split by ``spec.validation``, stratified, as ``spec.split`` decides; a folder that brings its own test samples is
+    A set without test samples of its own is split by ``spec.validation``, stratified, as ``spec.split`` decides; one that brings them is
     validated on those. Every trial of a study is judged on the same samples. ``spec.samples`` takes the first so many of the shuffled
-    training samples; standardizing is fitted on what is left.
+    training samples; filling in means and standardizing are fitted on what is left. A set is read once, and again where its file or
+    folder has changed.
     """
+    if spec.name in BUILTIN:
+        return _load(spec, None, None)
+    path = _path(spec)
+    now = path.stat()
+    return _load(spec, path.resolve(), (now.st_mtime_ns, now.st_size))
+
+
+def read(spec: Data) -> Found:
+    """All samples of the data set that ``spec`` names, as they lie in it. Raises ``UserError``."""
     if spec.name in BUILTIN:
         source = BUILTIN[spec.name]
         x, y = source.make()
-        rows, held_out = _split(spec, y)
-        x_train, y_train, x_validation, y_validation = x[rows], y[rows], x[held_out], y[held_out]
-        shape, classes = source.shape, source.classes
+        found = Found(source.about, x.reshape(len(x), *source.shape).astype(np.float32), y.astype(np.int64), source.classes)
     else:
-        folder = folder_of(spec.name)
-        if folder is None:
-            raise unknown(Words("data set or folder of IDX files", "データセットまたはIDXファイルのフォルダ"), spec.name, BUILTIN)
-        x_train, y_train, x_validation, y_validation = idx_folder(folder)
-        shape = x_train.shape[1:]
-        classes = tuple(map(str, range(max(y_train.max(), y_validation.max()) + 1)))
-        if spec.samples is not None:
-            shuffled = np.random.default_rng(spec.split).permutation(len(y_train))
-            x_train, y_train = x_train[shuffled], y_train[shuffled]
+        from koubai.data import readers
+
+        found = _clean(spec, readers.read(_path(spec), spec))
+    if (spec.target is not None or spec.drop) and not found.columns:
+        raise UserError(
+            f"{spec.name} is no table, so target and drop mean nothing for it.",
+            f"{spec.name} は表ではないので、target と drop は指定できません。",
+        )
+    if spec.size is not None and spec.size != found.shape[-2:]:
+        raise UserError(
+            f"{spec.name} is not resized: size is for folders of images.",
+            f"{spec.name} の大きさは変えられません。size は画像のフォルダ用です。",
+        )
+    return found
+
+
+def _path(spec: Data) -> Path:
+    path = find(spec.name)
+    if path is None:
+        raise unknown(Words("data set, file or folder", "データセット、ファイル、フォルダ"), shorten(spec.name), BUILTIN)
+    return path
+
+
+@lru_cache(maxsize=8)
+def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dataset:
+    found = read(spec)
+    if found.test is None:
+        rows, held_out = _split(spec, found.y, found.classes)
+        test = found.x, found.y
+    else:
+        shuffle = np.random.default_rng(spec.split).permutation if spec.samples is not None else np.arange
+        rows, held_out, test = shuffle(len(found.y)), np.arange(len(found.test[1])), found.test
     if spec.samples is not None:
-        if spec.samples > len(y_train):
+        if spec.samples > len(rows):
             raise UserError(
-                f"{spec.name} has {len(y_train)} training samples, so samples = {spec.samples} is too many.",
-                f"{spec.name} の訓練サンプルは {len(y_train)} 個です。samples = {spec.samples} は多すぎます。",
+                f"{spec.name} has {len(rows)} training samples, so samples = {spec.samples} is too many.",
+                f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
             )
-        x_train, y_train = x_train[: spec.samples], y_train[: spec.samples]
-    x_train, x_validation = (x.reshape(len(x), -1).astype(np.float32) for x in (x_train, x_validation))
+        rows = rows[: spec.samples]
+    x_train, x_validation = _features(found.x, rows), _features(test[0], held_out)
+    if spec.missing == "mean":
+        _fill_in(spec, found, x_train, x_validation)
     if spec.standardize:
         from sklearn.preprocessing import StandardScaler
 
-        scaler = StandardScaler().fit(x_train)
+        scaler = StandardScaler(copy=False).fit(x_train)
         x_train, x_validation = scaler.transform(x_train), scaler.transform(x_validation)
-    return Dataset(spec, x_train, y_train.astype(np.int64), x_validation, y_validation.astype(np.int64), classes, shape)
+    return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape)
 
 
-def _split(spec: Data, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _features(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Samples as rows of float32 features in an array of their own; bytes are brightness, from 0 to 1."""
+    chosen = x[rows].reshape(len(rows), -1)
+    return np.divide(chosen, 255, dtype=np.float32) if chosen.dtype == np.uint8 else chosen.astype(np.float32, copy=False)
+
+
+def _clean(spec: Data, found: Found) -> Found:
+    """What was found, once its numbers are finite; samples with missing ones left out where ``spec`` says so."""
+    parts = [(found.x, found.y), *([found.test] if found.test else [])]
+    for k, (x, y) in enumerate(parts):
+        if x.dtype == np.uint8 or np.isfinite([x.min(), x.max()]).all():
+            continue
+        infinite = np.isinf(x)
+        lacking = np.isnan(x)
+        if infinite.any() or (spec.missing == "refuse" and lacking.any()):
+            wrong = np.argwhere(infinite if infinite.any() else lacking)[0]
+            place = found.place(wrong)
+            if infinite.any():
+                raise UserError(
+                    f"{spec.name}: {place.en} is infinite, or too large for float32.",
+                    f"{spec.name}: {place.ja}が無限大か、float32 に収まらない値です。",
+                )
+            raise UserError(
+                f'{spec.name}: {place.en} is NaN; missing = "mean" fills it, "drop" leaves such samples out.',
+                f'{spec.name}: {place.ja}がNaNです。missing = "mean" で平均を補い、"drop" でそのサンプルを除けます。',
+            )
+        if spec.missing == "drop":
+            kept = ~lacking.reshape(len(x), -1).any(1)
+            if not kept.any():
+                raise UserError(
+                    f"{spec.name} has a part without any sample that is complete.",
+                    f"{spec.name} に欠損値のないサンプルが1つもない部分があります。",
+                )
+            parts[k] = x[kept], y[kept]
+    (x, y), *test = parts
+    check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
+    return replace(found, x=x, y=y, test=test[0] if test else None)
+
+
+def _fill_in(spec: Data, found: Found, x_train: np.ndarray, x_validation: np.ndarray) -> None:
+    """Missing values become the mean of the training samples."""
+    lacking = np.isnan(x_train)
+    counts = (~lacking).sum(0)
+    if not counts.all():
+        place = found.columns[counts.argmin()] if found.columns else str(counts.argmin())
+        raise UserError(
+            f"{spec.name}: feature {place!r} has no value in any training sample, and no mean; leave it out.",
+            f"{spec.name}: 特徴量 {place!r} は訓練サンプルに値が1つもなく、平均を求められません。除いてください。",
+        )
+    means = np.where(lacking, 0, x_train).sum(0, dtype=np.float64) / counts
+    for x in (x_train, x_validation):
+        np.copyto(x, means.astype(np.float32), where=np.isnan(x))
+
+
+def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Stratified rows for training and for validation."""
     from sklearn.model_selection import train_test_split
 
+    counts = np.bincount(y, minlength=len(classes))
+    if (counts == 1).any():
+        alone = classes[(counts == 1).argmax()]
+        raise UserError(
+            f"{spec.name}: the class {alone!r} has one sample only; to train and to validate it takes two.",
+            f"{spec.name}: クラス {alone!r} のサンプルが1つしかありません。訓練用と検証用に2つ以上必要です。",
+        )
     try:
         rows, held_out = train_test_split(
             np.arange(len(y)), test_size=spec.validation, random_state=spec.split % 2**32, stratify=y

@@ -22,23 +22,36 @@ Outcome = Result | Sequence[Path]
 
 
 def adapt(
-    exercise: Exercise, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False
+    exercise: Exercise,
+    *,
+    seeds: int | None = None,
+    steps: int | None = None,
+    data: str | None = None,
+    target: str | None = None,
+    quick: bool = False,
 ) -> Exercise:
-    """The exercise with other seeds, steps or data, as in ``change``.
+    """The exercise with other seeds, steps, data or target column, as in ``change``.
 
-    ``steps`` and ``data`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``.
+    ``steps``, ``data`` and ``target`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``.
     """
     if isinstance(exercise.runs, Race):
         return exercise
     base = exercise.runs.base
-    steps, data = (None if base.steps == 1 else steps), (None if base.data.name == "noise" else data)
-    return replace(exercise, runs=change(exercise.runs, seeds=seeds, steps=steps, data=data, quick=quick))
+    steps = None if base.steps == 1 else steps
+    data, target = (None, None) if base.data.name == "noise" else (data, target)
+    return replace(exercise, runs=change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, quick=quick))
 
 
 def change(
-    study: Study, *, seeds: int | None = None, steps: int | None = None, data: str | None = None, quick: bool = False
+    study: Study,
+    *,
+    seeds: int | None = None,
+    steps: int | None = None,
+    data: str | None = None,
+    target: str | None = None,
+    quick: bool = False,
 ) -> Study:
-    """The study with other seeds, steps or data; ``quick`` is a first look: three seeds, a quarter of the steps.
+    """The study with other seeds, steps, data or target column; ``quick`` is a first look: three seeds, a quarter of the steps.
 
     Raises ``UserError``.
     """
@@ -47,6 +60,8 @@ def change(
         steps = max(1, round(study.base.steps * QUICK_SHARE)) if steps is None else steps
     if data is not None:
         study = study.with_base(**{"data.name": data})
+    if target is not None:
+        study = study.with_base(**{"data.target": target})
     if steps is not None:
         study = study.with_base(steps=steps)
     return study if seeds is None else study.with_seeds(seeds)

@@ -1,0 +1,173 @@
+"""``koubai data``: what a data set holds, before anything is trained on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from koubai.cli.base import Lang, Target, command, console, option, table, text
+from koubai.language import say
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from koubai.data.found import Found
+    from koubai.spec import Data
+
+SHADES = " ░▒▓█"
+CLASSES, FEATURES, ROWS, COLUMNS, IMAGES, WIDE = 20, 20, 5, 7, 8, 28  # at most so many are shown
+
+Drop = Annotated[
+    list[str] | None,
+    option("--drop", "A column to leave out; may be repeated.", "除く列。複数回指定できる。", "COLUMN"),
+]
+Size = Annotated[int | None, option("--size", "Crop and resize images to N x N.", "画像をN x Nに切り抜き、拡大縮小する。", "N")]
+
+
+@command(
+    "data",
+    "Show what a data set holds: counts, classes, values, examples, problems. A name that koubai list names, a file or a folder.",
+    "データセットの中身を表示します: 個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
+)
+def data(
+    name: Annotated[str, typer.Argument(metavar="PATH", help=text("Which.", "データセット。"))],
+    target: Target = None,
+    drop: Drop = None,
+    size: Size = None,
+    lang: Lang = None,
+) -> None:
+    """Look at data."""
+    from koubai.data.dataset import read
+    from koubai.data.problems import problems
+    from koubai.spec import Trial
+
+    asked = {"target": target, "drop": drop, "size": size}
+    spec = Trial(data={"name": name, **{key: value for key, value in asked.items() if value is not None}}).data
+    found = read(spec.model_copy(update={"missing": "mean"}))
+    out = console()
+    out.print(f"{name}: {say(found.kind)}\n", style="bold")
+    out.print(_facts(found), "")
+    out.print(_classes(found), "")
+    if found.columns:
+        out.print(_features(found), "")
+    out.print(text("Examples", "例"), style="bold")
+    out.print(_images(found, out.width) if found.is_image else _rows(found), "")
+    known = problems(found)
+    if known:
+        out.print(text("Worth knowing", "注意点"), style="bold")
+        for words in known:
+            out.print(f"- {say(words)}")
+        out.print()
+    lacking = {"missing": "mean"} if found.missing or any('"mean"' in words.en for words in known) else {}
+    print(text("In a study's file: ", "実験のファイルでの書き方: ") + f"data = {_inline(spec.model_copy(update=lacking))}")
+
+
+def _facts(found: Found) -> Any:
+    facts = table("", "")
+    facts.show_header = False
+    facts.columns[1].justify = "left"
+    tested = text("; validated on a part of them", "(一部を検証に使う)")
+    if found.test is not None:
+        tested = text(f" for training, {len(found.test[1]):,} for testing", f"(訓練用)、{len(found.test[1]):,}(テスト用)")
+    shape = " x ".join(map(str, found.shape))
+    kind = text(" (channels x height x width)", "(チャンネル x 高さ x 幅)") if len(found.shape) == 3 else ""
+    kind = text(" (height x width)", "(高さ x 幅)") if len(found.shape) == 2 else kind
+    low, high, mean = _spread(found.x)
+    scaled = text("; in training 0 to 1", "(学習時は0〜1)") if found.x.dtype == "uint8" else ""
+    facts.add_row(text("samples", "サンプル"), f"{len(found.y):,}{tested}")
+    facts.add_row(text("features", "特徴量"), f"{shape}{kind}")
+    facts.add_row(text("classes", "クラス"), f"{len(found.classes):,}")
+    facts.add_row(text("values", "値"), text(f"{low} to {high}, mean {mean}", f"{low} 〜 {high}、平均 {mean}") + scaled)
+    return facts
+
+
+def _classes(found: Found) -> Any:
+    import numpy as np
+
+    parts = [found.y] if found.test is None else [found.y, found.test[1]]
+    heads = [text("training", "訓練用"), text("test", "テスト用")] if len(parts) == 2 else [text("samples", "サンプル")]
+    listed = table(text("class", "クラス"), *heads, text("share", "割合"))
+    counts = [np.bincount(part, minlength=len(found.classes)) for part in parts]
+    for k, name in enumerate(found.classes[:CLASSES]):
+        listed.add_row(name, *(f"{count[k]:,}" for count in counts), f"{counts[0][k] / len(found.y):.1%}")
+    return _more(listed, len(found.classes) - CLASSES)
+
+
+def _features(found: Found) -> Any:
+    listed = table(
+        text("feature", "特徴量"), *(text(*head) for head in (("least", "最小"), ("mean", "平均"), ("greatest", "最大")))
+    )
+    for k, name in enumerate(found.columns[:FEATURES]):
+        low, high, mean = _spread(found.x[:, k])
+        listed.add_row(name, low, mean, high)
+    return _more(listed, len(found.columns) - FEATURES)
+
+
+def _spread(x: np.ndarray) -> tuple[str, str, str]:
+    """Least, greatest and mean, of what is not missing."""
+    import numpy as np
+
+    there = x if x.dtype == np.uint8 or not np.isnan(x.min()) else x[~np.isnan(x)]
+    if not there.size:
+        return "-", "-", "-"
+    return f"{there.min():.6g}", f"{there.max():.6g}", f"{there.mean(dtype=np.float64):.4g}"
+
+
+def _more(listed: Any, rest: int) -> Any:
+    if rest > 0:
+        listed.add_row(text(f"... and {rest:,} more", f"... ほか {rest:,}"))
+    return listed
+
+
+def _firsts(found: Found, most: int) -> Iterator[tuple[str, np.ndarray]]:
+    """The first sample of each class."""
+    for k, name in enumerate(found.classes[:most]):
+        if (found.y == k).any():
+            yield name, found.x[(found.y == k).argmax()]
+
+
+def _rows(found: Found) -> Any:
+    features = int(found.x[0].size)
+    names = found.columns or [str(k) for k in range(features)]
+    listed = table(text("class", "クラス"), *names[:COLUMNS], *["..."] * (features > COLUMNS))
+    for name, sample in _firsts(found, ROWS):
+        listed.add_row(name, *(f"{value:.4g}" for value in sample.reshape(-1)[:COLUMNS]))
+    return listed
+
+
+def _images(found: Found, width: int) -> Any:
+    """One image of each class, side by side, drawn in letters."""
+    from rich.table import Table
+
+    made = Table.grid(padding=(0, 2, 1, 0))
+    images = ["\n".join([name, *drawn(sample)]) for name, sample in _firsts(found, IMAGES)]
+    side = max(1, min(4, width // (WIDE + 2)))
+    for start in range(0, len(images), side):
+        made.add_row(*images[start : start + side])
+    return made
+
+
+def drawn(image: np.ndarray) -> list[str]:
+    """An image ``[height, width]`` or ``[channel, height, width]`` as lines of block letters, each two pixels high and one wide."""
+    import numpy as np
+
+    grey = image.astype(np.float64) if image.ndim == 2 else image.astype(np.float64).mean(0)
+    grey = grey - np.nanmin(grey)
+    grey = np.nan_to_num(grey / (grey.max() or 1))
+    step = -(-max(grey.shape) // WIDE)
+    for axis, width in ((0, 2 * step), (1, step)):
+        edges = np.arange(0, grey.shape[axis], width)
+        size = np.diff([*edges, grey.shape[axis]])
+        grey = np.add.reduceat(grey, edges, axis) / (size[:, None] if axis == 0 else size)
+    return ["".join(SHADES[round(value * (len(SHADES) - 1))] for value in row) for row in grey]
+
+
+def _inline(spec: Data) -> str:
+    """The data as a study's file has them."""
+    form = spec.compact()
+    if isinstance(form, str):
+        return json.dumps(form, ensure_ascii=False)
+    return "{ " + ", ".join(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in form.items()) + " }"

@@ -1,0 +1,111 @@
+"""What a reader found: arrays as they lie in the files, and where in them a value stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from koubai.language import UserError, Words
+from koubai.spec import Data
+
+MOST_CLASSES = 1000  # as many as ImageNet's; more are a quantity or names, and not classes
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Samples ``[sample, *shape]``, labels int64 ``[sample]`` from 0, the names of the classes, and a test part where there is one.
+
+    Features are float32, or uint8 that means brightness from 0 to 255; images are ``[height, width]`` or ``[channel, height, width]``.
+    NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``missing``
+    how many values its columns lacked. ``notes`` are things worth knowing.
+    """
+
+    kind: Words
+    x: np.ndarray
+    y: np.ndarray
+    classes: tuple[str, ...]
+    test: tuple[np.ndarray, np.ndarray] | None = None
+    columns: tuple[str, ...] = ()
+    rows: np.ndarray | None = None
+    missing: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[Words, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return self.x.shape[1:]
+
+    @property
+    def is_image(self) -> bool:
+        """Whether a sample is an image, grey or of channels."""
+        return len(self.shape) == 2 or (len(self.shape) == 3 and self.shape[0] in (1, 3, 4))
+
+    def place(self, index: Sequence[int]) -> Words:
+        """Where the value of this index stands, as a person would look for it."""
+        sample, *inner = (int(i) for i in index)
+        if self.rows is not None:
+            row, column = self.rows[sample], self.columns[inner[0]]
+            return Words(f"row {row}, column {column!r}", f"{row} 行目の列 {column!r}")
+        return Words(f"sample {sample}, feature {inner}", f"サンプル {sample} の特徴量 {inner}")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format: what it is called, whether a path is of it (by names alone), and how it is read. ``read`` raises ``UserError``."""
+
+    about: Words
+    accepts: Callable[[Path], bool]
+    read: Callable[[Path, Data], Found]
+
+
+def encode(path: Path, labels: np.ndarray, test: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Labels of any kind as int64 from 0 without gaps, those of the test part too, and the names of the classes in order.
+
+    Raises ``UserError`` for labels that are a quantity.
+    """
+    both = labels if test is None else np.concatenate([labels, test])
+    if both.dtype.kind == "f":
+        if not np.isfinite(both).all():
+            sample = int(np.flatnonzero(~np.isfinite(both))[0])
+            raise UserError(
+                f"{path}: the label of sample {sample} is no number.", f"{path}: サンプル {sample} のラベルが数ではありません。"
+            )
+        if (both != np.floor(both)).any():
+            raise quantity(path, str(both[both != np.floor(both)][0]))
+    values, y = np.unique(both, return_inverse=True)
+    if len(values) > MOST_CLASSES:
+        raise quantity(path, str(values[0]))
+    names = tuple(str(int(value)) if both.dtype.kind == "f" else str(value) for value in values)
+    if all(name.isdecimal() for name in names) and both.dtype.kind == "U":  # texts that are numbers, in the order of the numbers
+        order = np.array(sorted(range(len(names)), key=lambda k: (int(names[k]), names[k])))
+        y, names = np.argsort(order)[y], tuple(names[k] for k in order)
+    y = y.astype(np.int64, copy=False)
+    return y[: len(labels)], y[len(labels) :], names
+
+
+def check_classes(path: str | Path, y: np.ndarray, y_test: np.ndarray, names: Sequence[str]) -> None:
+    """Raise ``UserError`` where there is one class only, and for a class that only the test part has."""
+    counts = np.bincount(y, minlength=len(names))
+    for name, training, testing in zip(names, counts, np.bincount(y_test, minlength=len(names)), strict=True):
+        if testing and not training:
+            raise UserError(
+                f"{path}: the class {name!r} is in the test part, but has no training samples.",
+                f"{path}: クラス {name!r} がテスト用にだけあり、訓練サンプルがありません。",
+            )
+    if np.count_nonzero(counts) < 2:
+        one = names[int(counts.argmax())]
+        raise UserError(
+            f"{path} has one class only, {one!r}; to learn to tell classes apart there must be two.",
+            f"{path} にはクラスが {one!r} の1つしかありません。分類には2つ以上必要です。",
+        )
+
+
+def quantity(path: Path, example: str) -> UserError:
+    """The error for labels that are no classes."""
+    return UserError(
+        f"{path}: the labels are a quantity ({example!r} is one of them), and Koubai tells classes apart; name another target.",
+        f"{path}: ラベルが連続量です(例: {example!r})。Koubai が扱うのは分類です。別の target を指定してください。",
+    )
