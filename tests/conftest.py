@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import rich.progress  # noqa: F401 (being imported for the first time, it draws from Python's random)
 import torch
 from hypothesis import settings
 
