@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-run: $(VENV)/ready ## train the vanishing-gradient exercise and write koubai-out/vanishing-gradient.html
+run: $(VENV)/ready ## the whole of the notes: train every exercise, judge every claim, write koubai-out/report.html
 	$(BIN)/koubai run
 
 test: lint ## everything: ruff, mypy and all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 check: lint ## the quick part: ruff, mypy and the tests that are not slow
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 lint: $(VENV)/ready ## ruff and mypy
 	$(BIN)/ruff check
