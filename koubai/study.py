@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.language import UserError
-from koubai.spec import Choice, Data, Trial, sentence
+from koubai.blueprint import title
+from koubai.spec import Choice, Data, Trial, plain, sentence
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
 
@@ -194,7 +195,7 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
 def _plain_axis(name: str, values: tuple[Any, ...]) -> Any:
     if name == "seed" and values == tuple(range(len(values))):
         return len(values)
-    return [value.compact() if hasattr(value, "compact") else value for value in values]
+    return [plain(value) for value in values]
 
 
 def _label(name: str, value: Any) -> str:
@@ -202,5 +203,5 @@ def _label(name: str, value: Any) -> str:
     if isinstance(value, Choice | Data):
         return str(value)
     if isinstance(value, tuple | list):
-        return f"{name}=" + "-".join(map(str, value))
+        return f"{name}={title(tuple(value))}"
     return f"{name.rpartition('.')[2]}={value:g}" if isinstance(value, float) else f"{name.rpartition('.')[2]}={value}"
