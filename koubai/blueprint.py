@@ -14,10 +14,10 @@ r"""A network as a trial writes it: its layers read, spelled in one way, complet
 A size, stride or pad of two numbers, ``3x5``, is height and width. A name instead of a list is a preset of ``PRESETS``. Equal networks
 are spelled alike, so they have equal hashes.
 
-What the trial adds: after every conv and dense layer but the output stands an activation. Where none is written before the next conv or
-dense layer, it is the trial's ``activation``, right behind (behind a ``"batchnorm"`` that is written right behind). The trial's ``batch_norm``
-stands before or after that activation, and its ``dropout`` behind both, for every such layer behind which none is written. The
-output, one unit a class, is dense.
+What the trial adds: behind every conv and dense layer but the output stands an activation. Where none is written before the next conv
+or dense layer, it is the trial's ``activation``, right behind the layer (and behind a ``"batchnorm"`` that is written there). The
+trial's ``batch_norm`` stands before or after that activation, and its ``dropout`` behind both, unless one is written before the next
+conv or dense layer. The output, one unit a class, is dense.
 """
 
 from __future__ import annotations
@@ -206,7 +206,9 @@ def weighted(layers: Chain) -> int:
 
 def complete(trial: Trial, classes: int) -> list[Part]:
     """All layers of a trial's network, with what the trial adds and the output."""
-    runs: list[list[Part]] = [[]]  # what stands before the first layer with weights; then each of those with what stands behind it
+    runs: list[list[Part]] = [
+        []
+    ]  # what stands before the first layer with weights; then each of those with what stands behind it
     for part in map(read, trial.layers):
         if part.name in WEIGHTS:
             runs.append([])
@@ -248,7 +250,7 @@ class Place:
 
 
 def places(trial: Trial, shape: int | Sequence[int], classes: int) -> list[Place]:
-    """Every layer of a trial's network for samples of ``shape``, as ``Dataset.shape`` has it. Raises ``UserError`` where one does not fit."""
+    """Every layer of a trial's network for samples of ``shape`` (``Dataset.shape``). Raises ``UserError`` where one does not fit."""
     values = entrance(trial.layers, (shape,) if isinstance(shape, int) else shape)
     found: list[Place] = []
     depth = 0

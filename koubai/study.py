@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from koubai.language import UserError
 from koubai.blueprint import title
+from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, plain, sentence
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
