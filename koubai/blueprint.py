@@ -73,6 +73,14 @@ PRESETS: dict[str, Chain] = {
     "alexnet-lrn": tuple(_ALEX),
 }
 
+# what a preset was made for: the shape of a sample, and classes
+NATIVE: dict[str, tuple[Shape, int]] = {
+    "simple-cnn": ((28, 28), 10),
+    "deep-cnn": ((28, 28), 10),
+    "alexnet": ((3, 224, 224), 1000),
+    "alexnet-lrn": ((3, 224, 224), 1000),
+}
+
 
 @dataclass(frozen=True)
 class Part:
@@ -226,10 +234,10 @@ def _surrounded(behind: list[Part], trial: Trial) -> list[Part]:
         at = int(names[:1] == ["batchnorm"])
         parts.insert(at, Part(trial.activation.name, own=True))
     if trial.batch_norm != "none" and "batchnorm" not in names:
-        parts.insert(at + (trial.batch_norm == "after"), Part("batchnorm"))
+        parts.insert(at + (trial.batch_norm == "after"), Part("batchnorm", own=True))
     if trial.dropout and "dropout" not in names:
         at = next(k for k, part in enumerate(parts) if part.name in ACTIVATIONS)
-        at += parts[at + 1 : at + 2] == [Part("batchnorm")]
+        at += [part.name for part in parts[at + 1 : at + 2]] == ["batchnorm"]
         parts.insert(at + 1, Part("dropout", own=True))
     return parts
 

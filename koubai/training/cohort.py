@@ -67,6 +67,12 @@ def footprint(trial: Trial, shape: Shape, classes: int) -> int:
     return (parameters * (3 + slots) + values) * (8 if trial.dtype == "float64" else 4)
 
 
+def cost(trial: Trial, shape: Shape, classes: int) -> float:
+    """What one step of a trial costs beside others, about: its matrix products, and the passes over its values and weights."""
+    products = sum(place.products for place in places(trial, shape, classes)) * trial.batch_size
+    return products + 20 * footprint(trial, shape, classes)
+
+
 def budget(device: torch.device) -> int:
     """Bytes that a stack may take: what a processor's cache likes, or a quarter of what a GPU has free."""
     return int(torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else CPU_BYTES
