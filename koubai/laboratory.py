@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from koubai.blueprint import places, title
 from koubai.data import load
 from koubai.language import UserError, Words, say
 from koubai.result import Result
@@ -16,6 +17,7 @@ from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Outcome, cost, plan, train
+from koubai.training.cohort import budget
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -47,13 +49,13 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     with threaded(threads):
-        for trial in {(t.data, t.batch_size): t for t in study.trials}.values():
+        for trial in {(t.data, t.batch_size, t.layers): t for t in study.trials}.values():
             check(trial)
         store.prepare()
         store.note(study)
         done = set() if fresh else store.has(study.trials)
         todo = [trial for trial in study.trials if trial.id not in done]
-        stacks = plan(todo, lambda trial: (load(trial.data).features, len(load(trial.data).classes)), width)
+        stacks = plan(todo, lambda trial: (load(trial.data).shape, len(load(trial.data).classes)), width, budget(place))
         with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
             for stack in stacks:
                 store.put(trained(stack, study.name, place, report), device_name(place))
@@ -78,8 +80,10 @@ def trained(stack: list[Trial], study: str, place: torch.device, report: Report)
 
 
 def check(trial: Trial) -> None:
-    """Raise ``UserError`` if the trial's data cannot be had or do not fill a minibatch."""
-    samples = len(load(trial.data).x_train)
+    """Raise ``UserError`` if the trial's data cannot be had, do not fill a minibatch, or do not fit through the layers."""
+    data = load(trial.data)
+    samples = len(data.x_train)
+    places(trial, data.shape, len(data.classes))
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
@@ -114,7 +118,7 @@ def memory(trial: Trial) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
             raise
-        layers = "-".join(map(str, trial.layers))
+        layers = title(trial.layers)
         raise UserError(
             f"Networks of {layers} do not fit into memory; take narrower layers, a smaller batch_size or --width 1.",
             f"{layers} のネットワークはメモリに収まりません。層の幅か batch_size を小さくするか、--width 1 を試してください。",
@@ -144,7 +148,7 @@ def device_name(device: torch.device) -> str:
 def work(trial: Trial) -> float:
     """How much there is to do in a trial, for the progress bar: steps times what a step costs."""
     data = load(trial.data)
-    return trial.steps * cost(trial, data.features, len(data.classes))
+    return trial.steps * cost(trial, data.shape, len(data.classes))
 
 
 @contextmanager

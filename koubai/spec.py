@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from numbers import Real
 from typing import Annotated, Any, Literal
@@ -19,11 +20,14 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    TypeAdapter,
     ValidationError,
+    WrapValidator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
+from koubai import blueprint
 from koubai.language import UserError, Words, unknown
 from koubai.techniques import KINDS
 
@@ -37,6 +41,8 @@ KIND_WORDS = {
     "normalization": Words("normalization", "正規化"),
     "penalty": Words("penalty", "正則化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "convolution": Words("convolution", "畳み込み"),
+    "pooling": Words("pooling", "プーリング"),
 }
 
 
@@ -88,6 +94,15 @@ def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:
 def _custom(error: UserError) -> PydanticCustomError:
     """A ``UserError`` as pydantic wants it from a validator; ``sentence`` takes it out again."""
     return PydanticCustomError("koubai", "{en}", {"en": error.words.en, "ja": error.words.ja})
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """A ``UserError`` raised inside a validator reaches ``sentence`` whole."""
+    try:
+        yield
+    except UserError as error:
+        raise _custom(error) from None
 
 
 def choose(kind: str, given: Any) -> Any:
@@ -191,23 +206,54 @@ class Data(BaseModel):
 
 
 Width = Annotated[int, Field(ge=1, le=10**6)]
+_WIDTH: TypeAdapter[int] = TypeAdapter(Width)
+
+
+def _layer(given: Any, handler: Any) -> int | str:
+    """A layer as it is spelled: a width, or a text of the grammar in ``blueprint``."""
+    if not isinstance(given, str):
+        return _WIDTH.validate_python(given)
+    with _sentences():
+        return blueprint.spell(blueprint.read(given))
+
+
+def _preset(given: Any) -> Any:
+    """The layers that a name stands for."""
+    if not isinstance(given, str):
+        return given
+    with _sentences():
+        return blueprint.preset(given)
+
+
+def _layers(given: blueprint.Chain) -> blueprint.Chain:
+    """The layers in their one spelling."""
+    with _sentences():
+        return blueprint.canonical(given)
+
+
+Layers = Annotated[
+    tuple[Annotated[int | str, WrapValidator(_layer)], ...],
+    Field(max_length=1000),
+    BeforeValidator(_preset),
+    AfterValidator(_layers),
+]
 Rate = Annotated[float, Field(ge=0), AfterValidator(_positive_zero)]
 
 
 class Trial(BaseModel):
     """One training: data, architecture, techniques, hyperparameters, budget and seed.
 
-    ``layers`` are the widths of the hidden layers; the input's width and the number of classes come from the data. ``batch_norm``
-    says where batch normalization stands in each hidden layer: before or after the activation. ``dropout`` is the share of units left out
-    after each hidden layer. ``layer_rates`` are factors on the learning rate of each dense layer, first to last. ``seed`` decides the
-    minibatches, the dropout masks and the draws behind the initial weights, and nothing else does. Unknown or impossible values
-    raise ``UserError``.
+    ``layers`` are the widths of the hidden layers, a chain of layers of images as ``koubai.blueprint`` explains it, or the name of one;
+    the input's shape and the number of classes come from the data. ``batch_norm`` says where batch normalization stands in each hidden
+    layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are
+    factors on the learning rate of each layer with weights, first to last. ``seed`` decides the minibatches, the dropout masks and the
+    draws behind the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: Data = Data(name="digits")
-    layers: Annotated[tuple[Width, ...], Field(max_length=1000)] = (40, 20)
+    layers: Layers = (40, 20)
     activation: _chosen("activation") = choose("activation", "relu")  # type: ignore[valid-type]
     initializer: _chosen("initializer") = choose("initializer", "he")  # type: ignore[valid-type]
     optimizer: _chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
@@ -231,15 +277,16 @@ class Trial(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> Trial:
-        dense = len(self.layers) + 1
-        if self.layer_rates and len(self.layer_rates) != dense:
+        weighted, images = blueprint.weighted(self.layers), "flatten" in self.layers
+        if self.layer_rates and len(self.layer_rates) != weighted:
+            kind = Words("conv and dense layers", "畳み込み層・全結合層") if images else Words("dense layers", "全結合層")
             raise _custom(
                 UserError(
-                    f"layer_rates needs one factor for each of the {dense} dense layers, not {len(self.layer_rates)}.",
-                    f"layer_rates には {dense} 個の全結合層それぞれの倍率が必要です({len(self.layer_rates)} 個あります)。",
+                    f"layer_rates needs one factor for each of the {weighted} {kind.en}, not {len(self.layer_rates)}.",
+                    f"layer_rates には {weighted} 個の{kind.ja}それぞれの倍率が必要です({len(self.layer_rates)} 個あります)。",
                 )
             )
-        if self.batch_norm != "none" and self.batch_size < 2:
+        if (self.batch_norm != "none" or "batchnorm" in self.layers) and self.batch_size < 2:
             raise _custom(
                 UserError(
                     "batch_norm needs a batch_size of at least 2: one sample has no spread.",
@@ -274,8 +321,15 @@ class Trial(BaseModel):
         for name, field in Trial.model_fields.items():
             value = getattr(self, name)
             if value != field.default:
-                fields[name] = value.compact() if hasattr(value, "compact") else value
+                fields[name] = plain(value)
         return fields
+
+
+def plain(value: Any) -> Any:
+    """A field's value as a person would write it: a technique in its shortest form, the layers of a preset by its name."""
+    if isinstance(value, tuple):
+        return blueprint.named(value) or value
+    return value.compact() if hasattr(value, "compact") else value
 
 
 def _parts(field: str, part: str, value: Any) -> Mapping[str, Any]:

@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from koubai.blueprint import title
 from koubai.language import UserError
-from koubai.spec import Choice, Data, Trial, sentence
+from koubai.spec import Choice, Data, Trial, plain, sentence
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
 
@@ -212,7 +213,7 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
 def _plain_axis(name: str, values: tuple[Any, ...]) -> Any:
     if name == "seed" and values == tuple(range(len(values))):
         return len(values)
-    return [value.compact() if hasattr(value, "compact") else value for value in values]
+    return [plain(value) for value in values]
 
 
 def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
@@ -229,5 +230,5 @@ def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
         return str(value)
     field = name.rpartition(".")[2]
     if isinstance(value, tuple | list):
-        return f"{field}=" + "-".join(map(str, value))
+        return f"{field}={title(tuple(value))}"
     return f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"

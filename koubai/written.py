@@ -8,11 +8,13 @@ from koubai.techniques import Technique
 WRITTEN = {  # one example of each kind
     "activation": 'activation = "relu"',
     "initializer": 'initializer = { name = "normal", std = 0.1 }',
-    "normalization": 'batch_norm = "before"  # or "after" the activation',
+    "normalization": 'batch_norm = "before"  # or "after" the activation; "batchnorm" and "lrn" among the layers',
     "optimizer": 'optimizer = { name = "momentum", momentum = 0.95 }',
     "schedule": 'schedule = "cosine"',
     "penalty": 'penalty = { name = "l2", strength = 0.001 }',
     "dropout": "dropout = 0.2",
+    "convolution": 'layers = ["conv 16 3x3 pad 1", "maxpool 2", 50]  # or a preset: "simple-cnn", "deep-cnn", "alexnet"',
+    "pooling": 'layers = ["conv 16 3x3", "maxpool 3 stride 2", "conv 16 3x3", "avgpool 2", 50]',
 }
 
 

@@ -77,7 +77,7 @@ def conduct(
 ) -> dict[str, Outcome]:
     """What each exercise gave, by its name, under one progress bar; ``options`` are those of ``laboratory.run``."""
     trials = trials_of(exercises)
-    for trial in {(trial.data, trial.batch_size): trial for trial in trials}.values():
+    for trial in {(trial.data, trial.batch_size, trial.layers): trial for trial in trials}.values():
         check(trial)
     done = set() if fresh else store.has(trials)
     todo = [trial for trial in trials if trial.id not in done]

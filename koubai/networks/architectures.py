@@ -7,48 +7,66 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from koubai.networks.layers import Activation, BatchNorm, Dense, Dropout, Layer
+from koubai.blueprint import Place, places
+from koubai.networks import images
+from koubai.networks.layers import Activation, BatchNorm, Dense, Dropout, Layer, Weighted
 from koubai.networks.network import Network
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
 
 
-def build(trials: Sequence[Trial], features: int, classes: int, device: torch.device) -> Network:
-    """The stacked network of trials that share an architecture, with each trial's own first weights."""
+def build(trials: Sequence[Trial], shape: int | Sequence[int], classes: int, device: torch.device) -> Network:
+    """The stacked network of trials that share an architecture, with each trial's own first weights.
+
+    ``shape`` is that of one sample: its features, or ``(height, width)`` or ``(channels, height, width)``. Raises ``UserError`` where
+    a layer does not fit it.
+    """
     dtype = getattr(torch, trials[0].dtype)
-    network = Network(mlp(trials, features, classes, dtype, device), len(trials), dtype, device)
+    layers: list[Layer] = []
+    planned = places(trials[0], shape, classes)
+    for place in planned:
+        dropouts = sum(isinstance(layer, Dropout) for layer in layers)
+        layers.append(made(place, trials, dropouts + 1, dtype, device))
+        layers[-1].label = place.label
+    enters = planned[0].before
+    network = Network(layers, len(trials), dtype, device, sized(enters) if len(enters) == 3 else None)
     initialize(network, trials)
     return network
 
 
-def mlp(trials: Sequence[Trial], features: int, classes: int, dtype: torch.dtype, device: torch.device) -> list[Layer]:
-    """Dense layers of the given widths and one output a class.
+def made(place: Place, trials: Sequence[Trial], dropout: int, dtype: torch.dtype, device: torch.device) -> Layer:
+    """The stacked layer of a place; ``dropout`` counts the layers of that kind, whose noise is their own."""
+    part, before, behind = place.part, place.before, place.behind
+    pictures = len(behind) == 3
+    if part.name == "dense":
+        return Dense(before[0], part.width)
+    if part.name == "conv":
+        return images.Convolution(sized(before), sized(behind), part.filter, part.stride, part.pad)
+    if part.name == "maxpool":
+        return images.MaxPool(sized(behind), part.filter, part.stride, part.pad)
+    if part.name == "avgpool":
+        return images.AveragePool(sized(behind), part.filter, part.stride, part.pad)
+    if part.name == "flatten":
+        return images.Flatten(sized(before))
+    if part.name == "lrn":
+        return images.LocalResponseNorm(sized(behind), len(trials))
+    if part.name == "batchnorm":
+        several = (len(trials), dtype, device)
+        return images.ImageBatchNorm(sized(behind), *several) if pictures else BatchNorm(behind[0], *several)
+    if part.name == "dropout":
+        rate = stacked([{"rate": trial.dropout if part.own else part.rate} for trial in trials], dtype, device)["rate"]
+        noise = (rate, [trial.seed for trial in trials], dropout, device)
+        return images.ImageDropout(sized(behind), *noise) if pictures else Dropout(behind[0], *noise)
+    technique = ACTIVATIONS[part.name]
+    numbers = stacked([trial.activation.numbers if part.own else technique.defaults() for trial in trials], dtype, device)
+    return images.ImageActivation(sized(behind), technique, numbers) if pictures else Activation(behind[0], technique, numbers)
 
-    After each hidden one stand its activation, batch normalization before or after that, and dropout, as the trials have them.
-    """
-    first = trials[0]
-    technique = ACTIVATIONS[first.activation.name]
-    numbers = stacked([trial.activation.numbers for trial in trials], dtype, device)
-    rate = stacked([{"rate": trial.dropout} for trial in trials], dtype, device)["rate"]
-    layers: list[Layer] = []
 
-    def add(layer: Layer, name: str) -> None:
-        layer.label = name
-        layers.append(layer)
-
-    for depth, width in enumerate(first.layers, 1):
-        add(Dense(features, width), f"dense {depth}")
-        if first.batch_norm == "before":
-            add(BatchNorm(width, len(trials), dtype, device), f"batch_norm {depth}")
-        add(Activation(width, technique, numbers), f"{technique.name} {depth}")
-        if first.batch_norm == "after":
-            add(BatchNorm(width, len(trials), dtype, device), f"batch_norm {depth}")
-        if first.dropout:
-            add(Dropout(width, rate, [trial.seed for trial in trials], depth, device), f"dropout {depth}")
-        features = width
-    add(Dense(features, classes), f"dense {len(first.layers) + 1}")
-    return layers
+def sized(shape: Sequence[int]) -> images.Size:
+    """The shape of an image."""
+    channels, height, width = shape
+    return channels, height, width
 
 
 def stacked(numbers: Sequence[Mapping[str, float]], dtype: torch.dtype, device: torch.device) -> dict[str, float | Tensor]:
@@ -63,9 +81,8 @@ def stacked(numbers: Sequence[Mapping[str, float]], dtype: torch.dtype, device: 
 
 def initialize(network: Network, trials: Sequence[Trial]) -> None:
     """Draw each trial's first weights: the same standard normals for the same seed, layer and shape, whatever the technique."""
-    for depth, layer in enumerate(layer for layer in network.layers if isinstance(layer, Dense)):
+    for depth, layer in enumerate(layer for layer in network.layers if isinstance(layer, Weighted)):
         weight = layer.weight
-        fan_out, fan_in = weight.shape
         draws: dict[int, Tensor] = {}
         for row, trial in enumerate(trials):
             if trial.seed not in draws:
@@ -73,5 +90,5 @@ def initialize(network: Network, trials: Sequence[Trial]) -> None:
                     weight.shape, dtype=torch.float64, generator=generator(trial.seed, "weights", depth)
                 )
             choice = trial.initializer
-            value = INITIALIZERS[choice.name](draws[trial.seed], fan_in, fan_out, **choice.numbers)
+            value = INITIALIZERS[choice.name](draws[trial.seed], layer.fan_in, layer.fan_out, **choice.numbers)
             weight.value[row].copy_(value)

@@ -1,8 +1,8 @@
 """Layers of all networks of a stack at once, each with its forward and its backward side by side: the chain rule written down.
 
-Values lie ``[trial, feature, sample]``, samples last, so that a bias, a softmax and batch statistics run along long rows.
-``x`` is a layer's input, ``y`` its output, ``dx`` and ``dy`` the loss's gradients by them. Buffers come from outside and
-are written in place.
+Values lie ``[trial, feature, sample]``, samples last, so that a bias, a softmax and batch statistics run along long rows (those
+of images lie otherwise, see ``images``). ``x`` is a layer's input, ``y`` its output, ``dx`` and ``dy`` the loss's gradients by them.
+Buffers come from outside and are written in place.
 """
 
 from __future__ import annotations
@@ -52,12 +52,21 @@ class Layer:
     kind = ""
     label = ""
     in_place = False  # y may be x's memory, dx may be dy's
+    reads_output = False  # backward needs y as forward left it
 
     def __init__(self, features: int) -> None:
         self.features = features
         self.parameters: list[Parameter] = []
         self.state: dict[str, Tensor] = {}  # what training keeps beside the parameters, trials first
         self.streams: dict[int, Generator] = {}  # random streams by seed
+
+    def empty(self, trials: int, samples: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """Memory for the layer's output, or for the gradient by it."""
+        return torch.empty(trials, self.features, samples, dtype=dtype, device=device)
+
+    def units(self, y: Tensor, trials: int) -> Tensor:
+        """The layer's output, or the gradient by it, as ``[trial, unit, answer]``: what the ledger reads."""
+        return y
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Write the output for ``x`` into ``y``."""
@@ -68,16 +77,27 @@ class Layer:
         raise NotImplementedError
 
 
-class Dense(Layer):
-    """``y = W x + b`` with ``W`` ``[trial, out, in]`` and ``b`` ``[trial, out, 1]``."""
+class Weighted(Layer):
+    """A layer with weights ``W`` ``[trial, out, in]`` and biases ``b`` ``[trial, out, 1]``.
+
+    ``fan_in`` values come into a unit, ``fan_out`` units take a value.
+    """
 
     kind = "weights"
 
-    def __init__(self, fan_in: int, fan_out: int) -> None:
-        super().__init__(fan_out)
-        self.weight = Parameter("weight", (fan_out, fan_in), True)
-        self.bias = Parameter("bias", (fan_out, 1), False)
+    def __init__(self, out: int, fan_in: int, fan_out: int, features: int) -> None:
+        super().__init__(features)
+        self.fan_in, self.fan_out = fan_in, fan_out
+        self.weight = Parameter("weight", (out, fan_in), True)
+        self.bias = Parameter("bias", (out, 1), False)
         self.parameters = [self.weight, self.bias]
+
+
+class Dense(Weighted):
+    """``y = W x + b``."""
+
+    def __init__(self, fan_in: int, fan_out: int) -> None:
+        super().__init__(fan_out, fan_in, fan_out, fan_out)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
@@ -95,6 +115,7 @@ class Activation(Layer):
     """``y = f(x)``, with each number of ``f`` a float or one value a trial ``[trial, 1, 1]``."""
 
     kind = "activation"
+    reads_output = True
 
     def __init__(self, features: int, technique: Technique, numbers: Mapping[str, float | Tensor]) -> None:
         super().__init__(features)
@@ -176,9 +197,16 @@ class Dropout(Layer):
             return
         if self.kept.shape != x.shape:
             self.kept = torch.empty_like(x, dtype=torch.bool)
-        draws = [torch.rand(x.shape[1:], generator=stream) for stream in self.streams.values()]
-        noise = torch.stack(draws).to(x.device).index_select(0, self.seed_of)
-        dropout(x, noise, self.rate, y, self.kept)
+        dropout(x, self.noise(x), self.rate, y, self.kept)
+
+    def noise(self, x: Tensor) -> Tensor:
+        """Uniform draws for every value, those of a seed the same for all its trials."""
+        return self.draws(x.shape[1:], x.device)
+
+    def draws(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """``[trial, *shape]`` of them."""
+        drawn = [torch.rand(shape, generator=stream) for stream in self.streams.values()]
+        return torch.stack(drawn).to(device).index_select(0, self.seed_of)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """The gradient of the units that were kept."""

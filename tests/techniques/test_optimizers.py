@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from koubai.techniques import OPTIMIZERS, Block
+from koubai.techniques.optimizers import LARGE
 
 every = pytest.mark.parametrize("name", list(OPTIMIZERS))
 
@@ -161,3 +162,24 @@ def test_adamw_decays_weights_and_not_biases() -> None:
         block = Block(one, torch.zeros_like(one), slots, torch.empty_like(one), decays)
         OPTIMIZERS["adamw"]([block], 1, torch.tensor(0.1, dtype=torch.float64), **numbers)
         assert block.weight.item() == pytest.approx(left, rel=1e-15)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_the_kernel_for_large_networks_follows_the_formula(name: str) -> None:
+    """Weights of one run long enough for the library's kernel, and the same in short runs."""
+    draw = torch.Generator().manual_seed(0)
+    count, numbers = LARGE + 5, {**OPTIMIZERS[name].defaults(), "beta1": 0.8, "eps": 1e-3}
+    start = torch.randn(1, count, dtype=torch.float64, generator=draw)
+    whole, parts = start.clone(), [part.clone() for part in start.split(count // 3, 1)]
+    runs = [[Block(w, torch.empty_like(w), (torch.zeros_like(w), torch.zeros_like(w)), torch.empty_like(w), True) for w in ws]
+            for ws in ([whole], parts)]  # fmt: skip
+    for t in range(1, 8):
+        g = torch.randn(1, count, dtype=torch.float64, generator=draw)
+        for blocks in runs:
+            for block, gradient in zip(blocks, g.split(blocks[0].weight.shape[1], 1), strict=True):
+                block.gradient.copy_(gradient)
+        OPTIMIZERS[name](runs[0], t, torch.tensor(0.01, dtype=torch.float64), **tensors(numbers))
+        for block in runs[1]:
+            OPTIMIZERS[name]([block], t, torch.tensor(0.01, dtype=torch.float64), **tensors(numbers))
+    torch.testing.assert_close(whole, torch.cat(parts, 1), rtol=1e-10, atol=1e-12)
+    assert not torch.equal(whole, start)

@@ -1,0 +1,314 @@
+r"""A network as a trial writes it: its layers read, spelled in one way, completed, and sized. Knows nothing of tensors.
+
+``layers`` is a list. A whole number is a dense layer of so many units; the rest are texts:
+
+==============================================  =====================================================================
+``"conv 16 3x3 stride 2 pad 1"``                16 filters of 3x3 (or ``3``); stride 1 and pad 0 where not written
+``"maxpool 3 stride 2 pad 1"``, ``"avgpool 2"``  a window of 3x3; its stride is its own size where not written
+``"dense 50"``                                  the same as ``50``
+``"flatten"``                                   images become rows: needed before dense layers, put there where not written
+``"batchnorm"``, ``"lrn"``, ``"dropout 0.5"``   batch and local response normalization, dropout
+``"relu"`` and every other activation           by name, with its usual numbers
+==============================================  =====================================================================
+
+A size, stride or pad of two numbers, ``3x5``, is height and width. A name instead of a list is a preset of ``PRESETS``. Equal networks
+are spelled alike, so they have equal hashes.
+
+What the trial adds: behind every conv and dense layer but the output stands an activation. Where none is written before the next conv
+or dense layer, it is the trial's ``activation``, right behind the layer (and behind a ``"batchnorm"`` that is written there). The
+trial's ``batch_norm`` stands before or after that activation, and its ``dropout`` behind both, unless one is written before the next
+conv or dense layer. The output, one unit a class, is dense.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from koubai.language import UserError, Words, unknown
+from koubai.techniques import ACTIVATIONS
+from koubai.techniques.convolution import ImpossibleSize, output_sides
+
+if TYPE_CHECKING:
+    from koubai.spec import Trial
+
+Shape = tuple[int, ...]  # of one sample's values: (features,) or (channels, height, width)
+Chain = tuple[int | str, ...]
+
+LARGEST = 10**6  # of every number in a layer
+
+FORMS = {
+    "conv": "conv 16 3x3 stride 2 pad 1",
+    "maxpool": "maxpool 3 stride 2 pad 1",
+    "avgpool": "avgpool 3 stride 2 pad 1",
+    "dense": "dense 50",
+    "dropout": "dropout 0.5",
+    "flatten": "flatten",
+    "batchnorm": "batchnorm",
+    "lrn": "lrn",
+}
+WEIGHTS = ("conv", "dense")  # layers with weights
+IMAGES = ("conv", "maxpool", "avgpool", "lrn")  # layers that take images
+
+_DEEP: list[int | str] = []
+for _width in (16, 32, 64):  # the fourth of the six pads by 2, so that 28 rows become 28, 14, 16, 8, 4
+    _DEEP += [f"conv {_width} 3x3 pad 1", f"conv {_width} 3x3 pad {2 if _width == 32 else 1}", "maxpool 2"]
+_ALEX: list[int | str] = [
+    "conv 96 11x11 stride 4 pad 2", "lrn", "maxpool 3 stride 2", "conv 256 5x5 pad 2", "lrn", "maxpool 3 stride 2",
+    "conv 384 3x3 pad 1", "conv 384 3x3 pad 1", "conv 256 3x3 pad 1", "maxpool 3 stride 2",
+    "flatten", 4096, "dropout 0.5", 4096, "dropout 0.5",
+]  # fmt: skip
+
+PRESETS: dict[str, Chain] = {
+    # of the notes' exercise
+    "simple-cnn": ("conv 30 5x5", "maxpool 2", "flatten", 100),
+    # of the same; dropout stands behind the hidden dense layer alone: behind the output it would drop answers
+    "deep-cnn": (*_DEEP, "flatten", 50, "dropout 0.5"),
+    # Krizhevsky et al. 2012, section 3.5, both halves as one tower: 62,378,344 parameters for 1,000 classes. The paper's two halves do
+    # not see each other in three of the convolutions, which saves 1,413,120 of them (60,965,224). Images from 63x63 on.
+    "alexnet": tuple(item for item in _ALEX if item != "lrn"),
+    # the same with the paper's local response normalization
+    "alexnet-lrn": tuple(_ALEX),
+}
+
+# what a preset was made for: the shape of a sample, and classes
+NATIVE: dict[str, tuple[Shape, int]] = {
+    "simple-cnn": ((28, 28), 10),
+    "deep-cnn": ((28, 28), 10),
+    "alexnet": ((3, 224, 224), 1000),
+    "alexnet-lrn": ((3, 224, 224), 1000),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One layer as it is written. ``own``: put there by the trial, so the trial's own numbers apply."""
+
+    name: str
+    width: int = 0
+    filter: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (0, 0)
+    rate: float = 0.0
+    own: bool = False
+
+
+def read(given: int | str) -> Part:
+    """A layer from a whole number or a text. Raises ``UserError``."""
+    if isinstance(given, int):
+        return Part("dense", given)
+    name, *rest = given.split() or [""]
+    if name not in FORMS and name not in ACTIVATIONS:
+        raise unknown(Words("layer", "層"), name, (*FORMS, *ACTIVATIONS))
+    try:
+        if name in ("conv", "maxpool", "avgpool"):
+            return _window(name, rest)
+        if name == "dense":
+            (width,) = rest
+            return Part(name, _number(width, 1))
+        if name == "dropout":
+            (rate,) = map(float, rest)
+            if 0 <= rate < 1:
+                return Part(name, rate=rate + 0.0)  # -0.0 as 0.0
+        elif not rest:
+            return Part(name)
+    except ValueError:  # too few words, too many, or one that is no such number
+        pass
+    form = FORMS.get(name, name)
+    raise UserError(
+        f"{given!r} is not written as a layer is; like this: {form!r}.", f"{given!r} は層の書き方ではありません。例: {form!r}"
+    )
+
+
+def _window(name: str, rest: list[str]) -> Part:
+    """A convolution or a pooling from the words behind its name; ``ValueError`` where they are wrong."""
+    width = _number(rest.pop(0), 1) if name == "conv" and rest else 0
+    filter, *options = rest
+    words = dict(zip(options[::2], options[1::2], strict=True))
+    if not words.keys() <= {"stride", "pad"} or len(options) != 2 * len(words):
+        raise ValueError
+    size = _sides(filter, 1)
+    stride = _sides(words["stride"], 1) if "stride" in words else (1, 1) if name == "conv" else size
+    pad = _sides(words.get("pad", "0"), 0)
+    if name != "conv" and any(2 * p > f for p, f in zip(pad, size, strict=True)):
+        raise ValueError  # a window would lie in the padding alone
+    return Part(name, width, size, stride, pad)
+
+
+def _number(text: str, least: int) -> int:
+    value = int(text)
+    if not least <= value <= LARGEST:
+        raise ValueError
+    return value
+
+
+def _sides(text: str, least: int) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    return _number(height, least), _number(width if "x" in text else height, least)
+
+
+def spell(part: Part) -> int | str:
+    """The one way to write a layer: what ``read`` reads back."""
+    if part.name == "dense":
+        return part.width
+    if part.name == "dropout":
+        return f"dropout {part.rate!r}"
+    if part.name not in ("conv", "maxpool", "avgpool"):
+        return part.name
+    words = [part.name]
+    words += [str(part.width), "x".join(map(str, part.filter))] if part.name == "conv" else [_short(part.filter)]
+    if part.stride != ((1, 1) if part.name == "conv" else part.filter):
+        words += ["stride", _short(part.stride)]
+    if part.pad != (0, 0):
+        words += ["pad", _short(part.pad)]
+    return " ".join(words)
+
+
+def _short(sides: tuple[int, int]) -> str:
+    return str(sides[0]) if sides[0] == sides[1] else f"{sides[0]}x{sides[1]}"
+
+
+def preset(name: str) -> Chain:
+    """The layers of a preset. Raises ``UserError``."""
+    if name not in PRESETS:
+        raise unknown(Words("preset of layers", "層のプリセット"), name, PRESETS)
+    return PRESETS[name]
+
+
+def canonical(layers: Chain) -> Chain:
+    """The layers spelled in one way, with ``"flatten"`` where images become rows and nowhere else. Raises ``UserError``."""
+    parts = [read(item) for item in layers]
+    rows = next((k for k, part in enumerate(parts) if part.name in ("flatten", "dense")), len(parts))
+    late = next((part for part in parts[rows:] if part.name in IMAGES), None)
+    if late:
+        raise UserError(
+            f"{spell(late)!r} needs images, but stands behind a dense layer or 'flatten'; move it before them.",
+            f"{spell(late)!r} は画像を受け取る層です。全結合層や 'flatten' より前に置いてください。",
+        )
+    flat = [Part("flatten")] if takes_images(parts) else []
+    return tuple(map(spell, (*parts[:rows], *flat, *(part for part in parts[rows:] if part.name != "flatten"))))
+
+
+def takes_images(parts: Sequence[Part]) -> bool:
+    """Whether a network is one of images: any of its layers is."""
+    return any(part.name in IMAGES for part in parts)
+
+
+def named(layers: Chain) -> str | None:
+    """The preset that these layers are, if any."""
+    return next((name for name, preset in PRESETS.items() if preset == layers), None)
+
+
+def title(layers: Chain) -> str:
+    """Layers as a label names them: the preset, the widths of dense ones (``40-20``), or all of them in a row."""
+    between = "-" if all(isinstance(item, int) for item in layers) else " > "
+    return named(layers) or between.join(map(str, layers))
+
+
+def weighted(layers: Chain) -> int:
+    """How many layers have weights, the output among them."""
+    return sum(read(item).name in WEIGHTS for item in layers) + 1
+
+
+def complete(trial: Trial, classes: int) -> list[Part]:
+    """All layers of a trial's network, with what the trial adds and the output."""
+    runs: list[list[Part]] = [
+        []
+    ]  # what stands before the first layer with weights; then each of those with what stands behind it
+    for part in map(read, trial.layers):
+        if part.name in WEIGHTS:
+            runs.append([])
+        runs[-1].append(part)
+    first, *rest = runs
+    hidden = [part for layer, *behind in rest for part in (layer, *_surrounded(behind, trial))]
+    return [*first, *hidden, Part("dense", classes)]
+
+
+def _surrounded(behind: list[Part], trial: Trial) -> list[Part]:
+    """What stands behind a conv or hidden dense layer, with the trial's activation, batch normalization and dropout."""
+    parts, names = list(behind), [part.name for part in behind]
+    at = next((k for k, name in enumerate(names) if name in ACTIVATIONS), None)
+    if at is None:
+        at = int(names[:1] == ["batchnorm"])
+        parts.insert(at, Part(trial.activation.name, own=True))
+    if trial.batch_norm != "none" and "batchnorm" not in names:
+        parts.insert(at + (trial.batch_norm == "after"), Part("batchnorm", own=True))
+    if trial.dropout and "dropout" not in names:
+        at = next(k for k, part in enumerate(parts) if part.name in ACTIVATIONS)
+        at += [part.name for part in parts[at + 1 : at + 2]] == ["batchnorm"]
+        parts.insert(at + 1, Part("dropout", own=True))
+    return parts
+
+
+@dataclass(frozen=True)
+class Place:
+    """A layer where it stands: its label, the shapes of one sample's values before and behind it, and what it costs.
+
+    ``parameters`` are learned numbers, ``products`` multiplications of a weight with a value in one forward for one sample.
+    """
+
+    label: str
+    part: Part
+    before: Shape
+    behind: Shape
+    parameters: int = 0
+    products: int = 0
+
+
+def places(trial: Trial, shape: int | Sequence[int], classes: int) -> list[Place]:
+    """Every layer of a trial's network for samples of ``shape`` (``Dataset.shape``). Raises ``UserError`` where one does not fit."""
+    values = entrance(trial.layers, (shape,) if isinstance(shape, int) else shape)
+    found: list[Place] = []
+    depth = 0
+    for part in complete(trial, classes):
+        depth += part.name in WEIGHTS
+        label = "batch_norm" if part.name == "batchnorm" else part.name
+        found.append(_placed(f"{label} {depth}", part, values))
+        values = found[-1].behind
+    return found
+
+
+def entrance(layers: Chain, shape: Sequence[int]) -> Shape:
+    """What one sample of ``shape`` is to a network: a row, or an image ``(channels, height, width)``. Raises ``UserError``."""
+    shape = tuple(shape)
+    if "flatten" not in layers:
+        return (math.prod(shape),)
+    if len(shape) == 2:
+        return (1, *shape)
+    if len(shape) == 3:
+        return shape
+    first = next(item for item in layers if isinstance(item, str) and item.split()[0] in IMAGES)
+    raise UserError(
+        f"layers: {first!r} needs images, height x width or channels x height x width; a sample of this data is {text(shape)}.",
+        f"layers: {first!r} には画像(縦x横、またはチャンネルx縦x横)が必要です。このデータの1サンプルは {text(shape)} です。",
+    )
+
+
+def text(shape: Sequence[int]) -> str:
+    """``3x32x32``."""
+    return "x".join(map(str, shape))
+
+
+def _placed(label: str, part: Part, values: Shape) -> Place:
+    """A layer behind values of a shape."""
+    if part.name == "dense":
+        return Place(label, part, values, (part.width,), (values[0] + 1) * part.width, values[0] * part.width)
+    if part.name == "flatten":
+        return Place(label, part, values, (math.prod(values),))
+    if part.name == "batchnorm":
+        return Place(label, part, values, values, 2 * values[0])
+    if part.name not in ("conv", "maxpool", "avgpool"):
+        return Place(label, part, values, values)
+    try:
+        sides = output_sides(values[1:], part.filter, part.stride, part.pad)
+    except ImpossibleSize as error:
+        raise UserError(
+            f"layers: {spell(part)!r} gets {text(values)}. {error.words.en} Take larger images, or fewer layers before it.",
+            f"layers: {spell(part)!r} への入力は {text(values)} です。{error.words.ja}大きな画像を使うか、前の層を減らしてください。",
+        ) from None
+    if part.name != "conv":
+        return Place(label, part, values, (values[0], *sides))
+    patch = values[0] * math.prod(part.filter)
+    return Place(label, part, values, (part.width, *sides), (patch + 1) * part.width, patch * part.width * math.prod(sides))
