@@ -89,6 +89,36 @@ def decisive(judged: Judged) -> Finding:
     return next((one for one in judged.findings if one.judgement.verdict == judged.verdict), judged.findings[0])
 
 
+def remark(judged: Judged) -> Words | None:
+    """Of a remedy for overfitting: whether it cured, or bought a smaller gap with accuracy; of other claims nothing."""
+    came = {finding.comparison.measure: finding.judgement for finding in judged.findings}
+    if not came.keys() >= {"gap", "validation accuracy"}:
+        return None
+    gap, reached = came["gap"], came["validation accuracy"]
+    shrinks = {
+        "supported": Words("the gap shrinks", "差は縮む"),
+        "refuted": Words("the gap does not shrink enough to matter", "差は意味のあるほど縮まない"),
+        "undecided": Words("whether the gap shrinks enough is open", "差が十分に縮むかは未決"),
+    }[gap.verdict]
+    fate = "falls" if reached.high < 0 else reached.verdict
+    rises = {
+        "falls": Words("the validation accuracy falls", "検証精度は下がる"),
+        "supported": Words("the validation accuracy rises", "検証精度は上がる"),
+        "refuted": Words("the validation accuracy stays", "検証精度は変わらない"),
+        "undecided": Words("whether the validation accuracy rises is open", "検証精度が上がるかは未決"),
+    }[fate]
+    cure = gap.verdict == "supported" and fate == "supported"
+    bought = gap.verdict == "supported" and fate == "falls"
+    head = (
+        Words("A cure", "有効")
+        if cure
+        else Words("Bought, not cured", "精度と引き換え")
+        if bought
+        else Words("No cure", "有効とは言えない")
+    )
+    return Words(f"{head.en}: {shrinks.en}, {rises.en}.", f"{head.ja}: {shrinks.ja}、{rises.ja}。")
+
+
 def needs(claims: Iterable[Claim]) -> set[str]:
     """The exercises whose runs decide these claims."""
     return {comparison.exercise for claim in claims for comparison in claim.comparisons}

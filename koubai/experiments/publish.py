@@ -8,7 +8,7 @@ from functools import partial
 from koubai.experiments.catalogue import EXERCISES, Exercise
 from koubai.experiments.catalogue import Race as Raced
 from koubai.experiments.conduct import Outcome
-from koubai.experiments.judging import Finding, Judged, claimed_words, decisive, reason, sides
+from koubai.experiments.judging import Finding, Judged, claimed_words, decisive, reason, remark, sides
 from koubai.language import Words
 from koubai.measures import MEASURES
 from koubai.report.figures import FIGURES
@@ -75,9 +75,9 @@ def verdict(judged: Judged, elsewhere: tuple[str, Verdicts] | None) -> Verdict:
         data, before = elsewhere[0], VERDICTS[elsewhere[1][claim.name]]
         differs = Words(f"differs: on {data} it was {before.en}", f"{data} での判定は「{before.ja}」")
     evidence = [row(finding) for finding in judged.findings]
-    return Verdict(
-        claim.name, claim.words, claim.section, judged.verdict, reason(decisive(judged)), evidence, shown, exercises, differs
-    )  # fmt: skip
+    why = reason(decisive(judged))
+    said = (claim.name, claim.words, claim.section, judged.verdict, why, evidence, shown, exercises)
+    return Verdict(*said, differs=differs, remark=remark(judged))
 
 
 def row(finding: Finding) -> Evidence:

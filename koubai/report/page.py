@@ -63,7 +63,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim and how it was judged, with the exercises that hold the evidence (their section's name and title)."""
+    """A claim and how it was judged, with the exercises that hold the evidence (their section's name and title).
+
+    ``differs`` says where other data gave another verdict, ``remark`` what else is to be said.
+    """
 
     name: str
     words: Words
@@ -74,6 +77,7 @@ class Verdict:
     drawing: Drawing
     exercises: Mapping[str, Words]
     differs: Words | None = None
+    remark: Words | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Claims: complete in both languages, about what exists, and judged as made-up histories say in each of the three ways."""
 
+from dataclasses import replace
 from pathlib import Path as File
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 
 from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.experiments.claims import CLAIMS
-from koubai.experiments.judging import Claim, Comparison, decide, name_of, needs, reason, select
+from koubai.experiments.claims.regularization import cure
+from koubai.experiments.judging import Claim, Comparison, decide, name_of, needs, reason, remark, select
 from koubai.landscapes import LANDSCAPES, Path, race
 from koubai.language import Words
 from koubai.measures import MEASURES
@@ -107,6 +109,27 @@ def test_reason_names_both_sides_in_both_languages():
     words = reason(decide(CLAIM, {"made-up": runs(0.9, 0.5)}).findings[0])
     assert "relu / sigmoid" in words.en and "relu / sigmoid" in words.ja
     assert "0.9 / 0.5" in words.en and "10 seeds" in words.en and "10 シード" in words.ja
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "said"),
+    [
+        (0.99, 0.97, "A cure: the gap shrinks, the validation accuracy rises."),
+        (0.81, 0.80, "Bought, not cured: the gap shrinks, the validation accuracy falls."),
+        (0.90, 0.80, "No cure: the gap does not shrink enough to matter, the validation accuracy falls."),
+        (1.00, 0.90, "No cure: the gap does not shrink enough to matter, the validation accuracy stays."),
+    ],
+)
+def test_a_gap_bought_with_accuracy_is_no_cure(train, validation, said):
+    """Beside a network with 100% in training and 90% in validation."""
+    made = [record(Trial(dropout=0.2, seed=s), validation + NOISE[s] / 10, train + NOISE[s] / 10) for s in range(10)]
+    made += [record(Trial(seed=s), 0.9, 1.0) for s in range(10)]
+    claim = Claim("made-up", CLAIM.words, CLAIM.section, ("dropout",), cure({"dropout": 0.2}))
+    swapped = [replace(one, exercise="made-up") for one in claim.comparisons]
+    judged = decide(replace(claim, comparisons=tuple(swapped)), {"made-up": made})
+    assert remark(judged).en == said
+    assert (judged.verdict == "supported") == said.startswith("A cure")
+    assert remark(decide(CLAIM, {"made-up": runs(0.9, 0.5)})) is None
 
 
 def test_select_refuses_what_no_run_has():
