@@ -14,6 +14,8 @@ from koubai.language import Words
 Claimed = Literal["more", "less", "same", "no less", "no more"]
 Verdict = Literal["supported", "refuted", "undecided"]
 
+FEW = 6  # values that a bootstrap can do nothing with
+
 VERDICTS: dict[str, Words] = {
     "supported": Words("supported", "支持"),
     "refuted": Words("refuted", "反証"),
@@ -43,7 +45,8 @@ def interval(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> t
 
     Plain percentiles of ten values cover about 90%; Hesterberg's correction (2015, arXiv:1411.5279) widens them by the t distribution and
     ``sqrt(n / (n - 1))``: ten normal values cover 94%, somewhat skewed ones 92%, exponential ones 90%, as Student's interval does. The
-    resampling is seeded: the same values give the same interval. Where a value is not finite the interval is without bounds.
+    resampling is seeded: the same values give the same interval. Of fewer than ``FEW`` values no resample lies beyond the values
+    themselves, so Student's interval stands in. Where a value is not finite the interval is without bounds.
     """
     from scipy import stats
 
@@ -53,6 +56,9 @@ def interval(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> t
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
     count = len(values)
+    if count < FEW:
+        half = stats.t.ppf(0.975, count - 1) * values.std(ddof=1) / math.sqrt(count)
+        return float(values.mean() - half), float(values.mean() + half)
     tail = stats.norm.cdf(-math.sqrt(count / (count - 1)) * stats.t.ppf(0.975, count - 1))
     picks = np.random.default_rng(0).integers(0, count, (resamples, count))
     low, high = np.quantile(values[picks].mean(1), [tail, 1 - tail])

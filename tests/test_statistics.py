@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from scipy import stats
 
-from koubai.statistics import combine, interval, judge, seeds_needed
+from koubai.statistics import FEW, combine, interval, judge, seeds_needed
 
 NOISE = np.array([-0.01, 0.004, 0.009, -0.006, 0.002, -0.003, 0.007, -0.008, 0.001, 0.004])  # mean 0, spread 0.0065
 
@@ -82,6 +82,14 @@ def test_of_100_intervals_about_95_cover_the_mean(name):
     assert abs(covered - np.mean([low <= mean <= high for low, high in students])) < 0.025
 
 
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_few_values_have_students_interval(count: int) -> None:
+    """Two values say next to nothing: their interval is 12.7 standard errors to each side."""
+    values = np.random.default_rng(count).normal(size=count)
+    assert interval(values) == pytest.approx(stats.t.interval(0.95, count - 1, values.mean(), stats.sem(values)))
+    assert judge([0.9, 0.8], [0.5, 0.6], "more", 0.02).verdict == "undecided"
+
+
 def test_interval_is_the_same_each_time_and_moves_no_random_state(untouched):
     assert interval(NOISE) == interval(NOISE.copy()) == interval(list(NOISE))
 
@@ -90,9 +98,11 @@ def test_interval_is_the_same_each_time_and_moves_no_random_state(untouched):
 def test_interval_moves_and_grows_with_the_values(values, shift, scale):
     values = np.array(values)
     low, high = interval(values, 500)
-    assert values.min() - 1e-9 <= low <= high <= values.max() + 1e-9
+    assert low - 1e-9 <= values.mean() <= high + 1e-9
+    if len(values) >= FEW:  # what is drawn from values lies among them
+        assert values.min() - 1e-9 <= low and high <= values.max() + 1e-9
     moved = interval(values * scale + shift, 500)
-    assert moved == pytest.approx((low * scale + shift, high * scale + shift), abs=1e-9)
+    assert moved == pytest.approx((low * scale + shift, high * scale + shift), rel=1e-9, abs=1e-7)
 
 
 @given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=1, max_size=12), st.floats(0.01, 0.5))

@@ -40,7 +40,8 @@ def page(
         f"{trained:,} networks trained{on}. The verdict on each claim comes first, and leads to its evidence.",
         f"学習したネットワーク {trained:,} 個({'、'.join(data) or '曲面上の探索のみ'})。主張ごとの判定から、その根拠へ進めます。",
     )
-    facts = {"data": ", ".join(data), **results[0].facts()} if results else {}
+    facts = {"command": f"koubai run{'' if len(outcomes) > 1 else ' ' + next(iter(outcomes))}{command}"}
+    facts |= {"data": ", ".join(data), **results[0].facts()} if results else {}
     verdicts = [verdict(one, elsewhere) for one in judged]
     return Page(title, lead, sections, verdicts, facts=facts)
 
