@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,7 +26,9 @@ FRAME = (
     Words("Commands:", "コマンド:"),
     Words("Show this message and exit.", "この説明を表示する。"),
     Words("[default: ", "[既定: "),
+    Words("[required]", "[必須]"),
 )
+FIRST = ("run", "study", "runs", "list")  # in the help; the others stand as they are imported
 
 
 class Spoken:
@@ -34,6 +37,7 @@ class Spoken:
     def get_help(self, context: Any) -> str:
         """The help."""
         shown: str = super().get_help(context)  # type: ignore[misc]
+        shown = re.sub(r" <(list\[\w+\]|\w+)>(?= )", "", shown)  # Python's types say nothing to a user
         for words in FRAME:
             shown = shown.replace(words.en, say(words))
         return shown
@@ -45,6 +49,11 @@ class Command(Spoken, TyperCommand):
 
 class Group(Spoken, TyperGroup):
     """The commands; what the user can mend is one sentence and exit code 2, a bug of ours keeps its traceback."""
+
+    def list_commands(self, context: Any) -> list[str]:
+        """The commands in the help's order."""
+        names = super().list_commands(context)
+        return sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), names.index(name)))
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run; ``UserError`` goes to stderr."""

@@ -53,9 +53,8 @@ Figure = Annotated[
 
 @command(
     "run",
-    "Train exercises, judge the claims that they decide, and write one report. Without a name: all of them, the whole of the notes. "
-    "koubai list names them.",
-    "演習を学習させ、それで決まる主張を判定し、1つのレポートにまとめます。名前を省くと全演習(ノート全体)。一覧は koubai list。",
+    "Train exercises, judge their claims, report. Without a name: all of them, the whole of the notes. koubai list names them.",
+    "演習を学習し、主張を判定し、レポートを書きます。名前を省くと全演習(ノート全体)。一覧は koubai list。",
 )
 def run(
     exercises: Annotated[
@@ -104,7 +103,7 @@ def run(
 
 @command(
     "study",
-    "Train a study of your own from a TOML file. It holds a base trial and axes; examples/my-study.toml is one.",
+    "Train a study of your own. Its TOML file holds a base trial and axes; examples/my-study.toml is one.",
     "TOMLファイルに書いた自分の実験を学習させます。ファイルには基準の試行と軸を書きます(例: examples/my-study.toml)。",
 )
 def study(
