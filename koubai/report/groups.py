@@ -46,6 +46,11 @@ class Race:
     paths: Sequence[Path]
 
 
+def networks(groups: Sequence[Any]) -> bool:
+    """Whether these are runs of networks."""
+    return all(isinstance(group, Group) for group in groups)
+
+
 @dataclass(frozen=True)
 class Panels(Generic[T]):
     """Things in panels: ``panels[title][series]``. A series has one number in all panels, and its colour with it."""

@@ -10,7 +10,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.measures import dense_weights
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, swept
+from koubai.report.groups import Group, few, networks, swept
 from koubai.report.style import (
     SCALE,
     axes,
@@ -34,11 +34,6 @@ OVER_SEEDS = Words(
     "Means over seeds with 95% intervals; a training that diverged counts as guessing.",
     "シード平均と95%区間。発散した学習は当て推量として数える。",
 )
-
-
-def networks(groups: Sequence[Group]) -> bool:
-    """Whether these are runs of networks."""
-    return all(isinstance(group, Group) for group in groups)
 
 
 def varies(axis: str) -> Callable[[Sequence[Group]], bool]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, in_panels
+from koubai.report.groups import Group, few, in_panels, networks
 from koubai.report.style import axes, band, panels, place, share
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ ON_THE_WAY = Words(
 
 def training(groups: Sequence[Group]) -> bool:
     """Whether these are runs of more than a single step."""
-    return all(isinstance(group, Group) and len(group.records[0].steps) > 2 for group in groups)
+    return networks(groups) and all(len(group.records[0].steps) > 2 for group in groups)
 
 
 def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Words, *, log: bool = False) -> Figure:

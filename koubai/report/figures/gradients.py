@@ -11,7 +11,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.measures import attenuation
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, in_panels
+from koubai.report.groups import Group, few, in_panels, networks
 from koubai.report.style import (
     COLORS,
     INK,
@@ -39,11 +39,6 @@ KINDS = {
 }
 
 
-def trained(groups: Sequence[Group]) -> bool:
-    """Whether these are runs of networks."""
-    return all(isinstance(group, Group) for group in groups)
-
-
 def positions(group: Group) -> list[str]:
     """The layers' names, the activation's own name left out so that variants share a place: ``dense 3``, ``activation 2``, ..."""
     record = group.records[0]
@@ -62,7 +57,7 @@ def positions(group: Group) -> list[str]:
         "各層の出力での勾配の大きさ。ネットワークの出力での値を1とする。右(損失側)から左(最初の層)へ読む。"
         "上段は学習開始前、下段は学習終了時。シード平均と95%区間。",
     ),
-    trained,
+    networks,
 )
 def gradient_flow(groups: Sequence[Group]) -> Figure:
     """Gradient norm by layer relative to the output's, at the start and at the end."""
@@ -105,7 +100,7 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
         "学習開始前の勾配を連鎖律で分解する。棒の各部分は1つの層が勾配にかける倍率(10の累乗)。0より左は縮小、右は拡大。"
         "合計がひし形(最後の層から最初の層まで)で、線は95%区間。",
     ),
-    trained,
+    networks,
 )
 def ledger(groups: Sequence[Group]) -> Figure:
     """Factors of all layers in powers of ten, one bar a variant."""
@@ -172,7 +167,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
         "Geometric means over seeds.",
         "各層の出力と記録ステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。白は勾配なし。シードの幾何平均。",
     ),
-    trained,
+    networks,
 )
 def gradient_norm(groups: Sequence[Group]) -> Figure:
     """Heat maps of the gradient's norm, a panel for each variant."""
@@ -225,7 +220,7 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
         "固定バッチに対する各活性化関数の出力の分布。左半分は学習前、右半分は学習後。幅は割合の平方根(裾が見えるように)で、"
         "層ごとに最大幅をそろえる。全シードの合計。",
     ),
-    lambda groups: trained(groups) and all("histogram" in group.records[0].history for group in groups),
+    lambda groups: networks(groups) and all("histogram" in group.records[0].history for group in groups),
 )
 def activations(groups: Sequence[Group]) -> Figure:
     """Distributions of activations, a panel for each variant."""
