@@ -52,7 +52,7 @@
     waiting = setTimeout(() => { for (const place of plots) if (place.dataset.there) show(place); }, 150);
   });
   addEventListener("beforeprint", () => {
-    for (const one of document.querySelectorAll("details")) one.open = true;
+    for (const one of document.querySelectorAll("details:not(.long)")) one.open = true;
     for (const place of plots) { place.dataset.print = "yes"; show(place); }
   });
   addEventListener("afterprint", () => { for (const place of plots) { delete place.dataset.print; show(place); } });
