@@ -94,19 +94,21 @@ class Weighted(Layer):
 
 
 class Dense(Weighted):
-    """``y = W x + b``."""
+    """``y = W x + b``. Where neighbouring trials share an input, ``x`` has it once, and one product serves them all."""
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__(fan_out, fan_in, fan_out, fan_out)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
-        torch.baddbmm(self.bias.value, self.weight.value, x, out=y)
+        b, w, y = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (self.bias.value, self.weight.value, y))
+        torch.baddbmm(b, w, x, out=y)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """``db = sum dy``, ``dW = dy x^T``, ``dx = W^T dy``."""
         torch.sum(dy, 2, keepdim=True, out=self.bias.gradient)
-        torch.bmm(dy, x.transpose(1, 2), out=self.weight.gradient)
+        dy_together, dw = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (dy, self.weight.gradient))
+        torch.bmm(dy_together, x.transpose(1, 2), out=dw)
         if dx is not None:
             torch.bmm(self.weight.value.transpose(1, 2), dy, out=dx)
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from koubai.networks.images import as_images
-from koubai.networks.layers import Layer, Mode, Parameter
+from koubai.networks.layers import Dense, Layer, Mode, Parameter
 
 
 @dataclass
@@ -58,6 +58,15 @@ class Network:
         parts = flat.split([self.trials * math.prod(parameter.shape) for parameter in self.parameters])
         return [part.view(self.trials, *p.shape) for part, p in zip(parts, self.parameters, strict=True)]
 
+    @property
+    def shares(self) -> bool:
+        """Whether the first layer takes inputs that neighbouring trials share."""
+        return self.image is None and isinstance(self.layers[0], Dense)
+
+    def common(self, x: Tensor) -> Tensor:
+        """Samples ``[sample, feature]`` as the input of all trials."""
+        return x.T[None] if self.shares else x.T.expand(self.trials, -1, -1)
+
     def allocate(self, samples: int) -> Pass:
         """Buffers for ``samples`` samples a trial."""
         values, gradients = [torch.empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
@@ -70,7 +79,7 @@ class Network:
         return Pass(samples, values, gradients, picked)
 
     def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
-        """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``."""
+        """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``; fewer inputs where the network ``shares``."""
         values = buffers.values
         values[0] = x if self.image is None else as_images(x, self.image)
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
@@ -38,7 +39,8 @@ def plan(
 ) -> list[list[Trial]]:
     """Stacks of trials, each at most ``width`` wide (default: as many as fit into ``budget`` bytes), near equal in width.
 
-    ``shape(trial)`` gives the shape of a sample and the classes of its data. Within a stack the trials of one seed stand together.
+    ``shape(trial)`` gives the shape of a sample and the classes of its data. Within a stack the trials of one seed stand together, and
+    where all seeds have as many trials a stack takes all or none of a seed's, if they fit: their minibatches are gathered once.
     """
     cohorts: dict[Hashable, list[Trial]] = {}
     for trial in trials:
@@ -47,8 +49,13 @@ def plan(
     for cohort in cohorts.values():
         cohort.sort(key=lambda trial: trial.seed)
         widest = width or max(1, min(WIDEST, budget // footprint(cohort[0], *shape(cohort[0]))))
-        count = -(-len(cohort) // widest)
-        bounds = [len(cohort) * part // count for part in range(count + 1)]
+        seeds = Counter(trial.seed for trial in cohort)
+        each = seeds[cohort[0].seed]
+        if each > widest or len(set(seeds.values())) > 1:
+            each = 1
+        units = len(cohort) // each
+        count = -(-units // (widest // each))
+        bounds = [units * part // count * each for part in range(count + 1)]
         stacks += [cohort[start:stop] for start, stop in itertools.pairwise(bounds)]
     return stacks
 

@@ -43,7 +43,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
     network, trials = stack.network, len(stack.trials)
     buffers = stack.buffers_for(len(x))
     labels = y.expand(trials, 1, -1)
-    network.forward(buffers, x.T.expand(trials, -1, -1), Mode.PROBE)
+    network.forward(buffers, network.common(x), Mode.PROBE)
     network.loss(buffers, labels)
     norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
 

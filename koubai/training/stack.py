@@ -65,9 +65,14 @@ class Stack:
         self.y = torch.from_numpy(data.y_train).to(device)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
+        each = len(trials) // len(self.seeds)
+        in_turn = torch.equal(self.seed_of, torch.arange(len(self.seeds)).repeat_interleave(each))
+        self.inputs = (
+            len(self.seeds) if self.network.shares and in_turn else len(trials)
+        )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.buffers = self.network.allocate(first.batch_size)
-        self.batch = torch.empty(len(trials) * first.batch_size, data.features, dtype=dtype, device=device)
+        self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
         self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
@@ -134,14 +139,20 @@ class Stack:
         network, buffers, trials = self.network, self.buffers, len(self.trials)
         decaying = [parameter for parameter in network.parameters if parameter.decays]
         weights, gradients = [p.value for p in decaying], [p.gradient for p in decaying]
-        picks = self.minibatches.take(steps).index_select(1, self.seed_of).view(steps, -1).to(self.device)
+        picks = self.minibatches.take(steps)
+        if self.inputs == trials:
+            picks = picks.index_select(1, self.seed_of)
+        picks = picks.view(steps, -1).to(self.device)
         rates = self.rates(steps)
         paces = [(rates * factor, blocks) for factor, blocks in self.paces]
         losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
-        x = self.batch.view(trials, buffers.samples, -1).transpose(1, 2)
+        x = self.batch.view(self.inputs, buffers.samples, -1).transpose(1, 2)
+        labels = torch.empty(trials, 1, buffers.samples, dtype=torch.int64, device=self.device)
+        by_input = labels.view(self.inputs, -1, buffers.samples)
         for step in range(steps):
             torch.index_select(self.x, 0, picks[step], out=self.batch)
-            labels = torch.index_select(self.y, 0, picks[step], out=self.labels).view(trials, 1, -1)
+            torch.index_select(self.y, 0, picks[step], out=self.labels)
+            by_input.copy_(self.labels.view(self.inputs, 1, -1))
             network.forward(buffers, x, Mode.TRAIN)
             losses[step] = network.loss(buffers, labels)
             network.backward(buffers, labels)
@@ -167,7 +178,7 @@ class Stack:
             first = min(start, len(x) - size)  # the last chunk reaches back, and its old samples are not counted again
             new = slice(start - first, size)
             labels = y[first : first + size].expand(len(self.trials), 1, -1)
-            outputs = self.network.forward(buffers, x[first : first + size].T.expand(len(self.trials), -1, -1), Mode.EVALUATE)
+            outputs = self.network.forward(buffers, self.network.common(x[first : first + size]), Mode.EVALUATE)
             self.network.loss(buffers, labels)
             loss -= buffers.picked[..., new].sum((1, 2))
             right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
