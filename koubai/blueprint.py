@@ -38,6 +38,7 @@ Shape = tuple[int, ...]  # of one sample's values: (features,) or (channels, hei
 Chain = tuple[int | str, ...]
 
 LARGEST = 10**6  # of every number in a layer
+LABEL = 40  # letters of a label
 
 FORMS = {
     "conv": "conv 16 3x3 stride 2 pad 1",
@@ -198,13 +199,21 @@ def takes_images(parts: Sequence[Part]) -> bool:
 
 def named(layers: Chain) -> str | None:
     """The preset that these layers are, if any."""
-    return next((name for name, preset in PRESETS.items() if preset == layers), None)
+    return next((name for name, chain in PRESETS.items() if chain == layers), None)
 
 
 def title(layers: Chain) -> str:
-    """Layers as a label names them: the preset, the widths of dense ones (``40-20``), or all of them in a row."""
-    between = "-" if all(isinstance(item, int) for item in layers) else " > "
-    return named(layers) or between.join(map(str, layers))
+    """Layers as a label names them: the preset, widths (``40-20``), all in a row, or, where that is long, those with weights."""
+    preset = named(layers)
+    if preset:
+        return preset
+    if all(isinstance(item, int) for item in layers):
+        return "-".join(map(str, layers))
+    row = " > ".join(str(item) for item in layers if item != "flatten")
+    if len(row) <= LABEL:
+        return row
+    parts = [part for part in map(read, layers) if part.name in WEIGHTS]
+    return "-".join(f"conv {part.width}" if part.name == "conv" else str(part.width) for part in parts)
 
 
 def weighted(layers: Chain) -> int:

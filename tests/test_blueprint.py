@@ -172,7 +172,10 @@ def test_studies_of_chains_go_to_toml_and_back() -> None:
     again = Study.from_toml(study.to_toml())
     assert again.id == study.id and again.base == study.base
     assert 'layers = "deep-cnn"' in study.to_toml()
-    assert list(study.variants()) == ["layers=simple-cnn", "layers=40-20", "layers=conv 4 3x3 > relu > maxpool 2 > flatten > 10"]
+    assert list(study.variants()) == ["layers=simple-cnn", "layers=40-20", "layers=conv 4 3x3 > relu > maxpool 2 > 10"]
+    chain = ["conv 8 3x3 pad 1", "maxpool 2", "conv 16 3x3 pad 1", "maxpool 2", 30]
+    twins = Study({}, axes={"layers": [chain, [*chain, "dropout 0.5"]]})
+    assert list(twins.variants()) == ["layers=conv 8-conv 16-30", "layers=conv 8-conv 16-30 #2"]
 
 
 def test_importing_it_does_not_import_torch() -> None:
