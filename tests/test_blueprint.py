@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from koubai.blueprint import NATIVE, PRESETS, Part, canonical, complete, places, read, spell, title, weighted
+from koubai.data import Dataset
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.study import Study
@@ -184,3 +186,10 @@ def test_importing_it_does_not_import_torch() -> None:
 
     code = "import sys, koubai.blueprint, koubai.spec; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_example_on_images_reads_and_fits(digits: Dataset) -> None:
+    study = Study.from_toml((Path(__file__).parent.parent / "examples" / "my-cnn.toml").read_text(encoding="utf-8"))
+    assert len(study.trials) == 20 and len(study.variants()) == 4
+    for trial in study.trials:
+        assert places(trial, digits.shape, 10)[-1].behind == (10,)
