@@ -101,6 +101,11 @@ def read(given: int | str) -> Part:
     if isinstance(given, int):
         return Part("dense", given)
     name, *rest = given.split() or [""]
+    if name in PRESETS:
+        raise UserError(
+            f"{name!r} is a whole network, not a layer of one: write layers = {name!r}, without a list.",
+            f"{name!r} は層ではなくネットワーク全体の名前です。リストにせず layers = {name!r} と書いてください。",
+        )
     if name not in FORMS and name not in ACTIVATIONS:
         raise unknown(Words("layer", "層"), name, (*FORMS, *ACTIVATIONS))
     try:
@@ -173,6 +178,11 @@ def _short(sides: tuple[int, int]) -> str:
 
 def preset(name: str) -> Chain:
     """The layers of a preset. Raises ``UserError``."""
+    if name.partition(" ")[0] in (*FORMS, *ACTIVATIONS):
+        raise UserError(
+            f"{name!r} is one layer; layers are a list of them: layers = [{name!r}].",
+            f"{name!r} は1つの層です。layers は層のリストにしてください: layers = [{name!r}]",
+        )
     if name not in PRESETS:
         raise unknown(Words("preset of layers", "層のプリセット"), name, PRESETS)
     return PRESETS[name]

@@ -146,6 +146,8 @@ FAULTS = [
     ),
     ([3, "conv 4 3x3"], ["layers: 'conv 4 3x3' needs images, but stands behind a dense layer or 'flatten'"], "画像を受け取る層です"),
     (["conv 4 3x3", "flatten", "lrn"], ["layers: 'lrn' needs images"], "'lrn' は画像"),
+    (["deep-cnn"], ["layers.0: 'deep-cnn' is a whole network, not a layer of one: write layers = 'deep-cnn'"], "ネットワーク全体の名前"),
+    ("conv 16 3x3", ["layers: 'conv 16 3x3' is one layer; layers are a list of them: layers = ['conv 16 3x3']."], "層のリスト"),
     ("deep", ["layers: There is no preset of layers 'deep'; did you mean 'deep-cnn'? Known: simple-cnn"], "層のプリセット 'deep'"),
 ]  # fmt: skip
 
@@ -180,6 +182,7 @@ def test_studies_of_chains_go_to_toml_and_back() -> None:
     assert list(twins.variants()) == ["layers=conv 8-conv 16-30", "layers=conv 8-conv 16-30 #2"]
 
 
+@pytest.mark.slow
 def test_importing_it_does_not_import_torch() -> None:
     import subprocess
     import sys
