@@ -38,6 +38,7 @@ Shape = tuple[int, ...]  # of one sample's values: (features,) or (channels, hei
 Chain = tuple[int | str, ...]
 
 LARGEST = 10**6  # of every number in a layer
+LABEL = 40  # letters of a label
 
 FORMS = {
     "conv": "conv 16 3x3 stride 2 pad 1",
@@ -100,6 +101,11 @@ def read(given: int | str) -> Part:
     if isinstance(given, int):
         return Part("dense", given)
     name, *rest = given.split() or [""]
+    if name in PRESETS:
+        raise UserError(
+            f"{name!r} is a whole network, not a layer of one: write layers = {name!r}, without a list.",
+            f"{name!r} は層ではなくネットワーク全体の名前です。リストにせず layers = {name!r} と書いてください。",
+        )
     if name not in FORMS and name not in ACTIVATIONS:
         raise unknown(Words("layer", "層"), name, (*FORMS, *ACTIVATIONS))
     try:
@@ -172,6 +178,11 @@ def _short(sides: tuple[int, int]) -> str:
 
 def preset(name: str) -> Chain:
     """The layers of a preset. Raises ``UserError``."""
+    if name.partition(" ")[0] in (*FORMS, *ACTIVATIONS):
+        raise UserError(
+            f"{name!r} is one layer; layers are a list of them: layers = [{name!r}].",
+            f"{name!r} は1つの層です。layers は層のリストにしてください: layers = [{name!r}]",
+        )
     if name not in PRESETS:
         raise unknown(Words("preset of layers", "層のプリセット"), name, PRESETS)
     return PRESETS[name]
@@ -198,13 +209,21 @@ def takes_images(parts: Sequence[Part]) -> bool:
 
 def named(layers: Chain) -> str | None:
     """The preset that these layers are, if any."""
-    return next((name for name, preset in PRESETS.items() if preset == layers), None)
+    return next((name for name, chain in PRESETS.items() if chain == layers), None)
 
 
 def title(layers: Chain) -> str:
-    """Layers as a label names them: the preset, the widths of dense ones (``40-20``), or all of them in a row."""
-    between = "-" if all(isinstance(item, int) for item in layers) else " > "
-    return named(layers) or between.join(map(str, layers))
+    """Layers as a label names them: the preset, widths (``40-20``), all in a row, or, where that is long, those with weights."""
+    preset = named(layers)
+    if preset:
+        return preset
+    if all(isinstance(item, int) for item in layers):
+        return "-".join(map(str, layers))
+    row = " > ".join(str(item) for item in layers if item != "flatten")
+    if len(row) <= LABEL:
+        return row
+    parts = [part for part in map(read, layers) if part.name in WEIGHTS]
+    return "-".join(f"conv {part.width}" if part.name == "conv" else str(part.width) for part in parts)
 
 
 def weighted(layers: Chain) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from koubai.blueprint import NATIVE, PRESETS, Part, canonical, complete, places, read, spell, title, weighted
+from koubai.data import Dataset
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.study import Study
@@ -144,6 +146,8 @@ FAULTS = [
     ),
     ([3, "conv 4 3x3"], ["layers: 'conv 4 3x3' needs images, but stands behind a dense layer or 'flatten'"], "画像を受け取る層です"),
     (["conv 4 3x3", "flatten", "lrn"], ["layers: 'lrn' needs images"], "'lrn' は画像"),
+    (["deep-cnn"], ["layers.0: 'deep-cnn' is a whole network, not a layer of one: write layers = 'deep-cnn'"], "ネットワーク全体の名前"),
+    ("conv 16 3x3", ["layers: 'conv 16 3x3' is one layer; layers are a list of them: layers = ['conv 16 3x3']."], "層のリスト"),
     ("deep", ["layers: There is no preset of layers 'deep'; did you mean 'deep-cnn'? Known: simple-cnn"], "層のプリセット 'deep'"),
 ]  # fmt: skip
 
@@ -172,12 +176,23 @@ def test_studies_of_chains_go_to_toml_and_back() -> None:
     again = Study.from_toml(study.to_toml())
     assert again.id == study.id and again.base == study.base
     assert 'layers = "deep-cnn"' in study.to_toml()
-    assert list(study.variants()) == ["layers=simple-cnn", "layers=40-20", "layers=conv 4 3x3 > relu > maxpool 2 > flatten > 10"]
+    assert list(study.variants()) == ["layers=simple-cnn", "layers=40-20", "layers=conv 4 3x3 > relu > maxpool 2 > 10"]
+    chain = ["conv 8 3x3 pad 1", "maxpool 2", "conv 16 3x3 pad 1", "maxpool 2", 30]
+    twins = Study({}, axes={"layers": [chain, [*chain, "dropout 0.5"]]})
+    assert list(twins.variants()) == ["layers=conv 8-conv 16-30", "layers=conv 8-conv 16-30 #2"]
 
 
+@pytest.mark.slow
 def test_importing_it_does_not_import_torch() -> None:
     import subprocess
     import sys
 
     code = "import sys, koubai.blueprint, koubai.spec; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_example_on_images_reads_and_fits(digits: Dataset) -> None:
+    study = Study.from_toml((Path(__file__).parent.parent / "examples" / "my-cnn.toml").read_text(encoding="utf-8"))
+    assert len(study.trials) == 20 and len(study.variants()) == 4
+    for trial in study.trials:
+        assert places(trial, digits.shape, 10)[-1].behind == (10,)

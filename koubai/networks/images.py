@@ -92,15 +92,20 @@ class Convolution(Images, Weighted):
         return self.stride, self.pad, (1, 1), False, (0, 0), len(self.weight.value)
 
 
-class MaxPool(Images):
-    """The largest value of each window."""
+class Pool(Images):
+    """One number for each window over a channel."""
 
     kind = "pooling"
 
     def __init__(self, size: Size, filter: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> None:
         super().__init__(math.prod(size))
         self.size, self.window = size, (filter, stride, pad)
-        self.chosen = torch.empty(0)
+
+
+class MaxPool(Pool):
+    """The largest value of each window."""
+
+    chosen = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = max`` over each window; where it stood is remembered."""
@@ -114,14 +119,8 @@ class MaxPool(Images):
             aten.max_pool2d_with_indices_backward.grad_input(dy, x, *self.window, (1, 1), False, self.chosen, grad_input=dx)
 
 
-class AveragePool(Images):
+class AveragePool(Pool):
     """The mean of each window."""
-
-    kind = "pooling"
-
-    def __init__(self, size: Size, filter: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> None:
-        super().__init__(math.prod(size))
-        self.size, self.window = size, (filter, stride, pad)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = mean`` over each window."""

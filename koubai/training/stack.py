@@ -17,9 +17,7 @@ from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 
-PIECE = (
-    2**18
-)  # weights that are updated at once: the passes of a rule over them stay in the cache, a quarter of Adam's time on AlexNet
+PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
 
 
