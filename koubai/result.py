@@ -148,10 +148,11 @@ class Best:
     record: Record
 
     def module(self) -> nn.Sequential:
-        """The trained network as a plain ``torch.nn.Module``."""
+        """The trained network as a plain ``torch.nn.Module`` that takes rows ``[sample, feature]``, images flattened too."""
+        from koubai.data import load
         from koubai.networks.unstack import module
 
-        return module(self.record.trial, self.record.weights())
+        return module(self.record.trial, self.record.weights(), load(self.record.trial.data).shape)
 
     @property
     def history(self) -> Mapping[str, np.ndarray]:
