@@ -27,8 +27,9 @@ format: $(VENV)/ready ## let ruff put the code in order
 docs: $(VENV)/ready ## write docs/techniques.md and docs/commands.md from the code
 	$(BIN)/python -m docs.generate
 
-bench: $(VENV)/ready ## measure against plain PyTorch, NumPy and the machine's peak
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/ready ## measure against plain PyTorch, NumPy and the machine's peak; QUICK=1 for a first look
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+	$(BIN)/python -m benchmarks.images $(if $(QUICK),--quick)
 
 clean: ## remove the environment and caches; results in koubai-out stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
