@@ -37,7 +37,7 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, values in measured.items():
         low, high = interval(values)
-        if name.endswith("accuracy"):
+        if name.endswith("accuracy") and np.isfinite(low):
             low, high = max(low, 0.0), min(high, 1.0)
         row |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
     return row | {"seeds": len(records), "diverged": sum(record.diverged > 0 for record in records)}
