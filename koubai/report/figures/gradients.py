@@ -36,6 +36,8 @@ KINDS = {
     "activation": Words("activation", "活性化関数"),
     "normalization": Words("normalization", "正規化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "pooling": Words("pooling", "プーリング"),
+    "flatten": Words("flatten", "平坦化"),
 }
 
 
