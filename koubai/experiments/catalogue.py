@@ -252,7 +252,7 @@ _ALL = (
             {"optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine", "steps": 300},
             {"layers": networks((8, 8), 10)},
         ),
-        ("accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes", "gradient-flow", "activations"),
+        ("accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes", "activations"),
         networks,
     ),
     Exercise(

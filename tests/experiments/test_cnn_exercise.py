@@ -135,3 +135,27 @@ def test_im2col_there_and_back_by_hand() -> None:
 
 def test_the_example_in_the_docstring_runs() -> None:
     assert doctest.testmod(images).failed == 0
+
+
+def test_running_all_on_data_that_are_no_images_says_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from koubai.cli import app
+    from koubai.experiments import conduct as conducting
+
+    monkeypatch.setattr(conducting, "EXERCISES", {name: EXERCISES[name] for name in ("saddle", "cnn")})
+    app(["run", "--data", "moons", "--quick", "--out", str(tmp_path)], standalone_mode=False)
+    out, err = capsys.readouterr()
+    assert "cnn does not go with moons" in err and err.count("\n") == 1
+    assert "saddle.html" in out
+    with pytest.raises(SystemExit) as left:
+        app(["run", "cnn", "--data", "moons", "--quick", "--out", str(tmp_path)])
+    assert left.value.code == 2
+    assert "cnn does not go with moons" in capsys.readouterr().err
+
+
+def test_the_example_on_fashion_mnist_is_the_exercises_deep_cnn_trained_for_longer() -> None:
+    example = Path(__file__).parents[2] / "examples" / "fashion-mnist.toml"
+    (trial,) = Study.from_toml(example.read_text(encoding="utf-8")).trials
+    deep = next(trial for trial in studied("cnn") if trial.layers == PRESETS["deep-cnn"])
+    assert trial == deep.replace({"data.name": "fashion-mnist", "steps": 12_000})

@@ -41,7 +41,7 @@ CLAIMS = (
         "convolution-costs",
         Words(
             "Convolution is most of the cost of a deep CNN.",
-            "深いCNNの計算の大部分は畳み込みであり、PCのスペックが必要になる。",
+            "深いCNNの計算の大部分は畳み込みである。",
         ),
         SECTION,
         ("conv",),
