@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from koubai.blueprint import title
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
@@ -103,7 +104,7 @@ def shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{value['name']}({', '.join(f'{name}={shown(part)}' for name, part in value.items() if name != 'name')})"
     if isinstance(value, tuple | list):
-        return "-".join(map(shown, value))
+        return title(tuple(value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

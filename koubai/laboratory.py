@@ -151,6 +151,16 @@ def work(trial: Trial) -> float:
     return trial.steps * cost(trial, data.shape, len(data.classes))
 
 
+def pace(trial: Trial, rate: float) -> Words:
+    """How fast it goes at ``rate`` network-steps a second, and how long an epoch of one network takes where that can be felt."""
+    seconds = len(load(trial.data).x_train) / trial.batch_size / max(rate, 1e-9)
+    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+    en, ja = f"{shown} network-steps/s", f"{shown} ステップ/秒"
+    if seconds < 1:
+        return Words(en, ja)
+    return Words(f"{en}, {seconds:,.0f} s an epoch", f"{ja}、1エポック {seconds:,.0f} 秒")
+
+
 @contextmanager
 def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
     """A progress bar over the ``work`` of trials: what trains, how far, how fast, how long still."""
@@ -160,7 +170,7 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    speed = say(Words("{task.fields[speed]} network-steps/s, left", "{task.fields[speed]} ステップ/秒、残り"))
+    speed = say(Words("{task.fields[speed]}, left", "{task.fields[speed]}、残り"))
     what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
     columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True))
@@ -178,7 +188,7 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
         rate = trained / max(time.monotonic() - begun, 1e-3)
         unit = work(trial) / trial.steps
         total -= spared * unit
-        bars.update(task, description=what, advance=steps * unit, total=total, speed=f"{rate:,.0f}")
+        bars.update(task, description=what, advance=steps * unit, total=total, speed=say(pace(trial, rate)))
 
     try:
         yield report

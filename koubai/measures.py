@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from koubai.blueprint import Place, places
+from koubai.data import load
 from koubai.landscapes import Path, lowest_value
 from koubai.language import Words
 from koubai.store import Record
@@ -172,6 +174,58 @@ def first_step(record: Record, reached: float) -> float:
         return 0.0
     share = (reached - curve[k - 1]) / (curve[k] - curve[k - 1])
     return float(record.steps[k - 1] + share * (record.steps[k] - record.steps[k - 1]))
+
+
+@measure(
+    "convolution share",
+    "share of a forward pass's multiplications that convolutions make",
+    "順伝播の乗算に占める畳み込み層の割合",
+)
+def _(runs: Runs) -> float:
+    def share(run: Record) -> float:
+        products = {place.label: place.products for place in planned(run)}
+        return sum(count for label, count in products.items() if label.startswith("conv ")) / sum(products.values())
+
+    return _mean(share)(runs)
+
+
+def planned(record: Record) -> list[Place]:
+    """The layers of a trial's network, as its data make them."""
+    data = load(record.trial.data)
+    return places(record.trial, data.shape, len(data.classes))
+
+
+@measure("im2col error", "|col2im(im2col(x)) - x| / |x| on an image", "画像での |col2im(im2col(x)) - x| / |x|")
+def _(runs: Runs) -> float:
+    return _mean(lambda run: there_and_back(run, divided=False))(runs)
+
+
+@measure(
+    "im2col error, divided",
+    "|col2im(im2col(x)) / overlaps - x| / |x| on an image",
+    "画像での |col2im(im2col(x)) / 重なりの数 - x| / |x|",
+)
+def _(runs: Runs) -> float:
+    return _mean(lambda run: there_and_back(run, divided=True))(runs)
+
+
+def there_and_back(record: Record, divided: bool) -> float:
+    """How far ``col2im(im2col(x))`` is from ``x``, as a share of ``|x|``, where the windows are those of the first convolution.
+
+    ``x`` is the training image whose number is the trial's seed, in float64; ``divided`` by how many windows each pixel stood in.
+    """
+    import torch
+
+    from koubai.techniques.convolution import col2im, im2col, overlaps
+
+    images = load(record.trial.data).x_train
+    first = next(place for place in planned(record) if place.part.name == "conv")
+    x = torch.from_numpy(images[record.trial.seed % len(images)]).double().view(1, -1, *first.before[1:])
+    how = first.part.filter, first.part.stride, first.part.pad
+    back = col2im(im2col(x, *how), x.shape, *how)
+    if divided:
+        back /= overlaps(x.shape, *how).clamp(min=1)  # 0 where a stride leaves a pixel out
+    return float((back - x).norm() / x.norm())
 
 
 @measure("steps to the bottom", "steps until f is below 0.1 for good", "fが0.1未満に落ち着くまでのステップ数", STEPS)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
     from koubai.report.page import Page, Section
 
-USUAL = ("accuracy", "loss", "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final")
+USUAL = (
+    "accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes",
+    "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

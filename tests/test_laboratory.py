@@ -14,7 +14,7 @@ import torch
 import koubai
 from koubai import laboratory
 from koubai.data import Dataset, load
-from koubai.laboratory import device_named, run
+from koubai.laboratory import device_named, pace, run
 from koubai.language import UserError, speaking
 from koubai.result import Result
 from koubai.spec import Trial
@@ -328,6 +328,17 @@ def test_the_bar_ends_at_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_bar_shows_any_name_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
     go(Study(BASE, name=name), tmp_path, progress=True)
     assert f"{name}: relu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("rate", "en", "ja"),
+    [
+        (0.5, "0.5 network-steps/s, 29 s an epoch", "0.5 ステップ/秒、1エポック 29 秒"),  # 1,437 samples by 100
+        (1234.0, "1,234 network-steps/s", "1,234 ステップ/秒"),
+    ],
+)
+def test_the_bar_says_how_long_an_epoch_takes_where_that_can_be_felt(rate: float, en: str, ja: str) -> None:
+    assert pace(Trial(batch_size=100), rate) == (en, ja)
 
 
 # The caller's process

@@ -272,6 +272,15 @@ def test_a_name_that_stands_for_two_is_explained_twice_and_claims_go_to_the_righ
     assert ended.out.endswith("Figure: both.html\n")
 
 
+def test_a_kind_is_explained_by_all_that_are_of_it(command: Command, tmp_path: Path) -> None:
+    out = command("explain", "pooling", "--figure", "both.html").out
+    first, second = out.split("avgpool (pooling)")
+    assert first.startswith("maxpool (pooling)") and "koubai run cnn" in first
+    assert "maxpool 2: 4x4" in first and "avgpool 2: 4x4" in second
+    assert (tmp_path / "both.html").read_text(encoding="utf-8").count('class="plotly-graph-div"') == 2
+    assert command("explain", "convolution", "--lang", "ja").out.startswith("conv (畳み込み)")
+
+
 def test_which_names_stand_for_two() -> None:
     names = [name for members in KINDS.values() for name in members]
     assert {name for name in names if names.count(name) > 1} == {"constant"}

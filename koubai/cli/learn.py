@@ -180,6 +180,7 @@ def explain(
     from koubai.techniques import KINDS
 
     homes = [(kind, members[technique]) for kind, members in KINDS.items() if technique in members]
+    homes = homes or [(technique, one) for one in KINDS.get(technique, {}).values()]  # a whole kind, such as pooling
     if not homes:
         raise unknown(
             Words("technique", "手法"), technique, dict.fromkeys(name for members in KINDS.values() for name in members)
@@ -194,7 +195,7 @@ def explain(
         print(*_described(kind, one), sep="\n")
         if seen:
             print("", as_text(seen), sep="\n")
-        print("", *_claimed(kind, one, stored, len(homes) > 1), "", sep="\n")
+        print("", *_claimed(kind, one, stored, len({kind for kind, _ in homes}) > 1), "", sep="\n")
     if figure is not None:
         print(text(f"Figure: {figure}", f"図: {figure}"))
 

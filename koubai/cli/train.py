@@ -74,13 +74,17 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Conduct exercises."""
-    from koubai.experiments.conduct import adapt, judge_all, named
+    from koubai.experiments.conduct import adapt, judge_all, named, suited
     from koubai.experiments.publish import page
     from koubai.quiz import answered
     from koubai.store import Store
 
     changes = {"seeds": seeds, "steps": steps, "data": data, "target": target}
-    chosen = [adapt(one, **changes, quick=quick) for one in named(exercises or ())]  # type: ignore[arg-type]
+    chosen = [adapt(one, **changes, quick=quick) for one in named(exercises)] if exercises else []  # type: ignore[arg-type]
+    if not exercises:
+        chosen, left = suited(named(()), **changes, quick=quick)
+        for words in left:
+            print(say(words), file=sys.stderr)
     again = "".join(f" --{name} {value}" for name, value in changes.items() if value is not None) + " --quick" * quick
     store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
     outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads)

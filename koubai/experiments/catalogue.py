@@ -5,12 +5,13 @@ Sizes are those of the notes; on the built-in digits the input is 64 wide. Impor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from koubai.experiments.images import SMALL_ALEXNET, networks
 from koubai.language import Words
 from koubai.spec import Choice, choose
 from koubai.study import Study
@@ -33,13 +34,17 @@ class Race:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: its words, what it runs, and the figures (by name) that show it."""
+    """One exercise: its words, what it runs, and the figures (by name) that show it.
+
+    Where the layers that it compares follow from the data, ``layers`` gives them for the shape of a sample and a number of classes.
+    """
 
     name: str
     title: Words
     about: Words
     runs: Study | Race
     figures: tuple[str, ...]
+    layers: Callable[[Sequence[int], int], Sequence[Any]] | None = None
 
 
 def _study(name: str, base: Mapping[str, Any], axes: Mapping[str, Any], zip: list[dict[str, Any]] | None = None) -> Study:
@@ -232,6 +237,43 @@ _ALL = (
             zip=[_search()],
         ),
         ("search",),
+    ),
+    Exercise(
+        "cnn",
+        Words("Convolutional networks", "畳み込みニューラルネットワーク"),
+        Words(
+            "A simple and a deep CNN beside dense networks with as many parameters (one hidden layer) and as many operations (two) as the "
+            "simple one: does convolution help?",
+            "単純なCNNと深いCNNを、単純なCNNとパラメータ数の等しい全結合(隠れ層1つ)・演算数の等しい全結合(隠れ層2つ)と比べる。"
+            "畳み込みは役に立つか。",
+        ),
+        _study(
+            "cnn",
+            {"optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine", "steps": 300},
+            {"layers": networks((8, 8), 10)},
+        ),
+        ("accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes", "activations"),
+        networks,
+    ),
+    Exercise(
+        "alexnet",
+        Words("AlexNet's dropout", "AlexNetのドロップアウト"),
+        Words(
+            "A small AlexNet, five convolutions and three dense layers, on 300 images: dropout on its dense layers, or none.",
+            "畳み込み層5つと全結合層3つの小さなAlexNetを300枚の画像で学習する。全結合層にドロップアウトを使う場合と使わない場合を比べる。",
+        ),
+        _study(
+            "alexnet",
+            {
+                "data": {"name": "digits", "samples": 300},
+                "layers": SMALL_ALEXNET,
+                "optimizer": "adam",
+                "learning_rate": 0.001,
+                "steps": 200,
+            },
+            {"dropout": [0.0, 0.5]},
+        ),
+        ("train-validation", "loss", "accuracy"),
     ),
 )
 

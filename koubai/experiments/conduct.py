@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from koubai.blueprint import places
+from koubai.data import load
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
 from koubai.laboratory import check, reporter, run
 from koubai.landscapes import Path, race
+from koubai.language import UserError, Words, unknown
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
@@ -30,16 +33,52 @@ def adapt(
     target: str | None = None,
     quick: bool = False,
 ) -> Exercise:
-    """The exercise with other seeds, steps, data or target column, as in ``change``.
+    """The exercise with other seeds, steps, data or target column, as in ``change``, and layers that fit the data.
 
-    ``steps``, ``data`` and ``target`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``.
+    ``steps``, ``data`` and ``target`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
+    ``Unsuited`` where the data are not such as the exercise is about.
     """
     if isinstance(exercise.runs, Race):
         return exercise
     base = exercise.runs.base
     steps = None if base.steps == 1 else steps
     data, target = (None, None) if base.data.name == "noise" else (data, target)
-    return replace(exercise, runs=change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, quick=quick))
+    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, quick=quick)
+    return replace(exercise, runs=study if data is None else fitted(exercise, study))
+
+
+class Unsuited(UserError):
+    """Data that an exercise cannot be about, such as a table where it takes images."""
+
+
+def fitted(exercise: Exercise, study: Study) -> Study:
+    """The exercise's study with layers that fit its data. Raises ``Unsuited`` where none do."""
+    if exercise.layers is None and not any("flatten" in trial.layers for trial in study.trials):
+        return study
+    data = load(study.base.data)
+    try:
+        if exercise.layers is not None:
+            axes = {**study.axes, "layers": exercise.layers(data.shape, len(data.classes))}
+            study = Study(study.base, name=study.name, axes=axes, zip=study.zip)
+        for trial in {trial.layers: trial for trial in study.trials}.values():
+            places(trial, data.shape, len(data.classes))
+    except UserError as error:
+        raise Unsuited(
+            f"The exercise {exercise.name} does not go with {study.base.data}. {error.words.en}",
+            f"演習 {exercise.name} は {study.base.data} では行えません。{error.words.ja}",
+        ) from None
+    return study
+
+
+def suited(exercises: Iterable[Exercise], **changes: Any) -> tuple[list[Exercise], list[Words]]:
+    """The exercises adapted, without those that the data do not suit, and a sentence on each that is left out. Raises ``UserError``."""
+    kept, left = [], []
+    for exercise in exercises:
+        try:
+            kept.append(adapt(exercise, **changes))
+        except Unsuited as error:
+            left.append(error.words)
+    return kept, left
 
 
 def change(
@@ -105,8 +144,6 @@ def observations(outcome: Outcome) -> Sequence[Observation]:
 
 def named(names: Sequence[str]) -> list[Exercise]:
     """The exercises of these names, or all. Raises ``UserError`` for an unknown one."""
-    from koubai.language import Words, unknown
-
     for name in names:
         if name not in EXERCISES:
             raise unknown(Words("exercise", "演習"), name, EXERCISES)

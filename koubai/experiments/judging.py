@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from koubai.blueprint import title
 from koubai.landscapes import Path
 from koubai.language import Words
 from koubai.measures import MEASURES
@@ -17,6 +18,14 @@ from koubai.store import Record
 
 Observation = Record | Path
 Evidence = Mapping[str, Sequence[Observation]]  # exercise -> its runs
+
+
+@dataclass(frozen=True)
+class Like:
+    """Values of a field that a selection takes where the value itself follows from the data: what they are called, and which they are."""
+
+    name: str
+    holds: Callable[[Any], bool]
 
 
 @dataclass(frozen=True)
@@ -126,11 +135,11 @@ def needs(claims: Iterable[Claim]) -> set[str]:
 
 def select(observations: Sequence[Observation], where: Mapping[str, Any]) -> dict[int, list[Observation]]:
     """The runs that have the given values, by seed. Raises ``LookupError`` where there are none."""
-    wanted = {name: getattr(Trial().replace({name: value}), name) for name, value in where.items() if name in Trial.model_fields}
     chosen: dict[int, list[Observation]] = {}
+    fitting = chooser(where)
     for observation in observations:
         if isinstance(observation, Record):
-            fits = all(getattr(observation.trial, name) == value for name, value in wanted.items())
+            fits = fitting(observation.trial)
             seed = observation.trial.seed
         else:
             fits = all(getattr(observation, name) == value for name, value in where.items())
@@ -142,18 +151,36 @@ def select(observations: Sequence[Observation], where: Mapping[str, Any]) -> dic
     return chosen
 
 
+def chooser(where: Mapping[str, Any]) -> Callable[[Trial], bool]:
+    """Whether a trial has the given values."""
+    wanted = {
+        name: value if isinstance(value, Like) else getattr(Trial().replace({name: value}), name)
+        for name, value in where.items()
+        if name in Trial.model_fields
+    }
+
+    def fits(trial: Trial) -> bool:
+        found = ((getattr(trial, name), value) for name, value in wanted.items())
+        return all(value.holds(own) if isinstance(value, Like) else own == value for own, value in found)
+
+    return fits
+
+
 def name_of(where: Mapping[str, Any] | float) -> str:
     """A selection, as a table names it: what is not at a trial's default, or the first of it where everything is."""
     if not isinstance(where, Mapping):
         return f"{where:g}"
     plain, parts = Trial(), []
     for name, value in where.items():
+        if isinstance(value, Like):
+            parts.append(value.name)
+            continue
         if name in Trial.model_fields:
             value = getattr(plain.replace({name: value}), name)
             if value == getattr(plain, name) and name in ("penalty", "dropout") and len(where) > 1:
                 continue
         named = name in ("learning_rate", "batch_norm", "dropout", "layer_rates")
-        shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+        shown = f"{value:.3g}" if isinstance(value, float) else title(value) if name == "layers" else str(value)
         parts.append(f"{name}={shown}" if named else shown)
     return ", ".join(parts) or "none"
 

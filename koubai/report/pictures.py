@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from koubai.language import UserError, Words, language, say
+from koubai.report import maps
 from koubai.techniques import ACTIVATIONS, Technique
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Picture:
     log: bool = False
 
 
-def picture(kind: str, technique: Technique) -> Picture | None:
+def picture(kind: str, technique: Technique) -> Picture | maps.Maps | None:
     """The picture of a technique, its numbers at their defaults; ``None`` where there is none."""
     return PICTURES[kind](technique) if kind in PICTURES else None
 
@@ -202,7 +203,7 @@ def dropout(technique: Technique) -> Picture:
     return Picture(title, Words("unit", "ユニット"), Words("passed on", "出力"), lines)
 
 
-PICTURES: Mapping[str, Callable[[Technique], Picture | None]] = {
+PICTURES: Mapping[str, Callable[[Technique], Picture | maps.Maps | None]] = {
     "activation": activation,
     "initializer": initializer,
     "normalization": normalization,
@@ -210,15 +211,19 @@ PICTURES: Mapping[str, Callable[[Technique], Picture | None]] = {
     "schedule": schedule,
     "penalty": penalty,
     "dropout": dropout,
+    "convolution": maps.convolution,
+    "pooling": maps.pooling,
 }
 
 
-def figure(drawn: Picture) -> Figure:
+def figure(drawn: Picture | maps.Maps) -> Figure:
     """The picture in plotly, its texts in the language in force."""
     import plotly.graph_objects as go
 
     from koubai.report import style
 
+    if isinstance(drawn, maps.Maps):
+        return maps.figure(drawn)
     title = {"text": style.escaped(say(drawn.title)), "font": {"size": 15}, "x": 0.01}
     made = style.blank(title=title, legend={"y": -0.26}, margin={"b": 100})
     for k, line in enumerate(drawn.lines):
@@ -236,7 +241,7 @@ def figure(drawn: Picture) -> Figure:
     return style.axes(made, drawn.x, drawn.y, logy=drawn.log)
 
 
-def write(path: Path, pictures: Iterable[Picture]) -> Path:
+def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
     """Write pictures as one HTML file that needs no network. Raises ``UserError`` where it cannot be written."""
     import html
 
@@ -264,12 +269,14 @@ def write(path: Path, pictures: Iterable[Picture]) -> Path:
     return path
 
 
-def as_text(drawn: Picture, width: int = 64, height: int = 14) -> str:
-    """The picture in braille, for a terminal: ``width`` by ``height`` letters, beside its axes' ends and a legend."""
+def as_text(drawn: Picture | maps.Maps, width: int = 64, height: int = 14) -> str:
+    """The picture in braille, for a terminal: ``width`` by ``height`` letters, beside its axes' ends and a legend; maps in shades."""
     from rich.cells import cell_len
 
     from koubai.report.braille import MARKS, canvas
 
+    if isinstance(drawn, maps.Maps):
+        return maps.as_text(drawn)
     lines = [(line.x, np.log10(np.maximum(line.y, 1e-300)) if drawn.log else line.y, line.points) for line in drawn.lines]
     finite = np.concatenate([y[np.isfinite(y)] for _, y, _ in lines])
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)

@@ -9,7 +9,7 @@ import pytest
 from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.claims.regularization import cure
-from koubai.experiments.judging import Claim, Comparison, decide, name_of, needs, reason, remark, select
+from koubai.experiments.judging import Claim, Comparison, Like, chooser, decide, name_of, needs, reason, remark, select
 from koubai.landscapes import LANDSCAPES, Path, race
 from koubai.language import Words
 from koubai.measures import MEASURES
@@ -90,11 +90,7 @@ def test_claims_are_complete(claim):
             if isinstance(exercise, Race):
                 assert side["optimizer"] in exercise.runs
             else:  # the selection picks some of the study's trials, the same number for every seed
-                chosen = [
-                    t
-                    for t in exercise.trials
-                    if all(getattr(t, n) == getattr(Trial().replace({n: v}), n) for n, v in side.items())
-                ]
+                chosen = [trial for trial in exercise.trials if chooser(side)(trial)]
                 assert chosen and len(chosen) % len({t.seed for t in exercise.trials}) == 0
 
 
@@ -141,6 +137,15 @@ def test_names_leave_out_defaults():
     assert name_of({"penalty": "none", "dropout": 0.2}) == "dropout=0.2"
     assert name_of({"penalty": "none", "dropout": 0.0}) == "none"
     assert name_of(0.25) == "0.25"
+
+
+def test_layers_are_named_as_in_tables_and_those_that_follow_from_the_data_by_their_own_name():
+    assert name_of({"layers": "simple-cnn"}) == "simple-cnn"
+    assert name_of({"layers": [40, 20]}) == "40-20"
+    shallow = {"layers": Like("shallow", lambda layers: len(layers) == 1)}
+    assert name_of(shallow) == "shallow"
+    assert chooser(shallow)(Trial(layers=[7])) and not chooser(shallow)(Trial(layers=[7, 7]))
+    assert not chooser({**shallow, "activation": "tanh"})(Trial(layers=[7]))
 
 
 def test_a_diverged_trial_counts_as_guessing(monkeypatch):

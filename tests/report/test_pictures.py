@@ -6,12 +6,14 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from koubai.language import UserError, Words, speaking
 from koubai.report.braille import canvas
+from koubai.report.maps import Map, Maps, spelled
 from koubai.report.pictures import PICTURES, Line, Picture, as_text, figure, picture, values, write
 from koubai.report.weaknesses import weakness
 from koubai.spec import KIND_WORDS, Trial
@@ -32,10 +34,10 @@ def test_every_technique_has_a_picture_in_both_languages(kind: str, name: str) -
     for language in ("en", "ja"):
         with speaking(language):
             texts.append(as_text(drawn))
-            assert len(figure(drawn).data) == len(drawn.lines)
+            assert len(figure(drawn).data) == len(drawn.maps if isinstance(drawn, Maps) else drawn.lines)
     assert texts[0] != texts[1]
     assert all(len(row) < 100 for text in texts for row in text.splitlines())
-    assert any("⠀" < letter <= "⣿" for letter in texts[0])
+    assert any("⠀" < letter <= "⣿" or letter == "▓" for letter in texts[0])
 
 
 def test_a_kind_without_a_picture_has_none() -> None:
@@ -153,6 +155,39 @@ def test_dropout_is_drawn_as_a_mask() -> None:
     assert set(mask.y) == {0.0, 1.25}
     assert mask.points
     assert set(mean.y) == {mask.y.mean()}
+
+
+def test_the_edge_filter_is_drawn_at_work_as_pytorch_has_it() -> None:
+    import torch
+    from sklearn.datasets import load_digits
+
+    drawn = picture("convolution", KINDS["convolution"]["conv"])
+    assert isinstance(drawn, Maps)
+    image, around, edges, same, valid, halved, counts = (one.values for one in drawn.maps)
+    np.testing.assert_allclose(image, load_digits().images[0] / 16)
+    np.testing.assert_allclose(around, np.pad(image, 1))
+    x, weight = torch.from_numpy(image)[None, None], torch.from_numpy(edges)[None, None]
+    for found, how in ((same, {"padding": 1}), (valid, {}), (halved, {"stride": 2, "padding": 1})):
+        np.testing.assert_allclose(found, torch.nn.functional.conv2d(x, weight, **how)[0, 0], atol=1e-12)  # type: ignore[arg-type]
+    once = np.array([1, 2, 3, 3, 3, 3, 2, 1])  # of the six places of a window of three over eight pixels
+    np.testing.assert_array_equal(counts, np.outer(once, once))
+    assert "RGB" in drawn.notes[-1].en and "RGB" in drawn.notes[-1].ja
+
+
+@pytest.mark.parametrize(("name", "keep"), [("maxpool", np.max), ("avgpool", np.mean)])
+def test_pooling_is_drawn_by_its_windows(name: str, keep: Any) -> None:
+    drawn = picture("pooling", KINDS["pooling"][name])
+    assert isinstance(drawn, Maps)
+    image, pooled, moved, again = (one.values for one in drawn.maps)
+    for before, after in ((image, pooled), (moved, again)):
+        np.testing.assert_allclose(after, keep(before.reshape(4, 2, 4, 2), axis=(1, 3)))
+    np.testing.assert_array_equal(moved[:, 1:], image[:, :-1])
+
+
+def test_pixels_are_two_letters_wide_from_dark_to_bright() -> None:
+    assert spelled(Map(Words("", ""), np.array([[0.0, 0.5], [1.0, 0.25]]))) == ["  ▒▒", "██░░"]
+    assert spelled(Map(Words("", ""), np.ones((1, 2)))) == ["    "]
+    assert spelled(Map(Words("", ""), np.array([[1.0, -9.0]]), counts=True)) == ["  1 -9"]
 
 
 def test_a_figure_file_opens_without_a_network(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@
 A share of accuracy matters from 0.02 (0.005 where two good methods are compared), a gradient from 0.3 decades (a factor of 2).
 """
 
-from koubai.experiments.claims import gradients, optimizers, regularization
+from koubai.experiments.claims import gradients, images, optimizers, regularization
 
-CLAIMS = {claim.name: claim for claim in (*gradients.CLAIMS, *optimizers.CLAIMS, *regularization.CLAIMS)}
+CLAIMS = {claim.name: claim for claim in (*gradients.CLAIMS, *optimizers.CLAIMS, *regularization.CLAIMS, *images.CLAIMS)}
 
 __all__ = ["CLAIMS"]
