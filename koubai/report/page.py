@@ -79,6 +79,12 @@ class Verdict:
     differs: Words | None = None
     remark: Words | None = None
 
+    @property
+    def held(self) -> Words:
+        """How many of the comparisons hold."""
+        count, of = sum(one.verdict == "supported" for one in self.evidence), len(self.evidence)
+        return Words(f"{count} of {of} comparisons hold.", f"比較 {of} 件中 {count} 件が成り立つ。")
+
 
 @dataclass(frozen=True)
 class Question:
