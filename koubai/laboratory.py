@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from koubai.blueprint import places, title
+from koubai.blueprint import title
 from koubai.data import load
 from koubai.language import UserError, Words, say
+from koubai.places import places
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store

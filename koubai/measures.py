@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from koubai.blueprint import Place, places
 from koubai.data import load
 from koubai.landscapes import Path, lowest_value
 from koubai.language import Words
+from koubai.places import Place, places
 from koubai.store import Record
 
 NOTHING = -20.0  # decades: as good as no gradient

@@ -9,9 +9,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from koubai.blueprint import NATIVE, PRESETS, Part, canonical, complete, places, read, spell, title, weighted
+from koubai.blueprint import NATIVE, PRESETS, Part, canonical, read, spell, title, weighted
 from koubai.data import Dataset
 from koubai.language import UserError
+from koubai.places import complete, places
 from koubai.spec import Trial
 from koubai.study import Study
 from koubai.techniques import ACTIVATIONS

@@ -66,7 +66,7 @@ def test_convolutions_are_most_of_the_deep_cnns_cost() -> None:
 
 
 def test_large_networks_are_measured_on_fewer_samples() -> None:
-    from koubai.blueprint import places
+    from koubai.places import places
 
     assert samples(Trial(layers="deep-cnn"), places(Trial(layers="deep-cnn"), (28, 28), 10)) == 100
     assert 2 <= samples(Trial(layers="alexnet"), places(Trial(layers="alexnet"), (3, 224, 224), 1000)) < 100

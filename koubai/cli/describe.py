@@ -79,9 +79,10 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
     """Print one network."""
     import torch
 
-    from koubai.blueprint import places, spell, title
-    from koubai.blueprint import text as sides
+    from koubai.blueprint import spell, title
     from koubai.networks.inventory import inventory, samples
+    from koubai.places import places
+    from koubai.places import text as sides
     from koubai.training.cohort import footprint
 
     rows = inventory(trial, shape, classes)

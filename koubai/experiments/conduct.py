@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from koubai.blueprint import places
 from koubai.data import load
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
@@ -14,6 +13,7 @@ from koubai.experiments.judging import Evidence, Judged, Observation, decide, ne
 from koubai.laboratory import check, reporter, run
 from koubai.landscapes import Path, race
 from koubai.language import UserError, Words, unknown
+from koubai.places import places
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store

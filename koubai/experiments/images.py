@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from koubai.blueprint import places
+from koubai.places import places
 from koubai.spec import Trial
 
 # AlexNet's eight layers for images from 8x8 on. The dropout of 0 behind each convolution keeps the trial's own to the dense layers.

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from koubai.blueprint import Place, places
 from koubai.networks import images
 from koubai.networks.layers import Activation, BatchNorm, Dense, Dropout, Layer, Weighted
 from koubai.networks.network import Network
+from koubai.places import Place, places
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS, INITIALIZERS

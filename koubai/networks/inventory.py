@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from koubai.blueprint import Place, places
 from koubai.networks.architectures import build
 from koubai.networks.layers import Mode
+from koubai.places import Place, places
 from koubai.spec import Trial
 
 PRODUCTS = 2 * 10**10  # multiplications that one measured pass may take: some seconds on a slow machine

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from koubai.blueprint import Part, complete
+from koubai.blueprint import Part
+from koubai.places import complete
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.normalization import NORMALIZATIONS

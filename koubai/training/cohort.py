@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import torch
 
-from koubai.blueprint import places
+from koubai.places import places
 from koubai.spec import Trial
 from koubai.techniques import OPTIMIZERS
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from koubai.blueprint import PRESETS, complete
+from koubai.blueprint import PRESETS
 from koubai.experiments import images
 from koubai.experiments.catalogue import EXERCISES
 from koubai.experiments.claims.images import AS_MANY_OPERATIONS, AS_MANY_PARAMETERS
@@ -19,6 +19,7 @@ from koubai.experiments.judging import chooser
 from koubai.language import UserError
 from koubai.measures import MEASURES
 from koubai.networks import build
+from koubai.places import complete
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study

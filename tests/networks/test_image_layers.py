@@ -12,12 +12,13 @@ from hypothesis import assume, given, settings
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from koubai.blueprint import PRESETS, places, read, takes_images
+from koubai.blueprint import PRESETS, read, takes_images
 from koubai.language import UserError
 from koubai.networks import Network, build
 from koubai.networks.images import Convolution, ImageBatchNorm, ImageDropout, as_images
 from koubai.networks.layers import Mode, Weighted
 from koubai.networks.unstack import module
+from koubai.places import places
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS

@@ -166,9 +166,9 @@ def ready(record: Record, most: int) -> tuple[Dataset, nn.Sequential, Tensor]:
     """A record's data, its network, and the first validation samples as the network takes them."""
     import torch
 
-    from koubai.blueprint import entrance
     from koubai.data import load
     from koubai.networks.unstack import module
+    from koubai.places import entrance
 
     data = load(record.trial.data)
     x = torch.from_numpy(data.x_validation[:most]).to(getattr(torch, record.trial.dtype))
