@@ -71,6 +71,11 @@ def read(path: Path, spec: Data) -> Found:
     return Found(ABOUT, x[:count], y, classes, test=(x[count:], y_test) if len(y_test) else None, notes=notes)
 
 
+def files(path: Path) -> list[Path]:
+    """The image that a path is, or all images anywhere in a folder."""
+    return sorted(filter(_is_image, path.rglob("*") if path.is_dir() else [path]))
+
+
 def decode(files: Sequence[Path], size: tuple[int, int] | None, grey: bool | None = None) -> np.ndarray:
     """The images of these files in one array, grey where all are, or as asked. All heads are looked at before the first is decoded."""
     mode = "RGB" if grey is False else "L"
