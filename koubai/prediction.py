@@ -81,6 +81,12 @@ def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
             f"{path}: the network was not trained on images, but on samples of {text(data.shape)} numbers.",
             f"{path}: このネットワークは画像ではなく、{text(data.shape)} 個の数のサンプルで学習しています。",
         )
+    standard = data.transform.standard
+    if (data.x_train if standard is None else standard[0]).max() > 1:
+        raise UserError(
+            f"{path}: images are brightness from 0 to 1, and the network was trained on larger numbers; give it an .npz of such.",
+            f"{path}: 画像は0〜1の明るさですが、学習データはもっと大きな数です。同じ範囲の .npz を渡してください。",
+        )
     x = images.decode(files, data.spec.size, grey=channels == 1)
     if list(x.shape[-2:]) != sides:
         raise _size(files[0], text(x.shape[-2:]), text(sides))

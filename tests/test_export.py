@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +93,31 @@ def test_the_folder_says_what_goes_in_and_what_was_reached(tmp_path: Path) -> No
     raw = load(kb.Trial(data="moons").data).x_train.astype(np.float64)
     assert np.allclose(about["input"]["mean"], raw.mean(0)) and np.allclose(about["input"]["scale"], raw.std(0))
     assert "(x - mean) / scale" in (folder / "README.md").read_text()
+
+
+def test_what_the_folder_says_to_copy_works(tmp_path: Path) -> None:
+    folder = trained(tmp_path, layers=["conv 2 3", 4], steps=2, dtype="float64").export(tmp_path / "net")
+    (example,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (folder / "example.py").write_text(example, encoding="utf-8")
+    shown = subprocess.run([sys.executable, "example.py"], cwd=folder, check=True, capture_output=True, text=True).stdout
+    assert shown.startswith("tensor(") and "float64" in shown
+
+
+def test_names_of_the_users_stay_inside_the_docstring(tmp_path: Path) -> None:
+    name = """\\U "+1" \"\"\"\nraise SystemExit\n'''\\"""
+    best = trained(tmp_path, layers=[4], steps=2)
+    folder = exporting.export(best.record, tmp_path / "net", name)
+    tree = ast.parse((folder / "model.py").read_text(encoding="utf-8"))
+    assert (ast.get_docstring(tree) or "").startswith(name.partition("\n")[0])
+    assert [type(node).__name__ for node in tree.body] == [
+        "Expr",
+        "ImportFrom",
+        "Import",
+        "ImportFrom",
+        "ImportFrom",
+        "ClassDef",
+        "FunctionDef",
+    ]
 
 
 def test_local_response_normalization_is_pytorchs(tmp_path: Path) -> None:

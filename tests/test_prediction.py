@@ -134,6 +134,16 @@ def test_what_cannot_be_judged_is_said(tmp_path: Path) -> None:
         trained(tmp_path, "moons").predict(tmp_path / "large.png")
 
 
+@pytest.mark.parametrize("standardize", [False, True])
+def test_images_are_refused_where_training_had_another_scale(standardize: bool, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    np.savez(tmp_path / "floats.npz", x=draw.uniform(0, 255, (60, 4, 4)), y=np.arange(60) % 2)
+    best = trained(tmp_path, {"name": str(tmp_path / "floats.npz"), "standardize": standardize}, learning_rate=1e-4)
+    Image.new("L", (4, 4)).save(tmp_path / "one.png")
+    with pytest.raises(UserError, match="larger numbers"):
+        best.predict(tmp_path / "one.png")
+
+
 def test_images_are_resized_where_the_training_asked_for_it(tmp_path: Path) -> None:
     best = trained(tmp_path, {"name": str(pictures(tmp_path / "pictures")), "size": 4}, batch_size=8)
     Image.new("RGB", (40, 60), "white").save(tmp_path / "large.png")

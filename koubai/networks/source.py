@@ -60,6 +60,7 @@ def source(network: nn.Sequential, shape: Sequence[int], classes: int, about: st
 
     lines = ",\n".join(f"            {_call(layer)}" for layer in network)
     takes = f"[sample, {', '.join(map(str, shape))}]"
+    about = about.replace("\\", r"\\").replace('"', r"\"")  # names are the user's, and stay inside the docstring
     return FILE.format(about=about, version=__version__, takes=takes, classes=classes, layers=lines + ",")
 
 
