@@ -59,6 +59,7 @@ def logits_alone(folder: Path, x: np.ndarray, tmp_path: Path) -> np.ndarray:
     return np.load(tmp_path / "y.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -95,6 +96,7 @@ def test_the_folder_says_what_goes_in_and_what_was_reached(tmp_path: Path) -> No
     assert "(x - mean) / scale" in (folder / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_the_folder_says_to_copy_works(tmp_path: Path) -> None:
     folder = trained(tmp_path, layers=["conv 2 3", 4], steps=2, dtype="float64").export(tmp_path / "net")
     (example,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(encoding="utf-8"), re.DOTALL)
@@ -125,6 +127,7 @@ def test_local_response_normalization_is_pytorchs(tmp_path: Path) -> None:
     assert "nn.LocalResponseNorm(5, alpha=0.0005, beta=0.75, k=2.0)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{"layers": [8, "softplus", 6], "batch_norm": "before"}, {"layers": IMAGE_LAYERS}])
 def test_onnx_gives_the_same(fields: dict[str, object], tmp_path: Path) -> None:
     for name in ("onnx", "onnxscript", "onnxruntime"):
