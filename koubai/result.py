@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
     from torch import nn
 
+    from koubai.prediction import Prediction
     from koubai.report.page import Page, Section
 
 USUAL = (
@@ -156,6 +157,18 @@ class Best:
         from koubai.networks.unstack import module
 
         return module(self.record.trial, self.record.weights(), load(self.record.trial.data).shape)
+
+    def export(self, folder: str | Path, *, onnx: bool = False) -> Path:
+        """Write the network into a new folder that needs no Koubai; see ``koubai.export``. Raises ``UserError``."""
+        from koubai.export import export
+
+        return export(self.record, folder, Path(folder).name, onnx)
+
+    def predict(self, path: str | Path) -> Prediction:
+        """What the network says of an image, a folder of images, a CSV or an ``.npz``. Raises ``UserError``."""
+        from koubai.prediction import predict
+
+        return predict(self.record, path)
 
     @property
     def history(self) -> Mapping[str, np.ndarray]:

@@ -220,7 +220,7 @@ class Store:
             index.execute("insert or replace into study values (?, ?, ?, ?, ?)", row)
 
     def studies(self) -> list[dict[str, Any]]:
-        """The studies that were asked for, newest first: name, when, how many trials, how many are stored, diverged, the best accuracy."""
+        """The studies that were asked for, newest first: id, name, when, how many trials, stored and diverged ones, the best accuracy."""
         query = """
             select study.id, name, toml, study.created, count(*) as trials, count(trial.id) as stored,
                 count(nullif(diverged, 0)) as diverged, max(iif(diverged, null, validation_accuracy)) as best

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, console, rows, table, text
 from koubai.language import Words, say
+
+if TYPE_CHECKING:
+    from koubai.store import Store
 
 
 @command("list", "List the exercises, the techniques and the data sets.", "演習・手法・データセットの一覧を表示します。")
@@ -31,11 +37,22 @@ def _numbers(defaults: Mapping[str, float]) -> str:
     return f"({listed})" if listed else ""
 
 
-@command("runs", "List the studies in a store.", "保存先にある実験の一覧を表示します。")
-def runs(out: Out = OUT, lang: Lang = None) -> None:
+@command(
+    "runs",
+    "List the studies in a store, or with a name the trials of one.",
+    "保存先にある実験の一覧を表示します。名前を付けると、その実験の試行の一覧を表示します。",
+)
+def runs(
+    name: Annotated[str | None, typer.Argument(metavar="RUN", help=text("A study: its name or id.", "実験の名前か id。"))] = None,
+    out: Out = OUT,
+    lang: Lang = None,
+) -> None:
     """List what was run."""
     from koubai.store import Store
 
+    if name is not None:
+        _trials(Store(out / "store"), name)
+        return
     studies = Store(out / "store").studies()
     if not studies:
         print(text(f"Nothing has been run in {out} yet; try: koubai run", f"{out} にはまだ何もありません。まず: koubai run"))
@@ -44,7 +61,25 @@ def runs(out: Out = OUT, lang: Lang = None) -> None:
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else f"{one['best']:.1%}"
-        listed.add_row(one["name"], when, *(f"{one[key]:,}" for key in ("trials", "stored", "diverged")), best)
+        listed.add_row(one["name"], when, *(f"{one[key]:,}" for key in ("trials", "stored", "diverged")), best, one["id"][:8])
+    console().print(listed)
+
+
+def _trials(store: Store, name: str) -> None:
+    """The trials of one study, by the numbers, names and ids that other commands take."""
+    from koubai.naming import SHOWN, study_named
+
+    study = study_named(store, name)
+    stored = {record.trial: record for record in store.get(study.trials)}
+    labels = {trial: label for label, trials in study.variants().items() for trial in trials}
+    listed = table(*(text(*head) for head in TRIAL_HEADS))
+    listed.columns[1].justify = "left"
+    for number, trial in enumerate(study.trials, 1):
+        reached = "-"
+        if trial in stored:
+            record = stored[trial]
+            reached = text("diverged", "発散") if record.diverged else f"{record.final('validation_accuracy'):.1%}"
+        listed.add_row(str(number), labels[trial], str(trial.seed), reached, trial.id[:SHOWN])
     console().print(listed)
 
 
@@ -55,4 +90,12 @@ HEADS = (
     Words("stored", "保存済み"),
     Words("diverged", "発散"),
     Words("best validation accuracy", "最高の検証精度"),
+    Words("id", "id"),
+)
+TRIAL_HEADS = (
+    Words("trial", "試行"),
+    Words("variant", "設定"),
+    Words("seed", "シード"),
+    Words("validation accuracy", "検証精度"),
+    Words("id", "id"),
 )

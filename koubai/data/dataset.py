@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 from koubai.data.builtin import BUILTIN
 from koubai.data.files import find, shorten
 from koubai.data.found import Found, check_classes
+from koubai.data.transform import Transform, fit
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
@@ -21,7 +22,7 @@ class Dataset:
     """Features float32 ``[sample, feature]`` and labels int64 ``[sample]``, for training and for validation.
 
     ``shape`` is the shape of one sample before it was made a row of features: ``(height, width)`` for grey images, ``(channel, height,
-    width)`` for others.
+    width)`` for others. ``transform`` is what made the features of what was found.
     """
 
     spec: Data
@@ -31,6 +32,7 @@ class Dataset:
     y_validation: np.ndarray
     classes: tuple[str, ...]
     shape: tuple[int, ...]
+    transform: Transform = field(default_factory=Transform)
 
     @property
     def features(self) -> int:
@@ -99,21 +101,9 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
                 f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
-    x_train, x_validation = _features(found.x, rows), _features(test[0], held_out)
-    if spec.missing == "mean":
-        _fill_in(spec, found, x_train, x_validation)
-    if spec.standardize:
-        from sklearn.preprocessing import StandardScaler
-
-        scaler = StandardScaler(copy=False).fit(x_train)
-        x_train, x_validation = scaler.transform(x_train), scaler.transform(x_validation)
-    return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape)
-
-
-def _features(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Samples as rows of float32 features in an array of their own; bytes are brightness, from 0 to 1."""
-    chosen = x[rows].reshape(len(rows), -1)
-    return np.divide(chosen, 255, dtype=np.float32) if chosen.dtype == np.uint8 else chosen.astype(np.float32, copy=False)
+    transform, x_train = fit(spec, found, found.x[rows])
+    x_validation = transform.apply(test[0][held_out])
+    return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape, transform)
 
 
 def _clean(spec: Data, found: Found) -> Found:
@@ -147,21 +137,6 @@ def _clean(spec: Data, found: Found) -> Found:
     (x, y), *test = parts
     check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
     return replace(found, x=x, y=y, test=test[0] if test else None)
-
-
-def _fill_in(spec: Data, found: Found, x_train: np.ndarray, x_validation: np.ndarray) -> None:
-    """Missing values become the mean of the training samples."""
-    lacking = np.isnan(x_train)
-    counts = (~lacking).sum(0)
-    if not counts.all():
-        place = found.columns[counts.argmin()] if found.columns else str(counts.argmin())
-        raise UserError(
-            f"{spec.name}: feature {place!r} has no value in any training sample, and no mean; leave it out.",
-            f"{spec.name}: 特徴量 {place!r} は訓練サンプルに値が1つもなく、平均を求められません。除いてください。",
-        )
-    means = np.where(lacking, 0, x_train).sum(0, dtype=np.float64) / counts
-    for x in (x_train, x_validation):
-        np.copyto(x, means.astype(np.float32), where=np.isnan(x))
 
 
 def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

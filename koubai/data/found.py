@@ -19,8 +19,9 @@ class Found:
     """Samples ``[sample, *shape]``, labels int64 ``[sample]`` from 0, the names of the classes, and a test part where there is one.
 
     Features are float32, or uint8 that means brightness from 0 to 255; images are ``[height, width]`` or ``[channel, height, width]``.
-    NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``missing``
-    how many values its columns lacked. ``notes`` are things worth knowing.
+    NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``fields``
+    its columns that the features come from, with their categories (``None``: numbers), ``missing`` how many values its columns lacked.
+    ``notes`` are things worth knowing.
     """
 
     kind: Words
@@ -30,6 +31,7 @@ class Found:
     test: tuple[np.ndarray, np.ndarray] | None = None
     columns: tuple[str, ...] = ()
     rows: np.ndarray | None = None
+    fields: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     missing: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[Words, ...] = ()
 

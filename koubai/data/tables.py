@@ -32,6 +32,18 @@ class Column:
         """Where nothing is."""
         return np.isnan(self.values) if self.categories is None else self.values < 0
 
+    def known(self, path: Path, categories: tuple[str, ...] | None, rows: np.ndarray) -> Column:
+        """This column with the categories of another time. Raises ``UserError`` for one that was not among them."""
+        if self.categories is None or categories is None:
+            return self
+        for code, text in enumerate(self.categories):
+            if text not in categories:
+                row = rows[(self.values == code).argmax()]
+                where = Words(f"column {self.name!r} (row {row} of {path})", f"列 {self.name!r}({path} の {row} 行目)")
+                raise unknown(Words(f"category of {where.en}", f"{where.ja}のカテゴリ"), shorten(text), categories)
+        place = np.array([*(categories.index(text) for text in self.categories), -1], np.int32)  # the last is what -1 finds
+        return Column(self.name, place[self.values], categories)
+
 
 class Texts:
     """A column of texts in the making: codes by first appearance, and at the end in the order of the texts."""
@@ -112,7 +124,8 @@ def assemble(
             columns = [other for other in columns if other is not column]
             en = f"The column {column.name!r} only numbers the rows, and is left out."
             notes += (Words(en, f"列 {column.name!r} は行番号なので除きました。"),)
-    wide = sum(1 if column.categories is None else len(column.categories) for column in columns if column.name != target)
+    inputs = [column for column in columns if column.name != target]
+    wide = sum(map(width, inputs))
     if not wide:
         raise UserError(f"{path} has no values but those of {target!r}.", f"{path} には {target!r} のほかに値がありません。")
     limit(path, wide * len(rows))
@@ -126,23 +139,34 @@ def assemble(
         kept = ~np.any([*lacking.values()], axis=0)
         if not kept.any():
             raise UserError(f"{path} has no row without missing values.", f"{path} に欠損値のない行がありません。")
-    x, names, start = np.zeros((np.count_nonzero(kept), wide), np.float32), [], 0
+    column = next(column for column in columns if column.name == target)
+    labels = column.values[kept] if column.categories is None else np.array(column.categories)[column.values[kept]]
+    x, names = features(inputs, kept)
+    y, _, classes = encode(path, labels)
+    counts = {name: int(np.count_nonzero(where)) for name, where in lacking.items() if where.any()}
+    fields = {column.name: column.categories for column in inputs}
+    return Found(about, x, y, classes, columns=names, rows=rows[kept], fields=fields, missing=counts, notes=notes)
+
+
+def width(column: Column) -> int:
+    """Features that a column becomes."""
+    return 1 if column.categories is None else len(column.categories)
+
+
+def features(columns: Sequence[Column], kept: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Those rows of columns that are ``kept`` as features float32 ``[sample, feature]``, categories one-hot, and the features' names."""
+    x, names, start = np.zeros((np.count_nonzero(kept), sum(map(width, columns))), np.float32), [], 0
     for column in columns:
-        if column.name == target:
-            labels = column.values[kept] if column.categories is None else np.array(column.categories)[column.values[kept]]
-        elif column.categories is None:
+        if column.categories is None:
             x[:, start] = floats(column.values[kept])
             names.append(column.name)
-            start += 1
         else:
             codes = column.values[kept]
             there = np.flatnonzero(codes >= 0)
             x[there, start + codes[there]] = 1
             names += [f"{column.name}={category}" for category in column.categories]
-            start += len(column.categories)
-    y, _, classes = encode(path, labels)
-    counts = {name: int(np.count_nonzero(where)) for name, where in lacking.items() if where.any()}
-    return Found(about, x, y, classes, columns=tuple(names), rows=rows[kept], missing=counts, notes=notes)
+        start += width(column)
+    return x, tuple(names)
 
 
 def absent(path: Path, row: int, name: str, target: bool) -> UserError:

@@ -60,6 +60,17 @@ def read(path: Path, spec: Data) -> Found:
     return Found(ABOUT, x, y, classes, test=(test[0][0], y_test) if test else None)
 
 
+def samples(path: Path) -> np.ndarray:
+    """The samples ``x`` of an ``.npz`` alone, labelled or not. Raises ``UserError``."""
+    held = _archive(path)
+    if "x" not in held:
+        raise UserError(f"{path} has no array 'x'.", f"{path} に配列 'x' がありません。")
+    x = _features(path, "x", held["x"])
+    if not len(x):
+        raise UserError(f"{path} has no samples.", f"{path} にサンプルがありません。")
+    return x
+
+
 def _archive(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an ``.npz`` that have one of the names that count."""
     arrays = {}

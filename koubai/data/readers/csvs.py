@@ -6,7 +6,7 @@ import codecs
 import csv
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from koubai.data.files import floats, limit
+from koubai.data.files import floats, limit, shorten
 from koubai.data.found import Found, Reader
 from koubai.data.tables import Column, Texts, assemble, target_of
-from koubai.language import UserError, Words
+from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
 ABOUT = Words("a table (.csv, .tsv)", "表(.csv、.tsv)")
@@ -68,6 +68,31 @@ def read(path: Path, spec: Data) -> Found:
             texts |= late
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}.", f"{path} はCSVとして読めません({error})。") from None
+
+
+def columns_of(path: Path, fields: Mapping[str, tuple[str, ...] | None]) -> tuple[list[Column], np.ndarray]:
+    """The columns that a network was trained on, in that order and with the categories of that time, and the numbers of the rows.
+
+    Raises ``UserError`` for a column that is not there, a text among numbers and a category that training did not know.
+    """
+    try:
+        form = form_of(path)
+        lacking = next((name for name in fields if name not in form.names), None)
+        if lacking is not None:
+            raise unknown(
+                Words(f"column of {path}", f"{path} の列"), shorten(lacking), [shorten(name) for name in form.names[:30]]
+            )
+        kept = [form.names.index(name) for name in fields]
+        texts = [k for k, categories in zip(kept, fields.values(), strict=True) if categories is not None]
+        columns, rows, late = _columns(form, kept, -1, texts)
+    except (csv.Error, UnicodeError) as error:
+        raise UserError(f"{path} cannot be read as CSV: {error}.", f"{path} はCSVとして読めません({error})。") from None
+    for k, (row, cell) in late.items():
+        raise UserError(
+            f"{path}: row {row}, column {form.names[k]!r} is {shorten(cell)!r}; the network was trained on numbers there.",
+            f"{path}: {row} 行目の列 {form.names[k]!r} は {shorten(cell)!r} です。学習時のこの列は数でした。",
+        )
+    return [column.known(path, fields[column.name], rows) for column in columns], rows
 
 
 def form_of(path: Path) -> Form:

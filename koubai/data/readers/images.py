@@ -71,9 +71,14 @@ def read(path: Path, spec: Data) -> Found:
     return Found(ABOUT, x[:count], y, classes, test=(x[count:], y_test) if len(y_test) else None, notes=notes)
 
 
-def decode(files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
-    """The images of these files in one array. All heads are looked at before the first image is decoded."""
-    grey = True
+def files(path: Path) -> list[Path]:
+    """The image that a path is, or all images anywhere in a folder."""
+    return sorted(filter(_is_image, path.rglob("*") if path.is_dir() else [path]))
+
+
+def decode(files: Sequence[Path], size: tuple[int, int] | None, grey: bool | None = None) -> np.ndarray:
+    """The images of these files in one array, grey where all are, or as asked. All heads are looked at before the first is decoded."""
+    mode = "RGB" if grey is False else "L"
     for file in files:
         with _opened(file) as image:
             if image.mode not in GREY + COLOUR:
@@ -83,8 +88,8 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None) -> np.ndarray:
                 )
             image.verify()  # a PNG's checksums, which decoding does not look at
         with _opened(file) as image:
-            grey = grey and (image.mode in GREY or (image.mode == "P" and _grey_palette(image)))
-    mode = "L" if grey else "RGB"
+            if grey is None and not (image.mode in GREY or (image.mode == "P" and _grey_palette(image))):
+                mode = "RGB"
     first = _pixels(files[0], mode, size)
     limit(files[0].parent.parent, first.size * len(files))
     x = np.empty((len(files), *first.shape), np.uint8)

@@ -1,0 +1,95 @@
+"""``koubai export`` and ``koubai predict``: a trained network taken along, and put to work."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from koubai.cli.base import OUT, Lang, Out, command, console, option, table, text
+
+if TYPE_CHECKING:
+    from koubai.result import Best
+
+Run = Annotated[
+    str, typer.Argument(metavar="RUN", help=text("A study, as koubai runs lists it.", "実験の名前か id(一覧は koubai runs)。"))
+]
+TRIAL = text(
+    "best, or a number or the beginning of an id, as koubai runs RUN lists them.",
+    "best、または番号か id の先頭(一覧は koubai runs RUN)。",
+)
+
+
+@command(
+    "export",
+    "Write a trained network into a folder: a plain torch.nn.Module as Python, its weights, and what it takes and gives.",
+    "学習済みのネットワークをフォルダに書き出します: 素の torch.nn.Module のPythonコード、重み、入出力の説明。",
+)
+def export(
+    run: Run,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)] = "best",
+    to: Annotated[
+        Path | None, option("--to", "The new folder. Else in --out.", "新しいフォルダ。既定は --out の中。", "DIR")
+    ] = None,
+    onnx: Annotated[bool, option("--onnx", "Write model.onnx too, checked.", "model.onnx も書き出し、検算する。")] = False,
+    out: Out = OUT,
+    lang: Lang = None,
+) -> None:
+    """Take a network along."""
+    from koubai.export import export as write
+
+    name, best = _named(run, trial, out)
+    record = best.record
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    folder = write(record, to or out / f"{plain}-{record.trial.id[:8]}", name, onnx)
+    accuracy = f"{record.final('validation_accuracy'):.1%}"
+    print(
+        text(
+            f"{folder}: trial {record.trial.id[:8]} of {name}, validation accuracy {accuracy}. Its README.md says how to use it.",
+            f"{folder}: {name} の試行 {record.trial.id[:8]}(検証精度 {accuracy})。使い方は中の README.md にあります。",
+        )
+    )
+
+
+@command(
+    "predict",
+    "Let a trained network judge an image, a folder of images, a CSV with the columns of its training, or an .npz with x.",
+    "学習済みのネットワークで判定します: 画像、画像のフォルダ、学習時と同じ列のCSV、配列 x の入った .npz。",
+)
+def predict(
+    run: Run,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help=text("What to judge.", "判定するもの。"))],
+    json: Annotated[bool, option("--json", "As JSON, with all probabilities.", "すべての確率をJSONで出す。")] = False,
+    out: Out = OUT,
+    lang: Lang = None,
+) -> None:
+    """Put a network to work."""
+    from json import dumps
+
+    _, best = _named(run, trial, out)
+    made = best.predict(path)
+    if json:
+        judged = [
+            {"name": name, "class": chosen, "probabilities": dict(zip(made.classes, map(float, row), strict=True))}
+            for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True)
+        ]
+        print(dumps(judged, ensure_ascii=False, indent=1))
+        return
+    listed = table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
+    for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True):
+        listed.add_row(name, chosen, f"{row.max():.1%}")
+    console().print(listed)
+
+
+def _named(run: str, trial: str, out: Path) -> tuple[str, Best]:
+    """The study's name and the trial."""
+    from koubai.naming import study_named, trial_named
+    from koubai.result import Result
+    from koubai.store import Store
+
+    store = Store(out / "store")
+    study = study_named(store, run)
+    return study.name, trial_named(Result(study, tuple(store.get(study.trials))), trial)

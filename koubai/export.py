@@ -1,0 +1,232 @@
+"""A trained network leaves as a folder: the Python that builds it, its weights, what it takes and gives. Koubai is not needed there."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from koubai.blueprint import title
+from koubai.data import Dataset, load
+from koubai.language import UserError, Words
+from koubai.places import entrance
+from koubai.store import Record
+
+if TYPE_CHECKING:
+    from torch import nn
+
+TOLERANCE = 1e-5  # of ONNX's outputs, relative to the largest
+
+README = """# {name}
+
+- {layers}
+- {trained.en} / {trained.ja}: `{data}` (Koubai {version})
+- {reached.en} / {reached.ja}: {accuracy:.2%}
+
+```python
+import torch
+from model import load  # {here.en} / {here.ja}
+
+network = load()
+x = torch.zeros(1, {shape}{dtype})  # [sample, {shape}]
+print(network(x).softmax(1))  # {gives.en} / {gives.ja}
+```
+
+## {input.en} / {input.ja}
+
+{goes_in}
+
+## {output.en} / {output.ja}
+
+{classes}
+"""
+FIXED = {
+    "trained": Words("Trained on", "学習データ"),
+    "reached": Words("Validation accuracy", "検証精度"),
+    "here": Words("in this folder", "このフォルダで"),
+    "gives": Words("a probability for each class", "各クラスの確率"),
+    "input": Words("What goes in", "入力"),
+    "output": Words("The classes, in the order of the outputs", "クラス(出力の順)"),
+}
+BYTES = Words(
+    "Bytes are brightness and are divided by 255; other numbers stay as they are.",
+    "バイトは明るさとして255で割ります。ほかの数はそのままです。",
+)
+ONE_HOT = Words("Columns, in this order; categories one-hot", "列(この順。カテゴリはone-hot)")
+FILLED = Words(
+    "A missing value becomes its feature's `input.missing` in `model.json`.",
+    "欠損値には `model.json` の `input.missing` にある値を入れます。",
+)
+STANDARD = Words(
+    "Then `(x - mean) / scale`, with `input.mean` and `input.scale` of `model.json`.",
+    "続いて `model.json` の `input.mean` と `input.scale` を使って `(x - mean) / scale` とします。",
+)
+
+
+def finished(record: Record) -> tuple[nn.Sequential, Dataset]:
+    """The trained network and the data it was trained on. Raises ``UserError`` where it diverged, or the data are gone or others now."""
+    from koubai.networks.unstack import module
+
+    trial = record.trial
+    if record.diverged:
+        raise UserError(
+            f"Trial {trial.id[:8]} diverged at step {record.diverged}, so it has no weights to use; choose another.",
+            f"試行 {trial.id[:8]} はステップ {record.diverged} で発散したため、使える重みがありません。別の試行を選んでください。",
+        )
+    try:
+        data = load(trial.data)
+    except UserError as error:
+        raise UserError(
+            f"The data that trial {trial.id[:8]} was trained on are needed, for what was fitted on them: {error.words.en}",
+            f"試行 {trial.id[:8]} の学習データが必要です(前処理をそこから求めます)。{error.words.ja}",
+        ) from None
+    network = module(trial, record.weights())
+    if not _same(record, network, data):
+        raise UserError(
+            f"{trial.data.name} is not what it was when trial {trial.id[:8]} was trained; bring the old data back, or train with --fresh.",
+            f"{trial.data.name} の内容が試行 {trial.id[:8]} の学習時と違います。元のデータに戻すか、--fresh で学習し直してください。",
+        )
+    return network, data
+
+
+def _same(record: Record, network: nn.Sequential, data: Dataset) -> bool:
+    """Whether the data give the network its last validation accuracy again, up to rounding: two samples at the edge, or a thousandth."""
+    import torch
+
+    shape = entrance(record.trial.layers, data.shape)
+    right = 0
+    with torch.no_grad():
+        for start in range(0, len(data.x_validation), 256):
+            x = torch.from_numpy(data.x_validation[start : start + 256]).to(next(network.parameters()).dtype)
+            try:
+                outputs = network(x.view(len(x), *shape))
+            except RuntimeError:  # of other sizes
+                return False
+            if outputs.shape[1] != len(data.classes):
+                return False
+            right += int((outputs.argmax(1).numpy() == data.y_validation[start : start + 256]).sum())
+    before = record.final("validation_accuracy") * len(data.x_validation)
+    return abs(right - before) < 2.5 + len(data.x_validation) / 1000
+
+
+def export(record: Record, folder: str | Path, name: str = "network", onnx: bool = False) -> Path:
+    """Write ``model.py``, ``model.safetensors``, ``model.json``, ``README.md`` and, if asked for, ``model.onnx``, and give the folder.
+
+    The folder is there whole or not at all. Raises ``UserError`` where it is taken, and what ``finished`` raises.
+    """
+    from safetensors.torch import save
+
+    from koubai.networks.source import source
+
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(
+            f"{folder} is there already; name another with --to.",
+            f"{folder} はすでにあります。--to で別の名前を指定してください。",
+        )
+    network, data = finished(record)
+    shape, about = (
+        entrance(record.trial.layers, data.shape),
+        f"{name}: {title(record.trial.layers)}, trained on {record.trial.data}.",
+    )
+    written = source(network, shape, len(data.classes), about)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            (part / "model.py").write_text(written, encoding="utf-8")
+            (part / "model.safetensors").write_bytes(save(network.state_dict()))
+            facts = {"name": name, **described(record, data, shape)}
+            (part / "model.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            (part / "README.md").write_text(_readme(name, record, data, shape), encoding="utf-8")
+            if onnx:
+                to_onnx(network, shape, part / "model.onnx")
+            part.chmod(0o755)  # temporary folders are the owner's alone
+            if folder.is_dir():
+                folder.rmdir()
+            os.rename(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written: {error.strerror}.", f"{folder} に書き込めません({error.strerror})。"
+        ) from None
+    return folder
+
+
+def described(record: Record, data: Dataset, shape: tuple[int, ...]) -> dict[str, Any]:
+    """What goes into a network, what comes out, how it was trained and what it reached, for ``model.json``."""
+    transform, trial = data.transform, record.trial
+    goes_in: dict[str, Any] = {"shape": shape, "dtype": trial.dtype, "bytes": "divided by 255"}
+    if transform.means is not None:
+        goes_in["missing"] = transform.means.reshape(shape).tolist()
+    if transform.standard is not None:
+        goes_in["mean"], goes_in["scale"] = (values.reshape(shape).tolist() for values in transform.standard)
+    if transform.fields:
+        goes_in["columns"] = [{"name": n, **({"categories": c} if c is not None else {})} for n, c in transform.fields.items()]
+    reached = {n: record.final(n) for n in ("train_accuracy", "validation_accuracy", "validation_loss") if n in record.history}
+    return {
+        "id": trial.id, "trial": trial.model_dump(mode="json"), "input": goes_in, "classes": data.classes,
+        "reached": reached, "environment": record.environment,
+    }  # fmt: skip
+
+
+def _readme(name: str, record: Record, data: Dataset, shape: tuple[int, ...]) -> str:
+    """What a person should know of the folder, in both languages."""
+    from koubai import __version__
+
+    transform, about = data.transform, []
+    if transform.fields:
+        columns = (n if c is None else f"{n} ({', '.join(c)})" for n, c in transform.fields.items())
+        about.append(f"{ONE_HOT.en} / {ONE_HOT.ja}: {', '.join(columns)}")
+    steps = {BYTES: not transform.fields, FILLED: transform.means is not None, STANDARD: transform.standard is not None}
+    about += [f"{words.en} {words.ja}" for words, needed in steps.items() if needed]
+    return README.format(
+        name=name, layers=title(record.trial.layers), version=__version__, data=record.trial.data,
+        accuracy=record.final("validation_accuracy"), shape=", ".join(map(str, shape)),
+        dtype="" if record.trial.dtype == "float32" else f", dtype=torch.{record.trial.dtype}",
+        goes_in="\n".join(f"- {line}" for line in about), classes=", ".join(data.classes), **FIXED,
+    )  # fmt: skip
+
+
+def to_onnx(network: nn.Sequential, shape: tuple[int, ...], path: Path) -> None:
+    """Write the network as ONNX, for any number of samples, and hold onnxruntime's outputs to the module's. Raises ``UserError``."""
+    import torch
+
+    try:
+        import onnxruntime
+        import onnxscript  # noqa: F401 (torch.onnx needs it, and onnx)
+    except ImportError as error:
+        raise UserError(
+            f"ONNX needs {error.name}; install it with pip install 'koubai[onnx]'.",
+            f"ONNXの書き出しには {error.name} が必要です。pip install 'koubai[onnx]' で導入してください。",
+        ) from None
+    x = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0), dtype=next(network.parameters()).dtype)
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own parts
+        log.setLevel(logging.ERROR)  # of packages that it would use, were they there
+        try:
+            torch.onnx.export(
+                network, (x,), path, dynamo=True, external_data=False, verbose=False, input_names=["x"], output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("sample")},),
+            )  # fmt: skip
+        finally:
+            log.setLevel(level)
+    (outputs,) = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"x": x.numpy()})
+    with torch.no_grad():
+        expected = network(x).numpy()
+    apart = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-30))
+    if not apart <= TOLERANCE:
+        raise UserError(
+            f"onnxruntime's outputs differ from the network's by {apart:.1e}, more than {TOLERANCE:.0e}; export it without --onnx.",
+            f"onnxruntime の出力が元と {apart:.1e} 違います(許容 {TOLERANCE:.0e})。--onnx なしで書き出してください。",
+        )
