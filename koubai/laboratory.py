@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from pathlib import Path
+from threading import Event, Lock
+from typing import Any
 
 import torch
 
@@ -18,7 +22,7 @@ from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Outcome, cost, plan, train
-from koubai.training.cohort import budget
+from koubai.training.cohort import budget, footprint
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -56,11 +60,49 @@ def run(
         store.note(study)
         done = set() if fresh else store.has(study.trials)
         todo = [trial for trial in study.trials if trial.id not in done]
-        stacks = plan(todo, lambda trial: (load(trial.data).shape, len(load(trial.data).classes)), width, budget(place))
+        room = budget(place) // (torch.get_num_threads() if place.type == "cpu" else 1)
+        stacks = plan(todo, shape_and_classes, width, room)
         with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
-            for stack in stacks:
+
+            def work_off(stack: list[Trial], report: Report) -> None:
                 store.put(trained(stack, study.name, place, report), device_name(place))
+
+            small = [stack for stack in stacks if footprint(stack[0], *shape_and_classes(stack[0])) <= room]
+            if place.type == "cpu" and torch.get_num_threads() > 1 and len(small) > 1:
+                side_by_side(small, work_off, report)
+                stacks = [stack for stack in stacks if stack not in small]
+            for stack in stacks:
+                work_off(stack, report)
     return Result(study, tuple(store.get(study.trials)))
+
+
+def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial], Report], None], report: Report) -> None:
+    """Train small stacks at once, each on one thread: no thread waits for another at every step, however busy the machine is.
+
+    Where one fails, or somebody interrupts, those under way stop at their next report.
+    """
+    stopped = Event()
+
+    def heard(*what: Any) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        report(*what)
+
+    workers = torch.get_num_threads()
+    with threaded(1), ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in as_completed([pool.submit(copy_context().run, work_off, stack, heard) for stack in stacks]):
+                future.result()
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
+    """The shape of one sample of a trial's data, and how many classes there are."""
+    data = load(trial.data)
+    return data.shape, len(data.classes)
 
 
 def trained(stack: list[Trial], study: str, place: torch.device, report: Report) -> Outcome:
@@ -148,8 +190,7 @@ def device_name(device: torch.device) -> str:
 
 def work(trial: Trial) -> float:
     """How much there is to do in a trial, for the progress bar: steps times what a step costs."""
-    data = load(trial.data)
-    return trial.steps * cost(trial, data.shape, len(data.classes))
+    return trial.steps * cost(trial, *shape_and_classes(trial))
 
 
 def pace(trial: Trial, rate: float) -> Words:
@@ -177,19 +218,20 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
     bars = Progress(*columns, console=Console(stderr=True))
     total = sum(map(work, todo))
     task = bars.add_task("", total=total, speed="-")
-    begun, trained, before = 0.0, 0, ""
+    begun, trained, before, lock = 0.0, 0, "", Lock()
 
     def report(what: str, trial: Trial, steps: int, spared: int) -> None:
         nonlocal total, begun, trained, before
-        if not before:
-            bars.start()  # only now: what cannot be trained is said without a bar
-        if what != before:
-            begun, trained, before = time.monotonic(), 0, what
-        trained += steps
-        rate = trained / max(time.monotonic() - begun, 1e-3)
-        unit = work(trial) / trial.steps
-        total -= spared * unit
-        bars.update(task, description=what, advance=steps * unit, total=total, speed=say(pace(trial, rate)))
+        study, unit = what.partition(":")[0], work(trial) / trial.steps
+        with lock:
+            if not before:
+                bars.start()  # only now: what cannot be trained is said without a bar
+            if study != before:
+                begun, trained, before = time.monotonic(), 0, study
+            trained += steps
+            total -= spared * unit
+            rate = trained / max(time.monotonic() - begun, 1e-3)
+            bars.update(task, description=what, advance=steps * unit, total=total, speed=say(pace(trial, rate)))
 
     try:
         yield report

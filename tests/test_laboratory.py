@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -392,3 +393,55 @@ def test_the_best_leaves_as_a_plain_module(tmp_path: Path, small: Dataset) -> No
         answers = best.module()(torch.from_numpy(small.x_validation)).argmax(1).numpy()
     assert (answers == small.y_validation).mean() == pytest.approx(best.record.final("validation_accuracy"))
     assert best.history is best.record.history
+
+
+# Side by side
+
+
+def test_small_stacks_train_side_by_side_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each on one thread; as many at once as there are threads; what the caller had is put back."""
+    before, seen, train = torch.get_num_threads(), [], laboratory.train
+
+    def watched(*arguments: Any) -> Outcome:
+        seen.append((threading.get_ident(), torch.get_num_threads()))
+        return train(*arguments)
+
+    monkeypatch.setattr(laboratory, "train", watched)
+    together = go(STUDY, tmp_path / "two", threads=2, width=1)
+    assert len({thread for thread, _ in seen}) == 2 and {count for _, count in seen} == {1}
+    assert torch.get_num_threads() == before
+    alone = go(STUDY, tmp_path / "one", threads=1, width=1)
+    for one, other in zip(together.records, alone.records, strict=True):
+        assert one.trial == other.trial
+        np.testing.assert_allclose(one.history["train_loss"], other.history["train_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
+def test_where_one_of_several_fails_the_others_stop_and_what_finished_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    train, finished = laboratory.train, []
+
+    def failing(trials: Sequence[Trial], *rest: Any) -> Outcome:
+        if len(finished) == 2:
+            raise error
+        outcome = train(trials, *rest)
+        finished.extend(trials)
+        return outcome
+
+    monkeypatch.setattr(laboratory, "train", failing)
+    with pytest.raises(error):
+        go(STUDY, tmp_path, threads=2, width=1)
+    stored = Store(tmp_path).has(STUDY.trials)
+    assert 2 <= len(stored) < len(STUDY.trials)
+    assert torch.get_num_threads() == 1
+    monkeypatch.setattr(laboratory, "train", train)
+    assert len(go(STUDY, tmp_path).records) == len(STUDY.trials)
+
+
+def test_an_error_on_another_thread_speaks_the_language_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with speaking("ja"):
+        go(STUDY, tmp_path, threads=2, width=1, progress=True)
+    assert "ステップ/秒" in capsys.readouterr().err
