@@ -60,7 +60,7 @@ def run(
         store.note(study)
         done = set() if fresh else store.has(study.trials)
         todo = [trial for trial in study.trials if trial.id not in done]
-        room = budget(place) // (torch.get_num_threads() if place.type == "cpu" else 1)
+        room = budget(place)
         stacks = plan(todo, shape_and_classes, width, room)
         with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
 

@@ -92,7 +92,8 @@ def test_importing_the_catalogue_does_not_import_torch() -> None:
 def test_a_study_changes_as_asked() -> None:
     one = Study({"steps": 100}, axes={"data": ["digits"], "seed": 5, "learning_rate": [0.1, 0.2]})
     quick = change(one, quick=True)
-    assert (quick.base.steps, len(quick)) == (25, 6)
+    assert (quick.base.steps, len(quick)) == (50, 4), "an eighth of the steps, but 50 at least; three tenths of the seeds"
+    assert change(Study({"steps": 4000}, axes={"seed": 10}), quick=True).base.steps == 500
     assert len(change(one, quick=True, seeds=2)) == 4
     moons = change(one, data="moons", steps=7)
     assert {(trial.data.name, trial.steps) for trial in moons} == {("moons", 7)}
