@@ -1,6 +1,7 @@
 """``python -m benchmarks [--quick]``: one table, and ``benchmarks/latest.json``.
 
-Each row trains Koubai's stack, ledger and history on, and its rivals in turn, several times; times are a network and step. The plain
+Each row runs a study as a user would (``koubai.run``: ledger, history and store on) and its rivals in turn, several times; times are a
+network and step. The plain
 loop gets the better of one thread and all. The floor is the matrix products' time at the peak measured in the same run.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,12 +20,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.machine import floor, name, peak
+from benchmarks.machine import floor, name, peak, settle
 from benchmarks.rivals import numpy_by_hand, plain_pytorch
-from koubai.data import load
+from koubai.data import Dataset, load
+from koubai.laboratory import run
 from koubai.spec import Data, Trial
 from koubai.study import Study
 from koubai.training import plan, train
+from koubai.training.stack import Stack
 
 
 @dataclass
@@ -42,24 +46,22 @@ class Row:
     ledger: float
 
 
-def stack_seconds(study: Study) -> float:
-    """Seconds to train the study as ``koubai run`` would, recording included, storing not."""
-    data = load(study.base.data)
+def study_seconds(study: Study) -> float:
+    """Seconds of ``koubai.run``: planning, training, recording and storing."""
+    with tempfile.TemporaryDirectory() as folder:
+        begun = time.perf_counter()
+        run(study, store=folder, device="cpu", progress=False)
+        return time.perf_counter() - begun
+
+
+def stack_seconds(stack: list[Trial], data: Dataset, recorded: bool) -> float:
+    """Seconds to train one stack, with ledger and history or without."""
     begun = time.perf_counter()
-    for stack in plan(study.trials, lambda trial: (data.features, len(data.classes))):
+    if recorded:
         train(stack, data, torch.device("cpu"))
-    return time.perf_counter() - begun
-
-
-def bare_seconds(study: Study) -> float:
-    """The same without ledger and history."""
-    from koubai.training.stack import Stack
-
-    data = load(study.base.data)
-    begun = time.perf_counter()
-    with torch.no_grad():
-        for stack in plan(study.trials, lambda trial: (data.features, len(data.classes))):
-            Stack(stack, data, torch.device("cpu")).advance(study.base.steps)
+    else:
+        with torch.no_grad():
+            Stack(stack, data, torch.device("cpu")).advance(stack[0].steps)
     return time.perf_counter() - begun
 
 
@@ -75,11 +77,15 @@ def measure(count: int, steps: int, repeats: int, rate: float) -> Row:
     sizes, batch = (64, 40, 20, 10), 100
     data, threads = load(Data(name="digits")), torch.get_num_threads()
     study = networks(count, steps)
-    times: dict[str, list[float]] = {"koubai": [], "bare": [], "plain": [], "numpy": []}
+    stack = plan(study.trials, lambda trial: (data.shape, len(data.classes)))[0]
+    times: dict[str, list[float]] = {"koubai": [], "recorded": [], "bare": [], "plain": [], "numpy": []}
     for _ in track(range(repeats), f"{count} networks", console=Console(stderr=True)):
-        times["koubai"].append(stack_seconds(study) / count / steps)
-        times["bare"].append(bare_seconds(study) / count / steps)
+        settle()
+        times["koubai"].append(study_seconds(study) / count / steps)
+        for recorded, kind in ((True, "recorded"), (False, "bare")):
+            times[kind].append(stack_seconds(stack, data, recorded))
         plain = []
+        settle()
         for used in {1, threads}:
             torch.set_num_threads(used)
             plain.append(plain_pytorch(data.x_train, data.y_train, sizes, batch, steps) / steps)
@@ -99,7 +105,7 @@ def measure(count: int, steps: int, repeats: int, rate: float) -> Row:
         ratio_low=min(ratios),
         ratio_high=max(ratios),
         over_floor=middle["koubai"] / least,
-        ledger=middle["koubai"] / middle["bare"] - 1,
+        ledger=middle["recorded"] / middle["bare"] - 1,
     )
 
 

@@ -23,7 +23,7 @@ from rich.table import Table
 from torch.nn import functional as F
 
 from benchmarks.book import Book
-from benchmarks.machine import name
+from benchmarks.machine import name, settle
 from koubai.blueprint import NATIVE
 from koubai.data import Dataset
 from koubai.networks.unstack import module
@@ -112,6 +112,8 @@ def measure(layers: str, batch: int, steps: int, repeats: int) -> Row:
         train(1)
     for _ in track(range(repeats), layers, console=Console(stderr=True)):
         for rival, train in rivals.items():
+            settle()
+            train(1)  # its own memory back in the cache
             begun = time.perf_counter()
             train(steps)
             times[rival].append((time.perf_counter() - begun) / steps * 1e3)

@@ -29,6 +29,11 @@ def floor(sizes: Sequence[int], batch: int, rate: float) -> float:
     return (6 * products - 2 * sizes[0] * sizes[1]) * batch / rate
 
 
+def settle() -> None:
+    """Wait until the threads of the library that was measured before have stopped spinning: they would slow the next one down."""
+    time.sleep(0.3)
+
+
 def name() -> str:
     """The processor, as the system calls it, and the threads in use."""
     model = platform.processor() or platform.machine()
