@@ -61,14 +61,15 @@ def run(
         done = set() if fresh else store.has(study.trials)
         todo = [trial for trial in study.trials if trial.id not in done]
         room = budget(place)
-        stacks = plan(todo, shape_and_classes, width, room)
+        workers = torch.get_num_threads() if place.type == "cpu" else 1
+        stacks = plan(todo, shape_and_classes, width, room, workers)
         with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
 
             def work_off(stack: list[Trial], report: Report) -> None:
                 store.put(trained(stack, study.name, place, report), device_name(place))
 
             small = [stack for stack in stacks if footprint(stack[0], *shape_and_classes(stack[0])) <= room]
-            if place.type == "cpu" and torch.get_num_threads() > 1 and len(small) > 1:
+            if workers > 1 and len(small) > 1:
                 side_by_side(small, work_off, report)
                 stacks = [stack for stack in stacks if stack not in small]
             for stack in stacks:

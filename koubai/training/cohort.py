@@ -35,12 +35,17 @@ def together(trial: Trial) -> Hashable:
 
 
 def plan(
-    trials: Iterable[Trial], shape: Callable[[Trial], tuple[Shape, int]], width: int | None = None, budget: int = CPU_BYTES
+    trials: Iterable[Trial],
+    shape: Callable[[Trial], tuple[Shape, int]],
+    width: int | None = None,
+    budget: int = CPU_BYTES,
+    workers: int = 1,
 ) -> list[list[Trial]]:
     """Stacks of trials, each at most ``width`` wide (default: as many as fit into ``budget`` bytes), near equal in width.
 
     ``shape(trial)`` gives the shape of a sample and the classes of its data. Within a stack the trials of one seed stand together, and
-    where all seeds have as many trials a stack takes all or none of a seed's, if they fit: their minibatches are gathered once.
+    where all seeds have as many trials a stack takes all or none of a seed's, if they fit: their minibatches are gathered once. Trials
+    that need several stacks get as many for each of ``workers``, so that none of them ends alone.
     """
     cohorts: dict[Hashable, list[Trial]] = {}
     for trial in trials:
@@ -55,6 +60,8 @@ def plan(
             each = 1
         units = len(cohort) // each
         count = -(-units // (widest // each))
+        if count > 1:
+            count = min(units, -(-count // workers) * workers)
         bounds = [units * part // count * each for part in range(count + 1)]
         stacks += [cohort[start:stop] for start, stop in itertools.pairwise(bounds)]
     return stacks
