@@ -15,6 +15,7 @@ import koubai
 from koubai.__main__ import asked
 from koubai.data.builtin import BUILTIN
 from koubai.experiments.catalogue import EXERCISES
+from koubai.language import Words
 from koubai.store import Store
 from koubai.study import Study
 from koubai.techniques import KINDS
@@ -234,6 +235,15 @@ def test_an_exercise_from_training_to_report(command: Command, tmp_path: Path) -
     listed = command("runs", "--out", "results")
     row = next(line.split() for line in listed.out.splitlines() if line.startswith("vanishing-gradient"))
     assert row[3:6] == ["24", "24", "0"]
+
+
+def test_verdicts_on_other_data_are_compared_with_those_on_digits(command: Command, tmp_path: Path) -> None:
+    arguments = ("run", "learning-rate", "--data", "moons", "--seeds", "1", "--steps", "2")
+    assert "no verdicts on digits" in command(*arguments).out
+    Store(tmp_path / "koubai-out" / "store").note_claim("rate-too-high", "digits", "supported", Words("why", "理由"))
+    ended = command(*arguments)
+    assert "keeps a network from training. [digits: supported]" in ended.out and "no verdicts" not in ended.out
+    assert "differs: on digits it was supported" in (tmp_path / "koubai-out" / "learning-rate.html").read_text(encoding="utf-8")
 
 
 def test_the_example_study(command: Command, tmp_path: Path) -> None:

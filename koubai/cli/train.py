@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from koubai.store import Store
     from koubai.study import Study
 
+HOME = "digits"  # the data that other data's verdicts are compared with
 ALL = "report"  # what the report on several exercises is called
 
 Figure = Annotated[
@@ -90,15 +91,21 @@ def run(
     outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads)
     judged = judge_all(outcomes)
     whole = not (quick or seeds or steps)
-    place = data or "digits"
-    elsewhere = (
-        None if place == "digits" else ("digits", {name: v for (name, on), (v, _) in store.claims().items() if on == "digits"})
-    )
+    place = data or HOME
+    known = {name: verdict for (name, on), (verdict, _) in store.claims().items() if on == HOME}
+    elsewhere = (HOME, known) if known and place != HOME else None
     if whole:
         _remember(judged, store, place)
     if len(chosen) == 1:
         _show(chosen[0], outcomes[chosen[0].name])
-    _claims(judged)
+    _claims(judged, elsewhere)
+    if judged and place != HOME and not elsewhere:
+        print(
+            text(
+                f"{store.folder} has no verdicts on {HOME} to compare with; koubai run makes them.",
+                f"{store.folder} には、比べる相手となる {HOME} での判定がまだありません(koubai run で作れます)。",
+            )
+        )
     made = page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere)
     if not exercises and not quick:
         made = replace(made, questions=answered(store))
@@ -261,8 +268,8 @@ def _heights(paths: Sequence[Way]) -> None:
 MARKS = {"supported": "green", "refuted": "red", "undecided": "yellow"}
 
 
-def _claims(judged: Sequence[Judged]) -> None:
-    """The verdicts, by the notes' sections."""
+def _claims(judged: Sequence[Judged], elsewhere: tuple[str, Mapping[str, str]] | None) -> None:
+    """The verdicts, by the notes' sections, and where those on other data differ."""
     from rich.table import Table
     from rich.text import Text
 
@@ -279,7 +286,10 @@ def _claims(judged: Sequence[Judged]) -> None:
             section = one.claim.section
             made.add_row("", "")
             made.add_row("", Text(say(section), style="bold"))
-        made.add_row(Text(say(VERDICTS[one.verdict]), style=MARKS[one.verdict]), say(one.claim.words))
+        words = say(one.claim.words)
+        if elsewhere and elsewhere[1].get(one.claim.name, one.verdict) != one.verdict:
+            words += f" [{elsewhere[0]}: {say(VERDICTS[elsewhere[1][one.claim.name]])}]"
+        made.add_row(Text(say(VERDICTS[one.verdict]), style=MARKS[one.verdict]), words)
     console().print(made)
     counts = ", ".join(f"{sum(one.verdict == name for one in judged)} {say(words)}" for name, words in VERDICTS.items())
     print(f"\n{text('Claims', '主張')}: {counts}")
