@@ -54,12 +54,9 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     with threaded(threads):
-        for trial in {(t.data, t.batch_size, t.layers): t for t in study.trials}.values():
-            check(trial)
+        todo = to_train(study.trials, store, fresh)
         store.prepare()
         store.note(study)
-        done = set() if fresh else store.has(study.trials)
-        todo = [trial for trial in study.trials if trial.id not in done]
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks = plan(todo, shape_and_classes, width, room, workers)
@@ -68,13 +65,25 @@ def run(
             def work_off(stack: list[Trial], report: Report) -> None:
                 store.put(trained(stack, study.name, place, report), device_name(place))
 
-            small = [stack for stack in stacks if footprint(stack[0], *shape_and_classes(stack[0])) <= room]
+            small: list[list[Trial]] = []
+            large: list[list[Trial]] = []
+            for stack in stacks:
+                (small if footprint(stack[0], *shape_and_classes(stack[0])) <= room else large).append(stack)
             if workers > 1 and len(small) > 1:
                 side_by_side(small, work_off, report)
-                stacks = [stack for stack in stacks if stack not in small]
-            for stack in stacks:
+            else:
+                large = stacks
+            for stack in large:
                 work_off(stack, report)
     return Result(study, tuple(store.get(study.trials)))
+
+
+def to_train(trials: Sequence[Trial], store: Store, fresh: bool) -> list[Trial]:
+    """Those trials that are not stored yet, or all. Raises ``UserError`` where one of ``trials`` cannot be trained."""
+    for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
+        check(trial)
+    done = set() if fresh else store.has(trials)
+    return [trial for trial in trials if trial.id not in done]
 
 
 def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial], Report], None], report: Report) -> None:
@@ -217,13 +226,14 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
     what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
     columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
     bars = Progress(*columns, console=Console(stderr=True))
-    total = sum(map(work, todo))
+    works = {trial.id: work(trial) for trial in todo}
+    total = sum(works.values())
     task = bars.add_task("", total=total, speed="-")
     begun, trained, before, lock = 0.0, 0, "", Lock()
 
     def report(what: str, trial: Trial, steps: int, spared: int) -> None:
         nonlocal total, begun, trained, before
-        study, unit = what.partition(":")[0], work(trial) / trial.steps
+        study, unit = what.partition(":")[0], works[trial.id] / trial.steps
         with lock:
             if not before:
                 bars.start()  # only now: what cannot be trained is said without a bar

@@ -10,7 +10,7 @@ from koubai.data import load
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
-from koubai.laboratory import check, reporter, run
+from koubai.laboratory import reporter, run, to_train
 from koubai.landscapes import Path, race
 from koubai.language import UserError, Words, unknown
 from koubai.places import places
@@ -116,11 +116,7 @@ def conduct(
     exercises: Sequence[Exercise], *, store: Store, fresh: bool = False, progress: bool = True, **options: Any
 ) -> dict[str, Outcome]:
     """What each exercise gave, by its name, under one progress bar; ``options`` are those of ``laboratory.run``."""
-    trials = trials_of(exercises)
-    for trial in {(trial.data, trial.batch_size, trial.layers): trial for trial in trials}.values():
-        check(trial)
-    done = set() if fresh else store.has(trials)
-    todo = [trial for trial in trials if trial.id not in done]
+    todo = to_train(trials_of(exercises), store, fresh)
     outcomes: dict[str, Outcome] = {}
     with reporter(progress, todo) as report:
         for exercise in exercises:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from koubai.language import Words, language, speaking
+from koubai.language import Words, apart, language, saying_both
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
 from koubai.report.summary import HEADS, cells
@@ -153,13 +153,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Wor
     """A table of variants in both languages: heads and cells."""
     some = any(row["diverged"] for row in rows)
     heads = [words for name, words in HEADS.items() if some or name != "diverged"]
-    shown = []
-    for row in rows:
-        with speaking("en"):
-            english = cells(row)
-        with speaking("ja"):
-            japanese = cells(row)
-        shown.append([Words(*pair) for pair in zip(english, japanese, strict=True)][: len(heads)])
+    with saying_both():
+        shown = [[apart(cell) for cell in cells(row)][: len(heads)] for row in rows]
     return heads, shown
 
 
