@@ -37,8 +37,8 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
 
     ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight``, ``update``
     (the last step's size over the weights', from the weights ``before`` it) and ``apart`` ``[trial, weighted layer]``; ``mean``, ``std``,
-    ``saturated``, ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]`` (shares) between
-    ``low`` and ``high`` ``[trial, activation]``.
+    ``saturated``, ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]``
+    (shares) between ``low`` and ``high`` ``[trial, activation]``.
     """
     network, trials = stack.network, len(stack.trials)
     buffers = stack.buffers_for(len(x))
