@@ -2,7 +2,8 @@
 
 Ill trainings are healthy ones spoiled by a known mutation (``benchmarks/mutations.py``), over data sets in two halves
 (``benchmarks/wards.py``). The thresholds in ``koubai/doctor/symptoms`` were set on the first half, and never on the second, whose data
-sets the first does not have: the figures are the second's. Two criteria decide what counts, both on the validation accuracy and neither known to the doctor:
+sets the first does not have: the figures are the second's. Two criteria decide what counts, both on the validation accuracy and
+neither known to the doctor:
 
 - healthy: within ``NEAR`` of the best that any training reached on that data set (or two standard errors, where that is more), and a
   validation loss that has not risen by more than ``RISEN`` from its lowest. Others are left out, and counted.
