@@ -27,7 +27,7 @@ NOTHING = 1e-30  # as good as no gradient
     ),
     brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
-    fitted=Limit(0.8, OURS),
+    fitted=Limit(0.84, OURS),
 )
 def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
     """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``. The cause is the kind of layer that takes most of it, the layer the worst of them."""

@@ -25,7 +25,7 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
     ),
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
-    late=Limit(0.9, OURS),
+    late=Limit(0.95, OURS),
     fitted=Limit(0.8, OURS),
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
