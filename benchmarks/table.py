@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 class Row:
     """One benchmark: microseconds a network and step by who trains (medians), and how many times as fast as each rival Koubai is.
 
-    ``ratios`` are the median, lowest and highest of the repeats; ``floor`` is the matrix products' time at the peak measured in the
-    same run, ``over_floor`` Koubai's time over it; ``ledger`` and ``store`` the shares that recording and storing add; ``notes`` what else was seen.
+    ``ratios`` are the median, lowest and highest of the repeats; ``floor`` is the matrix products' time at the peak measured in the same
+    run, ``over_floor`` Koubai's time over it; ``ledger`` and ``store`` are the shares that recording and storing add to a training.
     """
 
     work: str
