@@ -15,7 +15,7 @@ from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
 from koubai.store import index
-from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, stopped_of, sweep, write_stack
+from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, sweep, write_stack
 from koubai.store.processes import gone, this_process
 from koubai.study import Study
 
@@ -135,7 +135,7 @@ class Store:
         """Keep what a stack gave: the file first, whole or not at all, then its rows in the index. ``data``: its data's fingerprint."""
         with self._index(write=True) as opened:
             file = write_stack(self.stacks, outcome, device, data)
-            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], stopped_of(outcome), time.time()
+            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], outcome.stopped, time.time()
             rows = [
                 (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), now,
                  int(stopped[row]), data)
@@ -167,7 +167,8 @@ class Store:
         """The studies that were asked for, newest first.
 
         Each with id, name, toml, when, how many trials, stored and diverged and stopped ones, the best accuracy, and its ``state``:
-        ``"running"``, ``"finished"`` or ``"interrupted"``. Rows that no store would write are left out.
+        ``"running"``, ``"finished"``, ``"interrupted"`` or ``"diverged"``, which all of its trials did. Rows that no store would write
+        are left out.
         """
         query = """
             select study.id, name, toml, study.created, count(*) as trials, count(iif(stopped, null, trial.id)) as stored,
@@ -207,4 +208,6 @@ class Store:
 def _state(row: sqlite3.Row, running: set[str]) -> str:
     if row["id"] in running:
         return "running"
-    return "finished" if row["stored"] + row["stopped"] >= row["trials"] else "interrupted"
+    if row["stored"] + row["stopped"] < row["trials"]:
+        return "interrupted"
+    return "diverged" if row["diverged"] >= row["trials"] else "finished"
