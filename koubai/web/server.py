@@ -20,6 +20,8 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     head()
     for path, content in CONTENT.items():
         page(path, PAGES[path], content, store)
+    for name, idea in ideas.IDEAS.items():
+        page(f"/ideas/{name}", idea.title, ideas.one(idea), store)
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
         host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
