@@ -155,10 +155,13 @@ def formula(text: str) -> None:
     put("div", plain(text) if "\\" in text or "^" in text or "_" in text else text, "formula", role="math")
 
 
-def figure(made: Figure, label: Words | str) -> ui.plotly:
-    """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place."""
+def figure(made: Figure, label: Words | str, width: int = 280) -> ui.plotly:
+    """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
+
+    Where there are less than ``width`` pixels it scrolls sideways.
+    """
     with put("div", classes="plot"):
-        shown = ui.plotly(dressed(made))
+        shown = ui.plotly(dressed(made)).style(f"min-width: {width}px")
     shown.props["role"] = "img"
     shown.props["aria-label"] = say(label) if isinstance(label, Words) else label
     return shown
@@ -178,10 +181,8 @@ def dressed(made: Figure) -> dict[str, Any]:
     shown["data"] = _readable(shown["data"])
     if not any(shown["layout"].get(name) for name in ("title", "annotations", "margin")):
         shown["layout"]["margin"] = {"t": 44}  # only the legend stands above
-    columns = {axis["domain"][0] for name, axis in shown["layout"].items() if name.startswith("xaxis") and "domain" in axis}
     shown["layout"]["autosize"] = True
     shown["config"] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
-    shown["layout"]["minreducedwidth"] = max(280, 220 * len(columns))
     return shown
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 
 from koubai.language import Words
 from koubai.store import Store
-from koubai.web.ideas import activations  # noqa: F401 (they register themselves)
+from koubai.web.ideas import activations, chain_rule, initial_weights, optimizers  # noqa: F401 (they register themselves)
 from koubai.web.ideas.base import IDEAS, Idea
 from koubai.web.shell import Content, put
 
