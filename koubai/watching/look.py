@@ -1,0 +1,316 @@
+"""One step looked at: hooks on every layer, from the forward to the optimizer's step, and what they saw as numbers.
+
+A hook only reads what it is handed; nothing is put into the graph and no random number is drawn, so the training's own numbers stay as
+they are, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node, get_gradient_edge
+from torch.optim import Optimizer
+from torch.utils._pytree import tree_leaves
+
+from koubai.watching.layers import FUNCTIONAL, bounds, channels_first, kind, matrices, units_apart
+from koubai.watching.values import Values, pooled, values
+
+FAR = 20_000  # nodes of a graph that are walked at most
+PART = 2**22  # of a weight's values, how many are kept to see how far a step moves them
+
+Edge = tuple[Node, int]
+Numbers = dict[str, dict[str, Any]]  # name, layer: a float or an array
+
+
+def size(x: Tensor) -> Tensor:
+    """The Euclidean norm, in float64, where a vanished gradient is still a number."""
+    return torch.linalg.vector_norm(x.detach(), dtype=torch.float32 if x.device.type == "mps" else torch.float64)
+
+
+def _size_of_gradient(gradient: Tensor) -> Tensor:
+    return size(gradient.coalesce().values() if gradient.is_sparse else gradient)
+
+
+@dataclass
+class Call:
+    """One call of a layer in the forward pass number ``forward``, and the norms of the gradients at its outputs and by its inputs.
+
+    ``reached`` says whether a gradient could come at all.
+    """
+
+    layer: str
+    forward: int
+    reached: bool = False
+    values: Values | None = None
+    out: list[Tensor] = field(default_factory=list)
+    into: list[Tensor] = field(default_factory=list)
+
+
+class Look:
+    """The hooks of one step on the layers ``names`` of a model; ``close`` takes them away again."""
+
+    def __init__(self, model: nn.Module, names: Mapping[nn.Module, str]) -> None:
+        self.names = names
+        self.kinds: dict[str, str] = {}  # of the layers, in the order of their first calls
+        self.calls: list[Call] = []
+        self.numbers: Numbers = {}
+        self.open = True
+        self.losses: list[int] = []  # for each backward that came from a loss that was given, how many forwards were done
+        self._forward = 0
+        self._scale: Tensor | None = None  # what the gradients under way are multiplied by
+        self._channels = False  # whether the values under way are images, units second
+        self._inputs: dict[nn.Module, list[Edge]] = {}
+        self._ends: dict[Node, str] = {}  # the nodes that layers end in
+        self._inside: set[Node] = set()
+        self._before: dict[nn.Parameter, Tensor] = {}
+        self._handles = [model.register_forward_hook(self._through)]
+        for module in names:
+            self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            self._handles.append(module.register_forward_hook(self._leave))
+
+    def close(self) -> None:
+        """Take the hooks away, and let go of the graph. Gradients that come later are not heard."""
+        self.open = False
+        for handle in self._handles:
+            handle.remove()
+        self._inputs, self._ends, self._inside, self._before = {}, {}, set(), {}
+
+    def loss(self, value: Tensor) -> None:
+        """Take a loss that a backward will start from: the gradients that come are divided by the one that comes to it.
+
+        That is the scale of AMP's ``GradScaler``, or the share of a minibatch where gradients are accumulated.
+        """
+        if value.grad_fn is None:
+            return
+        if not self._forward:  # the model is not called as a whole
+            self._through(None, None, value)
+            self._forward = 0
+
+        def started(gradient: Tensor) -> None:
+            self._scale = gradient.detach().double().sum() if gradient.device.type != "mps" else gradient.detach().sum()
+            self.losses.append(self._forward)
+
+        value.register_hook(started)
+
+    def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._inputs[module] = [_edge(x) for x in _floats((args, kwargs)) if x.requires_grad]
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            return
+        call = self._called(self.names[module], kind(module))
+        self._channels = channels_first(module, self._channels)
+        tensors = _floats(output)
+        if self.kinds[call.layer] == "activation" and tensors:
+            call.values = values(tensors[0], bounds(module), self._channels)
+        self._listen(call, [y for y in tensors if y.grad_fn is not None], self._inputs.pop(module, []))
+
+    def _called(self, layer: str, kind: str, after: str = "") -> Call:
+        if after and layer not in self.kinds:
+            known = list(self.kinds.items())
+            known.insert(list(self.kinds).index(after) + 1, (layer, kind))
+            self.kinds = dict(known)
+        self.kinds.setdefault(layer, kind)
+        self.calls.append(Call(layer, self._forward))
+        return self.calls[-1]
+
+    def _listen(self, call: Call, outputs: Sequence[Tensor], inputs: Sequence[Edge]) -> None:
+        """Hear of the gradients that come to a call's outputs, and of those that it hands to its inputs."""
+        edges = [_edge(y) for y in outputs]
+        call.reached = bool(outputs)
+        for y in outputs:
+            y.register_hook(partial(self._came, call.out))
+        if set(edges) & set(inputs):  # it hands on what it was given
+            call.into = call.out
+            return
+        inside, doors = _between([node for node, _ in edges], inputs)
+        self._ends.update((node, call.layer) for node, _ in edges)
+        self._inside |= inside
+        for found in doors.values():
+            total = Total(len(found), partial(self._came, call.into))
+            for node, place in found:
+                node.register_hook(partial(total.add, place))
+
+    def _came(self, norms: list[Tensor], gradient: Tensor) -> None:
+        if self.open:
+            norm = size(gradient)
+            norms.append(norm if self._scale is None else norm / self._scale)
+
+    def _through(self, model: nn.Module | None, args: Any, output: Any) -> None:
+        """A forward pass is done: find the activations that the model called as functions."""
+        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+            return
+        for node in _walk([y.grad_fn for y in _floats(output) if y.grad_fn is not None]):
+            function = FUNCTIONAL.get(node.name())
+            if function and node not in self._inside:
+                after = next((self._ends[below] for below in _walk([node]) if below in self._ends), "")
+                call = self._called(f"{after} → {function.name}" if after else function.name, "activation", after)
+                call.reached = True
+                with torch.no_grad():
+                    call.values = values(function.output(node), function.bounds, self._channels)
+                node.register_prehook(partial(self._reached, call.out))
+                node.register_hook(partial(Total(1, partial(self._came, call.into)).add, 0))
+                self._ends[node] = call.layer
+        self._forward += 1
+        self._ends, self._inside = {}, set()
+
+    def _reached(self, norms: list[Tensor], gradients: Sequence[Tensor | None]) -> None:
+        if gradients[0] is not None:
+            self._came(norms, gradients[0])
+
+    def before_step(self, optimizer: Optimizer, read: bool) -> None:
+        """An optimizer is about to step: ``read`` the gradients as it gets them, and keep the weights to see how far they move."""
+        if not self.calls:  # a compiled model calls no modules; its weights can be seen all the same
+            self.kinds = {name: "weights" for module, name in self.names.items() if kind(module) == "weights"}
+        if read:
+            self.read(optimizer)
+        for parameter in _held(optimizer):
+            self._before[parameter] = parameter.detach().flatten()[:PART].clone()
+
+    def read(self, optimizer: Optimizer) -> None:
+        """The sizes of the weights' gradients, as an optimizer gets them."""
+        scale = getattr(optimizer, "grad_scale", None)  # the fused ones divide by it themselves
+        held = _held(optimizer)
+        for module, name in self._weighted():
+            found = [_size_of_gradient(p.grad) for p in matrices(module) if p in held and p.grad is not None]
+            if found:
+                norm = torch.stack(found).norm()
+                self._note("weight_gradient", name, norm if scale is None else norm / scale)
+
+    def after_step(self) -> None:
+        """An optimizer has stepped: how large the weights are now, and how far they moved."""
+        for module, name in self._weighted():
+            weights = matrices(module)
+            self._note("weight", name, torch.stack([size(p) for p in weights]).norm())
+            self._note("apart", name, units_apart(module))
+            moved = [(p.detach().flatten()[:PART], self._before[p]) for p in weights if p in self._before]
+            if moved:
+                step = torch.stack([size(now - old) for now, old in moved]).norm()
+                self._note("update", name, step / torch.stack([size(old) for _, old in moved]).norm())
+
+    def _weighted(self) -> Iterable[tuple[nn.Module, str]]:
+        return [(module, name) for module, name in self.names.items() if self.kinds.get(name) == "weights"]
+
+    def _note(self, name: str, layer: str, value: Tensor) -> None:
+        self.numbers.setdefault(name, {})[layer] = value
+
+    def finish(self) -> Numbers:
+        """What was seen, as numbers by name and layer: ``gradient`` at the outputs, ``factor`` on the way through, and the ledger's others.
+
+        Forward passes that no gradient came back to do not count, nor those whose gradients were no numbers where the optimizer's were:
+        there AMP took the scale down and began the step anew.
+        """
+        trained = {call.forward for call in self.calls if call.out}
+        calls = [call for call in self.calls if call.forward in trained]
+        norms = _fetched([torch.stack(part) if part else torch.zeros(0) for call in calls for part in (call.out, call.into)])
+        out, into = norms[::2], norms[1::2]
+        fetched: Numbers = {
+            name: dict(zip(found, _fetched(list(found.values())), strict=True)) for name, found in self.numbers.items()
+        }
+        weights = [float(value) for value in fetched.get("weight_gradient", {}).values()]
+        lost = {call.forward for call, norm in zip(calls, out, strict=True) if not np.isfinite(norm).all()}
+        if lost == trained or not weights or not np.isfinite(weights).all():
+            lost = set()
+        of: dict[str, list[int]] = {layer: [] for layer in self.kinds}
+        for k, call in enumerate(calls):
+            if call.forward not in lost and call.reached:
+                of[call.layer].append(k)
+        backwards = len([done for done in self.losses if done - 1 not in lost]) or 1
+        for layer, found in of.items():
+            if not found:
+                continue
+            came = math.sqrt(sum(float((out[k] ** 2).sum()) for k in found))
+            left = [into[k] for k in found if len(into[k])]
+            fetched.setdefault("gradient", {})[layer] = came / backwards
+            if left and came > 0:
+                fetched.setdefault("factor", {})[layer] = math.sqrt(sum(float((norm**2).sum()) for norm in left)) / came
+            seen = [one for one in (calls[k].values for k in found) if one is not None]
+            if seen:
+                numbers = pooled(seen)
+                for name, value in zip(numbers, _fetched(list(numbers.values())), strict=True):
+                    fetched.setdefault(name, {})[layer] = value
+        return {name: {layer: _plain(value) for layer, value in found.items()} for name, found in fetched.items()}
+
+
+class Total:
+    """Adds up the gradients by one input that a layer uses at several places, and tells ``done`` of the sum."""
+
+    def __init__(self, parts: int, done: Any) -> None:
+        self.parts = self.left = parts
+        self.done = done
+        self.sum: Tensor | None = None
+
+    def add(self, place: int, inputs: Sequence[Tensor | None], outputs: Any) -> None:
+        """A node's hook: its gradients by what went in."""
+        self.left -= 1
+        gradient = inputs[place]
+        if gradient is not None:
+            self.sum = gradient if self.sum is None else self.sum + gradient
+        if self.left == 0:
+            if self.sum is not None:
+                self.done(self.sum)
+            self.left, self.sum = self.parts, None
+
+
+def _floats(tree: Any) -> list[Tensor]:
+    return [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.is_floating_point()]
+
+
+def _edge(x: Tensor) -> Edge:
+    edge = get_gradient_edge(x)
+    return edge.node, edge.output_nr
+
+
+def _held(optimizer: Optimizer) -> set[nn.Parameter]:
+    """The weights, without biases, that an optimizer moves."""
+    return {p for group in optimizer.param_groups for p in group["params"] if p.ndim > 1}
+
+
+def _walk(nodes: Iterable[Node]) -> Iterable[Node]:
+    """The nodes of a graph from some on down, the near ones first."""
+    seen = dict.fromkeys(nodes)
+    queue = list(seen)
+    for node in queue:  # grows while it is gone through
+        yield node
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen and len(seen) < FAR:
+                seen[below] = None
+                queue.append(below)
+
+
+def _between(ends: Sequence[Node], inputs: Sequence[Edge]) -> tuple[set[Node], dict[Edge, list[tuple[Node, int]]]]:
+    """The nodes of a layer, between those it ends in and its inputs, and by input the places where a gradient leaves."""
+    doors: dict[Edge, list[tuple[Node, int]]] = {}
+    seen = set(ends)
+    queue = list(seen)
+    for node in queue:
+        for place, (below, number) in enumerate(node.next_functions):
+            if below is None:
+                continue
+            if (below, number) in inputs:
+                doors.setdefault((below, number), []).append((node, place))
+            elif below not in seen and len(seen) < FAR:
+                seen.add(below)
+                queue.append(below)
+    return seen, doors
+
+
+def _fetched(tensors: Sequence[Tensor]) -> list[np.ndarray]:
+    """Tensors as arrays, brought over from a device at once."""
+    if not tensors:
+        return []
+    flat = torch.cat([x.detach().flatten().to(torch.float64 if x.device.type != "mps" else torch.float32) for x in tensors])
+    bounds = np.cumsum([x.numel() for x in tensors])[:-1]
+    return [part.reshape(x.shape) for part, x in zip(np.split(flat.cpu().numpy(), bounds), tensors, strict=True)]
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if np.ndim(value) == 0 else value

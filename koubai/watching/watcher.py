@@ -1,0 +1,216 @@
+"""``watch(model, optimizer)``: any PyTorch model, watched while the user's own loop trains it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from koubai.language import UserError
+from koubai.watching.history import History
+from koubai.watching.layers import layers
+from koubai.watching.look import Look
+from koubai.watching.origin import Origin, Pass, origin
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from koubai.doctor import Case, Diagnosis
+
+GROWTH = 1.15  # from one step that is looked at to the next, once they are far enough apart
+SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
+
+
+def watch(model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None = None) -> Watch:
+    """Watch the training that happens inside a ``with``: ``with koubai.watch(model, optimizer) as watch: ...``.
+
+    ``optimizer`` may be several, or be left out where a trainer makes it: then every optimizer that moves this model's weights counts.
+    A step is one of the first optimizer that steps. Raises ``UserError`` for a model without weights, or an optimizer that does not
+    move them.
+    """
+    given = optimizer if isinstance(optimizer, Sequence) else [] if optimizer is None else [optimizer]
+    return Watch(model, [_unwrapped(one) for one in given])
+
+
+class Watch:
+    """One training under watch: at few steps, ever farther apart, every layer is looked at; in between nothing is."""
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        self.model: nn.Module = getattr(model, "_orig_mod", model)  # what torch.compile was given
+        self.optimizers = list(optimizers)
+        self.t = 0  # steps done
+        self.origin: Origin | None = None
+        self.history = History()
+        self._mine = {id(p) for p in self.model.parameters()}
+        self._others: list[Optimizer] = []  # those that move other models' weights
+        self._lead: Optimizer | None = None
+        self._next = 0
+        self._look: Look | None = None
+        self._handles: list[Any] | None = None
+        self._pass: Pass | None = None
+        if not self._mine:
+            raise UserError(
+                f"The model {type(model).__name__} has no parameters, so there is nothing to watch; hand over the model that is trained.",
+                f"モデル {type(model).__name__} にはパラメータがないため、見守るものがありません。学習するモデルを渡してください。",
+            )
+        for one in self.optimizers:
+            if not self._moves(one):
+                raise UserError(
+                    f"The optimizer {type(one).__name__} holds none of the model's parameters; make it with model.parameters().",
+                    f"{type(one).__name__} はこのモデルのパラメータを持っていません。model.parameters() から作ってください。",
+                )
+
+    def __enter__(self) -> Self:
+        """Begin. Raises ``UserError`` the second time."""
+        if self._handles is not None:
+            raise UserError(
+                "This watch has been used already; make a new one with koubai.watch for each training.",
+                "この watch はすでに使われています。学習ごとに koubai.watch で新しく作ってください。",
+            )
+        self._device = next(self.model.parameters()).device.type
+        self._handles = [
+            self.model.register_forward_pre_hook(self._begun, with_kwargs=True),
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+        self._open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End: every hook is taken away, whatever happened."""
+        self._close()
+        self._pass = None
+        for handle in self._handles or ():
+            handle.remove()
+
+    def loss(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
+        """Tell the loss of a minibatch, before ``backward``, and if you like the share that was answered right.
+
+        From the tensor itself the watch also learns by what AMP's ``GradScaler`` or an accumulation of gradients multiplies it; the
+        gradients recorded are those of the mean of the losses that are told between two steps.
+        """
+        if self._look and isinstance(value, Tensor):
+            self._look.loss(value)
+        told = {"loss": value} if accuracy is None else {"loss": value, "accuracy": accuracy}
+        self.history.tell({name: number.detach() if isinstance(number, Tensor) else number for name, number in told.items()})
+        if self._checks() and not math.isfinite(value):
+            self._lost()
+
+    def validation(self, loss: float | None = None, accuracy: float | None = None) -> None:
+        """Tell what came of validation samples, whenever you look at them."""
+        self.history.validated.append((self.t, loss, accuracy))
+
+    def case(self) -> Case:
+        """What the doctor looks at; see ``doctor.Case``. Raises ``UserError`` where nothing has been trained."""
+        if not self.history.steps:
+            raise UserError(
+                "Nothing has been trained under this watch yet: train inside the with, with steps of the model's optimizer, and ask then.",
+                "この watch ではまだ何も学習されていません。with の中でオプティマイザの step を呼び、その後に尋ねてください。",
+            )
+        return self.history.case(self.t, self.origin)
+
+    def diagnose(self) -> Diagnosis:
+        """What is wrong with the training so far, in which layer, and why. Raises ``UserError`` where nothing has been trained."""
+        from koubai.doctor import diagnose
+
+        return diagnose(self.case())
+
+    def figure(self, name: str) -> Figure:
+        """One of the laboratory's figures over this training, as plotly. Raises ``UserError`` where it cannot show it."""
+        from koubai.report.figures import draw
+        from koubai.watching.page import groups
+
+        return draw(name, groups(self.case()))
+
+    def report(self, path: str | Path = "watch.html") -> Path:
+        """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
+        from koubai.report.page import write
+        from koubai.watching.page import page
+
+        return write(path, page(type(self.model).__name__, self.case(), self.diagnose()))
+
+    def to_tensorboard(self, folder: str | Path) -> Path:
+        """Write the ledger for TensorBoard, and give the folder. Raises ``UserError`` where TensorBoard is not installed."""
+        from koubai.watching.tensorboard import write
+
+        return write(self.case(), Path(folder))
+
+    def _open(self) -> None:
+        self._look = Look(self.model, {module: name for name, module in layers(self.model)})
+
+    def _close(self) -> None:
+        if self._look:
+            self._look.close()
+            self._look = None
+
+    def _ours(self, optimizer: Optimizer) -> bool:
+        if self.optimizers:
+            return any(optimizer is one for one in self.optimizers)
+        if any(optimizer is one for one in self._others):
+            return False
+        return self._moves(optimizer)
+
+    def _moves(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer moves weights of this model."""
+        return any(id(p) in self._mine for group in optimizer.param_groups for p in group["params"])
+
+    def _checks(self) -> bool:
+        return self.origin is None and (self._device == "cpu" or self._look is not None or self.t % SELDOM == 0)
+
+    def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The model is called: remember with what, in case that no number comes of it."""
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._pass = Pass.now(args, kwargs, self._device)
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._ours(optimizer):
+            return
+        inside = bool(kwargs.get("closure") or args[1:])  # forward and backward are still to come, inside the step
+        if self._look:
+            self._look.before_step(optimizer, read=not inside)
+        if not inside and self._checks() and not self._sound(optimizer):
+            self._lost()
+
+    def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._ours(optimizer):
+            return
+        if self._look:
+            if kwargs.get("closure") or args[1:]:
+                self._look.read(optimizer)
+            self._look.after_step()
+        self._lead = self._lead or optimizer
+        if optimizer is not self._lead:
+            return
+        if self._look:
+            self.history.add(self.t, self._look)
+            self._close()
+            self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
+        self.t += 1
+        if self.t == self._next and self.origin is None:
+            self._open()
+
+    def _sound(self, optimizer: Optimizer) -> bool:
+        """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""
+        first = [p.grad for group in optimizer.param_groups for p in group["params"][:8] if p.grad is not None]
+        if not first or getattr(optimizer, "grad_scale", None) is not None:
+            return True
+        least = min(first, key=Tensor.numel)
+        return math.isfinite(least.sum()) or bool(least.isfinite().all())
+
+    def _lost(self) -> None:
+        """The training has lost its numbers in this step: find out where."""
+        self.origin = origin(self.model, self._pass, self.t + 1, self.history.order)
+
+
+def _unwrapped(optimizer: Any) -> Optimizer:
+    """The optimizer itself, where Lightning or Accelerate have wrapped it."""
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+        optimizer = optimizer.optimizer
+    return optimizer
