@@ -73,7 +73,7 @@ class Case:
     far, of ``budget`` steps in all. ``history`` has a curve ``[point, ...]`` a name, as ``training.ledger.snapshot`` and ``training.train``
     name them, without the trial axis; what is not known is left out, and what could not be taken is NaN:
 
-    - ``gradient`` ``[point, layer]``: the gradient's norm at each layer's output;
+    - ``gradient`` ``[point, layer]``: the gradient's norm at each layer's output; of a watched model also ``factor``, see ``factors``;
     - ``weight_gradient``, ``weight``, ``update``, ``apart`` ``[point, weighted layer]``, in the order of the layers of kind ``"weights"``;
     - ``mean``, ``std``, ``saturated``, ``dead``, ``zeros`` ``[point, activation]``, in the order of those of kind ``"activation"``;
     - ``loss`` (mean over the minibatches since the last point), ``train_loss``, ``train_accuracy``, ``validation_loss``,
@@ -136,7 +136,12 @@ class Case:
 
     @cached_property
     def factors(self) -> np.ndarray:
-        """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody."""
+        """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody.
+
+        In a chain it is told by the layer before; a model with branches was measured layer by layer.
+        """
+        if "factor" in self.history:
+            return self.need("factor")
         gradient = self.need("gradient").astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.concatenate([np.full((len(gradient), 1), np.nan), gradient[:, :-1] / gradient[:, 1:]], axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,3 +101,17 @@ class History:
                 found[name] = np.interp(steps, at, values, left=np.nan)
                 found[name][-1] = values[-1] if steps[-1] < at[0] else found[name][-1]
         return found
+
+
+def only(case: Case, kept: np.ndarray) -> Case:
+    """The case of some of the layers, ``kept`` ``[layer]``."""
+    kinds = np.array(case.kinds)
+    of = {name: kept[kinds == "weights"] for name in OF_WEIGHTS} | {name: kept[kinds == "activation"] for name in OF_ACTIVATIONS}
+    of |= {"gradient": kept, "factor": kept}
+    history = {
+        name: curve[:, of[name]] if name in of else curve
+        for name, curve in case.history.items()
+        if name not in of or of[name].any()
+    }
+    there = np.flatnonzero(kept)
+    return replace(case, layers=tuple(case.layers[k] for k in there), kinds=tuple(case.kinds[k] for k in there), history=history)

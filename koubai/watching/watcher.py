@@ -98,8 +98,8 @@ class Watch:
         """
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
-        told = {"loss": value} if accuracy is None else {"loss": value, "accuracy": accuracy}
-        self.history.tell({name: number.detach() if isinstance(number, Tensor) else number for name, number in told.items()})
+        value = _number(value)
+        self.history.tell({"loss": value} if accuracy is None else {"loss": value, "accuracy": _number(accuracy)})
         if self._checks() and not math.isfinite(value):
             self._lost()
 
@@ -127,7 +127,7 @@ class Watch:
         from koubai.report.figures import draw
         from koubai.watching.page import groups
 
-        return draw(name, groups(self.case()))
+        return draw(name, groups(type(self.model).__name__, self.case(), name))
 
     def report(self, path: str | Path = "watch.html") -> Path:
         """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
@@ -214,3 +214,10 @@ def _unwrapped(optimizer: Any) -> Optimizer:
     while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
         optimizer = optimizer.optimizer
     return optimizer
+
+
+def _number(value: Tensor | float) -> Tensor | float:
+    """A number that nothing has to wait for: what lies on another device stays there."""
+    if not isinstance(value, Tensor):
+        return float(value)
+    return value.item() if value.device.type == "cpu" else value.detach()
