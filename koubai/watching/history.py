@@ -14,7 +14,8 @@ from koubai.watching.look import Look, Numbers
 from koubai.watching.origin import Origin
 
 OF_WEIGHTS = ("weight_gradient", "weight", "update", "apart")
-OF_ACTIVATIONS = ("mean", "std", "saturated", "dead", "zeros", "histogram", "low", "high")
+DRAWN = ("histogram", "low", "high")
+OF_ACTIVATIONS = ("mean", "std", "saturated", "dead", "zeros", *DRAWN)
 
 
 class History:
@@ -73,7 +74,7 @@ class History:
         steps = np.array(self.steps)
         return Case(
             tuple(layers), tuple(kinds.values()), steps, history | self._curves(steps), budget, origin.step if origin else 0,
-            steps if "histogram" in history else steps[:0],
+            np.array([step for step, numbers in zip(self.steps, self.numbers, strict=True) if "histogram" in numbers]),
         )  # fmt: skip
 
     def _layers(self) -> dict[str, str]:
@@ -84,8 +85,9 @@ class History:
     def _array(self, name: str, layers: list[str]) -> np.ndarray:
         """One curve, ``[point, layer, ...]``, NaN where a layer took no part."""
         shape = next(np.shape(value) for numbers in self.numbers for value in numbers.get(name, {}).values())
-        array = np.full((len(self.numbers), len(layers), *shape), np.nan)
-        for point, numbers in enumerate(self.numbers):
+        points = [numbers for numbers in self.numbers if name in numbers or name not in DRAWN]
+        array = np.full((len(points), len(layers), *shape), np.nan)
+        for point, numbers in enumerate(points):
             for k, layer in enumerate(layers):
                 array[point, k] = numbers.get(name, {}).get(layer, np.nan)
         return array

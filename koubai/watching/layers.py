@@ -12,8 +12,6 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
-from koubai.training.ledger import apart
-
 Bounds = tuple[float | None, float | None]
 
 OPEN: Bounds = (None, None)
@@ -27,6 +25,7 @@ BOUNDS: dict[type[nn.Module], Bounds] = {
     nn.ReLU6: (0, None),
     nn.Softplus: (0, None),
 }
+ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # a row of their weights is a unit's
 WHOLE = (nn.MultiheadAttention, nn.RNNBase)  # one layer each, whatever is inside: their forward calls no module
 STILL = (
     nn.Identity,
@@ -89,13 +88,6 @@ def bounds(module: nn.Module) -> Bounds:
 def matrices(module: nn.Module) -> list[nn.Parameter]:
     """The weights of a layer, without its biases."""
     return [p for p in module.parameters() if p.ndim > 1]
-
-
-def units_apart(module: nn.Module) -> Tensor:
-    """How far the units of a dense or convolutional layer differ, as ``training.ledger.apart`` has it; NaN where units are no rows."""
-    if not isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-        return torch.full((), torch.nan)
-    return apart(module.weight.detach().flatten(1)[None])[0]
 
 
 def channels_first(module: nn.Module, before: bool) -> bool:

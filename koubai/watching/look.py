@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node, get_gradient_edge
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
-from koubai.watching.layers import FUNCTIONAL, bounds, channels_first, kind, matrices, units_apart
-from koubai.watching.values import Values, pooled, values
+from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, matrices
+from koubai.watching.values import pooled, values
 
 FAR = 20_000  # nodes of a graph that are walked at most
 PART = 2**22  # of a weight's values, how many are kept to see how far a step moves them
@@ -48,16 +47,16 @@ class Call:
     layer: str
     forward: int
     reached: bool = False
-    values: Values | None = None
+    values: dict[str, Tensor | int] = field(default_factory=dict)
     out: list[Tensor] = field(default_factory=list)
     into: list[Tensor] = field(default_factory=list)
 
 
 class Look:
-    """The hooks of one step on the layers ``names`` of a model; ``close`` takes them away again."""
+    """The hooks of one step on the layers of a model, ``names`` their names and kinds; ``close`` takes them away again."""
 
-    def __init__(self, model: nn.Module, names: Mapping[nn.Module, str]) -> None:
-        self.names = names
+    def __init__(self, model: nn.Module, names: Mapping[nn.Module, tuple[str, str]], histograms: bool = True) -> None:
+        self.names, self.histograms = names, histograms
         self.kinds: dict[str, str] = {}  # of the layers, in the order of their first calls
         self.calls: list[Call] = []
         self.numbers: Numbers = {}
@@ -65,6 +64,7 @@ class Look:
         self.losses: list[int] = []  # for each backward that came from a loss that was given, how many forwards were done
         self._forward = 0
         self._scale: Tensor | None = None  # what the gradients under way are multiplied by
+        self._last = self._norm = torch.empty(0)
         self._channels = False  # whether the values under way are images, units second
         self._inputs: dict[nn.Module, list[Edge]] = {}
         self._ends: dict[Node, str] = {}  # the nodes that layers end in
@@ -81,6 +81,7 @@ class Look:
         for handle in self._handles:
             handle.remove()
         self._inputs, self._ends, self._inside, self._before = {}, {}, set(), {}
+        self._last = torch.empty(0)
 
     def loss(self, value: Tensor) -> None:
         """Take a loss that a backward will start from: the gradients that come are divided by the one that comes to it.
@@ -106,11 +107,11 @@ class Look:
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return
-        call = self._called(self.names[module], kind(module))
+        call = self._called(*self.names[module])
         self._channels = channels_first(module, self._channels)
         tensors = _floats(output)
         if self.kinds[call.layer] == "activation" and tensors:
-            call.values = values(tensors[0], bounds(module), self._channels)
+            call.values = values(tensors[0], bounds(module), self._channels, self.histograms)
         self._listen(call, [y for y in tensors if y.grad_fn is not None], self._inputs.pop(module, []))
 
     def _called(self, layer: str, kind: str, after: str = "") -> Call:
@@ -140,22 +141,24 @@ class Look:
                 node.register_hook(partial(total.add, place))
 
     def _came(self, norms: list[Tensor], gradient: Tensor) -> None:
-        if self.open:
-            norm = size(gradient)
-            norms.append(norm if self._scale is None else norm / self._scale)
+        if not self.open:
+            return
+        if gradient is not self._last:  # what leaves one layer often comes to the next just so
+            self._last, self._norm = gradient, size(gradient)
+        norms.append(self._norm if self._scale is None else self._norm / self._scale)
 
     def _through(self, model: nn.Module | None, args: Any, output: Any) -> None:
         """A forward pass is done: find the activations that the model called as functions."""
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return
-        for node in _walk([y.grad_fn for y in _floats(output) if y.grad_fn is not None]):
+        for node in _walk([y.grad_fn for y in _floats(output) if y.grad_fn is not None] if self._ends else []):
             function = FUNCTIONAL.get(node.name())
             if function and node not in self._inside:
                 after = next((self._ends[below] for below in _walk([node]) if below in self._ends), "")
                 call = self._called(f"{after} → {function.name}" if after else function.name, "activation", after)
                 call.reached = True
                 with torch.no_grad():
-                    call.values = values(function.output(node), function.bounds, self._channels)
+                    call.values = values(function.output(node), function.bounds, self._channels, self.histograms)
                 node.register_prehook(partial(self._reached, call.out))
                 node.register_hook(partial(Total(1, partial(self._came, call.into)).add, 0))
                 self._ends[node] = call.layer
@@ -168,8 +171,6 @@ class Look:
 
     def before_step(self, optimizer: Optimizer, read: bool) -> None:
         """An optimizer is about to step: ``read`` the gradients as it gets them, and keep the weights to see how far they move."""
-        if not self.calls:  # a compiled model calls no modules; its weights can be seen all the same
-            self.kinds = {name: "weights" for module, name in self.names.items() if kind(module) == "weights"}
         if read:
             self.read(optimizer)
         for parameter in _held(optimizer):
@@ -177,30 +178,31 @@ class Look:
 
     def read(self, optimizer: Optimizer) -> None:
         """The sizes of the weights' gradients, as an optimizer gets them."""
+        if not self.calls:  # a compiled model calls no modules; its weights can be seen all the same
+            self.kinds = {name: kind for name, kind in self.names.values() if kind == "weights"}
         scale = getattr(optimizer, "grad_scale", None)  # the fused ones divide by it themselves
         held = _held(optimizer)
         for module, name in self._weighted():
             found = [_size_of_gradient(p.grad) for p in matrices(module) if p in held and p.grad is not None]
             if found:
-                norm = torch.stack(found).norm()
-                self._note("weight_gradient", name, norm if scale is None else norm / scale)
+                self._note("weight_gradient", name, found if scale is None else [norm / scale for norm in found])
 
     def after_step(self) -> None:
         """An optimizer has stepped: how large the weights are now, and how far they moved."""
         for module, name in self._weighted():
             weights = matrices(module)
-            self._note("weight", name, torch.stack([size(p) for p in weights]).norm())
-            self._note("apart", name, units_apart(module))
-            moved = [(p.detach().flatten()[:PART], self._before[p]) for p in weights if p in self._before]
-            if moved:
-                step = torch.stack([size(now - old) for now, old in moved]).norm()
-                self._note("update", name, step / torch.stack([size(old) for _, old in moved]).norm())
+            self._note("weight", name, [size(p) for p in weights])
+            self._note("moved", name, [size(p.detach().flatten()[:PART] - self._before[p]) for p in weights if p in self._before])
+            if isinstance(module, ROWS):
+                rows = module.weight.detach().flatten(1)
+                self._note("apart", name, [size(rows - rows.mean(0))] if len(rows) > 1 else [])
 
     def _weighted(self) -> Iterable[tuple[nn.Module, str]]:
-        return [(module, name) for module, name in self.names.items() if self.kinds.get(name) == "weights"]
+        return [(module, name) for module, (name, kind) in self.names.items() if kind == "weights" and name in self.kinds]
 
-    def _note(self, name: str, layer: str, value: Tensor) -> None:
-        self.numbers.setdefault(name, {})[layer] = value
+    def _note(self, name: str, layer: str, norms: list[Tensor]) -> None:
+        if norms:
+            self.numbers.setdefault(name, {})[layer] = norms
 
     def finish(self) -> Numbers:
         """What was seen, as numbers by name and layer: ``gradient`` at the outputs, ``factor`` on the way through, and the ledger's others.
@@ -209,35 +211,34 @@ class Look:
         there AMP took the scale down and began the step anew.
         """
         trained = {call.forward for call in self.calls if call.out}
-        calls = [call for call in self.calls if call.forward in trained]
-        norms = _fetched([torch.stack(part) if part else torch.zeros(0) for call in calls for part in (call.out, call.into)])
-        out, into = norms[::2], norms[1::2]
-        fetched: Numbers = {
-            name: dict(zip(found, _fetched(list(found.values())), strict=True)) for name, found in self.numbers.items()
+        calls = [call for call in self.calls if call.forward in trained and call.reached]
+        at_hand = all(norm.device.type == "cpu" for call in calls for norm in call.out)
+        numbers, *seen = _fetched([self.numbers, *([call.out, call.into, call.values] for call in calls)], at_hand)
+        shares = {"moved": "update", "apart": "apart"}  # of the weights' own size
+        found: Numbers = {
+            name: {layer: _whole(norms) for layer, norms in layers.items()}
+            for name, layers in numbers.items()
+            if name not in shares
         }
-        weights = [float(value) for value in fetched.get("weight_gradient", {}).values()]
-        lost = {call.forward for call, norm in zip(calls, out, strict=True) if not np.isfinite(norm).all()}
-        if lost == trained or not weights or not np.isfinite(weights).all():
+        for name, share in shares.items():
+            for layer, norms in numbers.get(name, {}).items():
+                weight = found["weight"][layer]
+                found.setdefault(share, {})[layer] = _whole(norms) / weight if weight else 0.0
+        lost = {call.forward for call, (out, _, _) in zip(calls, seen, strict=True) if not all(map(math.isfinite, out))}
+        if lost == trained or not all(map(math.isfinite, found.get("weight_gradient", {"": math.nan}).values())):
             lost = set()
-        of: dict[str, list[int]] = {layer: [] for layer in self.kinds}
-        for k, call in enumerate(calls):
-            if call.forward not in lost and call.reached:
-                of[call.layer].append(k)
         backwards = len([done for done in self.losses if done - 1 not in lost]) or 1
-        for layer, found in of.items():
-            if not found:
+        for layer in self.kinds:
+            mine = [one for call, one in zip(calls, seen, strict=True) if call.layer == layer and call.forward not in lost]
+            if not mine:
                 continue
-            came = math.sqrt(sum(float((out[k] ** 2).sum()) for k in found))
-            left = [into[k] for k in found if len(into[k])]
-            fetched.setdefault("gradient", {})[layer] = came / backwards
-            if left and came > 0:
-                fetched.setdefault("factor", {})[layer] = math.sqrt(sum(float((norm**2).sum()) for norm in left)) / came
-            seen = [one for one in (calls[k].values for k in found) if one is not None]
-            if seen:
-                numbers = pooled(seen)
-                for name, value in zip(numbers, _fetched(list(numbers.values())), strict=True):
-                    fetched.setdefault(name, {})[layer] = value
-        return {name: {layer: _plain(value) for layer, value in found.items()} for name, found in fetched.items()}
+            came, left = (_whole([norm for one in mine for norm in one[k]]) for k in (0, 1))
+            measured = {"gradient": came / backwards} | pooled([one[2] for one in mine if one[2]])
+            if came > 0 and any(one[1] for one in mine):
+                measured["factor"] = left / came
+            for name, value in measured.items():
+                found.setdefault(name, {})[layer] = value
+        return found
 
 
 class Total:
@@ -261,6 +262,7 @@ class Total:
 
 
 def _floats(tree: Any) -> list[Tensor]:
+    """The tensors of floating point numbers in what a module takes or gives."""
     return [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.is_floating_point()]
 
 
@@ -303,14 +305,27 @@ def _between(ends: Sequence[Node], inputs: Sequence[Edge]) -> tuple[set[Node], d
     return seen, doors
 
 
-def _fetched(tensors: Sequence[Tensor]) -> list[np.ndarray]:
-    """Tensors as arrays, brought over from a device at once."""
-    if not tensors:
-        return []
-    flat = torch.cat([x.detach().flatten().to(torch.float64 if x.device.type != "mps" else torch.float32) for x in tensors])
-    bounds = np.cumsum([x.numel() for x in tensors])[:-1]
-    return [part.reshape(x.shape) for part, x in zip(np.split(flat.cpu().numpy(), bounds), tensors, strict=True)]
+def _fetched(tree: Any, at_hand: bool) -> Any:
+    """Lists and dictionaries of tensors as floats and arrays; where they are not ``at_hand``, brought over from their device at once."""
+    away = [] if at_hand else [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.device.type != "cpu"]
+    flat = (
+        torch.cat([x.detach().flatten().to(size(x).dtype) for x in away]).cpu().split([x.numel() for x in away]) if away else ()
+    )
+    here = {id(x): part.view(x.shape) for x, part in zip(away, flat, strict=True)}
+
+    def plain(one: Any) -> Any:
+        if isinstance(one, dict):
+            return {name: plain(value) for name, value in one.items()}
+        if isinstance(one, list):
+            return [plain(value) for value in one]
+        if not isinstance(one, Tensor):
+            return one
+        x = here.get(id(one), one)
+        return x.item() if x.ndim == 0 else (x.detach().float() if x.dtype == torch.bfloat16 else x.detach()).numpy()
+
+    return plain(tree)
 
 
-def _plain(value: Any) -> Any:
-    return float(value) if np.ndim(value) == 0 else value
+def _whole(norms: Iterable[Any]) -> float:
+    """The norm of several parts together."""
+    return math.sqrt(sum(float(norm) ** 2 for norm in norms))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -29,19 +29,13 @@ class Origin:
     operation: str | None = None
 
 
-@dataclass(frozen=True)
-class Pass:
+class Pass(NamedTuple):
     """A forward pass as it was called: what it takes to make it again."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    autocast: tuple[bool, torch.dtype]
     device: str
-
-    @classmethod
-    def now(cls, args: tuple[Any, ...], kwargs: dict[str, Any], device: str) -> Pass:
-        """The pass that begins now."""
-        return cls(args, kwargs, (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)), device)
+    autocast: bool
 
 
 class Finder(TorchDispatchMode):
@@ -98,7 +92,7 @@ def in_forward(model: nn.Module, made: Pass) -> tuple[bool, str, str]:
         devices = [torch.cuda.current_device()] if made.device == "cuda" else []
         stack.enter_context(torch.random.fork_rng(devices))
         stack.enter_context(torch.no_grad())
-        stack.enter_context(torch.autocast(made.device, made.autocast[1], made.autocast[0]))
+        stack.enter_context(torch.autocast(made.device, enabled=made.autocast))
         with finder:
             fine = finite(model(*made.args, **made.kwargs))
     with torch.no_grad():

@@ -2,96 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from koubai.training.ledger import BINS, NEAR
 from koubai.watching.layers import Bounds
 
-MOST = 2**17  # of an activation's values, whole samples, that shares and histogram are taken from; what is dead is told from all
+MOST = 2**14  # of an activation's values, whole samples, that shares and histogram are taken from; what is dead is told from all
 
 
-@dataclass(frozen=True)
-class Values:
-    """One call's: ``shares`` are mean, variance, saturated and zeros; ``low`` and ``high`` ``[unit]`` the ends of each unit's answers.
+def values(y: Tensor, bounds: Bounds, channels_first: bool, histogram: bool) -> dict[str, Tensor | int]:
+    """Measure one call's answers ``y``, the samples first and a unit's second where channels stand there, else last.
 
-    ``answers`` is how many a unit gave; ``histogram`` are its shares and its two ends.
+    ``lowest`` and ``highest`` ``[unit]`` are the ends of each unit's answers, ``answers`` how many it gave. Of ``count`` values are the
+    ``mean``, the ``spread`` (the norm of the differences from it), how many are ``zeros`` and ``saturated``, and the ``histogram``
+    ``[bin]`` between ``low`` and ``high``, if it is asked for. Nothing is divided here, where it takes as long as the rest.
     """
-
-    shares: Tensor
-    low: Tensor
-    high: Tensor
-    answers: int
-    histogram: Tensor
-
-
-def by_unit(y: Tensor, channels_first: bool) -> Tensor:
-    """``y`` as ``[unit, answer]``: its units stand second where channels do, else last."""
-    if y.ndim < 2:
-        return y.reshape(-1, 1)
-    return y.movedim(1 if channels_first else -1, 0).flatten(1)
-
-
-def values(y: Tensor, bounds: Bounds, channels_first: bool) -> Values:
-    """Measure one call's answers ``y``, the samples first."""
     y = y.detach()
-    units = by_unit(y, channels_first)
-    low, high = units.aminmax(dim=1) if units.shape[1] else (units.new_zeros(0), units.new_zeros(0))
+    unit = 1 if channels_first and y.ndim > 1 else y.ndim - 1
+    others = [k for k in range(y.ndim) if k != unit]
+    low, high = (y.amin(others), y.amax(others)) if others and y.numel() else (y, y)
+    answers = y.numel() // max(y.shape[unit], 1) if y.ndim else 1
     if y.numel() > MOST and y.ndim > 1:
         y = y[: max(1, MOST * len(y) // y.numel())]
-    flat = y.flatten().float() if y.dtype in (torch.float16, torch.bfloat16) else y.flatten()
-    bottom, top = bounds
-    if bottom is None or top is None:
-        saturated = flat.new_zeros(())
-    else:
-        margin = NEAR * (top - bottom)
-        saturated = ((flat < bottom + margin) | (flat > top - margin)).mean(dtype=flat.dtype)
+    flat = (y.float() if y.dtype in (torch.float16, torch.bfloat16) else y).flatten()
     mean = flat.mean()
-    shares = torch.stack([mean, (flat - mean).square().mean(), saturated, (flat == 0).mean(dtype=flat.dtype)])
-    return Values(shares, low, high, units.shape[1], _histogram(flat, bounds))
+    found: dict[str, Tensor | int] = {
+        "lowest": low, "highest": high, "answers": answers, "count": flat.numel(),
+        "mean": mean, "spread": torch.linalg.vector_norm(flat - mean), "zeros": (flat == 0).sum(), "saturated": 0,
+    }  # fmt: skip
+    bottom, top = bounds
+    if bottom is not None and top is not None:
+        far = (1 / 2 - NEAR) * (top - bottom)
+        found["saturated"] = ((flat - (bottom + top) / 2).abs_() > far).sum()
+    return found | (_histogram(flat, bounds) if histogram else {})
 
 
-def _histogram(flat: Tensor, bounds: Bounds) -> Tensor:
-    """Shares of ``BINS`` equal bins over the activation's range, or over the values' own where it has no end, then the two ends."""
+def _histogram(flat: Tensor, bounds: Bounds) -> dict[str, Tensor]:
+    """Counts in ``BINS`` equal bins over the activation's range, or over the values' own where it has no end, and the two ends."""
     flat = flat.nan_to_num()
     low, high = flat.aminmax()
     low = low if bounds[0] is None else torch.full_like(low, bounds[0])
     high = high if bounds[1] is None else torch.full_like(high, bounds[1])
     width = torch.where(high > low, high - low, torch.ones_like(low))
-    cells = ((flat - low) * (BINS / width)).long().clamp_(0, BINS - 1)
-    counts = torch.bincount(cells, minlength=BINS).to(flat.dtype)
-    return torch.cat([counts / len(flat), low.view(1), (low + width).view(1)])
+    cells = ((flat - low) * (BINS / width)).int().clamp_(0, BINS - 1)
+    return {"histogram": torch.bincount(cells, minlength=BINS), "low": low, "high": low + width}
 
 
-def pooled(calls: Sequence[Values]) -> dict[str, Tensor]:
+def pooled(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """``mean``, ``std``, ``saturated``, ``dead``, ``zeros`` over several calls, and the first one's ``histogram``, ``low``, ``high``.
 
-    A unit is dead where all of its answers in all calls are one; where there was only one answer, nobody can say.
+    A unit is dead where all of its answers in all calls are one; where it gave only one, nobody can say.
     """
-    shares = torch.stack([one.shares.double() for one in calls])
-    mean, variance, saturated, zeros = shares.mean(0)
-    histogram = calls[0].histogram
-    return {
+    if not calls:
+        return {}
+    first, count = calls[0], sum(call["count"] for call in calls)
+    if not count:
+        return {}
+    mean = sum(call["count"] * call["mean"] for call in calls) / count
+    squares = sum(call["spread"] ** 2 + call["count"] * (call["mean"] - mean) ** 2 for call in calls)
+    found = {
         "mean": mean,
-        "std": (variance + (shares[:, 0] - mean).square().mean()).sqrt(),
-        "saturated": saturated,
+        "std": math.sqrt(squares / count),
+        "saturated": sum(call["saturated"] for call in calls) / count,
         "dead": _dead(calls),
-        "zeros": zeros,
-        "histogram": histogram[:-2],
-        "low": histogram[-2],
-        "high": histogram[-1],
+        "zeros": sum(call["zeros"] for call in calls) / count,
     }
+    drawn = (
+        {"histogram": first["histogram"] / first["count"], "low": first["low"], "high": first["high"]} if "low" in first else {}
+    )
+    return found | drawn
 
 
-def _dead(calls: Sequence[Values]) -> Tensor:
-    widths: dict[int, list[Values]] = {}  # a module may be called on layers of several widths
-    for one in calls:
-        widths.setdefault(len(one.low), []).append(one)
-    told = [alike for alike in widths.values() if sum(one.answers for one in alike) > 1]
-    if not told:
-        return calls[0].shares.new_full((), torch.nan)
-    ends = [(torch.stack([c.low for c in alike]).amin(0), torch.stack([c.high for c in alike]).amax(0)) for alike in told]
-    return torch.cat([low == high for low, high in ends]).mean(dtype=torch.float32)
+def _dead(calls: Sequence[Mapping[str, Any]]) -> float:
+    widths: dict[int, list[Mapping[str, Any]]] = {}  # a module may be called on layers of several widths
+    for call in calls:
+        widths.setdefault(np.size(call["lowest"]), []).append(call)
+    told = [alike for alike in widths.values() if sum(call["answers"] for call in alike) > 1]
+    ends = [
+        (reduce(np.minimum, [call["lowest"] for call in alike]), reduce(np.maximum, [call["highest"] for call in alike]))
+        for alike in told
+    ]
+    units = sum(np.size(low) for low, _ in ends)
+    return sum(int(np.count_nonzero(low == high)) for low, high in ends) / units if units else math.nan

@@ -15,7 +15,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook, register_op
 
 from koubai.language import UserError
 from koubai.watching.history import History
-from koubai.watching.layers import layers
+from koubai.watching.layers import kind, layers
 from koubai.watching.look import Look
 from koubai.watching.origin import Origin, Pass, origin
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from koubai.doctor import Case, Diagnosis
 
-GROWTH = 1.15  # from one step that is looked at to the next, once they are far enough apart
+GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
 SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
 
 
@@ -49,9 +49,10 @@ class Watch:
         self.origin: Origin | None = None
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
-        self._others: list[Optimizer] = []  # those that move other models' weights
+        self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
+        self._probes: dict[int, nn.Parameter] = {}  # of those that count, the weight whose gradient is looked at in every step
         self._lead: Optimizer | None = None
-        self._next = 0
+        self._next = self._drawn = 0
         self._look: Look | None = None
         self._handles: list[Any] | None = None
         self._pass: Pass | None = None
@@ -143,7 +144,10 @@ class Watch:
         return write(self.case(), Path(folder))
 
     def _open(self) -> None:
-        self._look = Look(self.model, {module: name for name, module in layers(self.model)})
+        histograms = self.t >= self._drawn
+        if histograms:
+            self._drawn = max(self.t + 1, math.ceil(self.t * GROWTH**2))
+        self._look = Look(self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms)
 
     def _close(self) -> None:
         if self._look:
@@ -151,11 +155,12 @@ class Watch:
             self._look = None
 
     def _ours(self, optimizer: Optimizer) -> bool:
-        if self.optimizers:
-            return any(optimizer is one for one in self.optimizers)
-        if any(optimizer is one for one in self._others):
-            return False
-        return self._moves(optimizer)
+        """Whether an optimizer that steps is one of this training's."""
+        known = self._known.get(id(optimizer))
+        if known is None or known[0] is not optimizer:
+            ours = any(optimizer is one for one in self.optimizers) if self.optimizers else self._moves(optimizer)
+            known = self._known[id(optimizer)] = optimizer, ours
+        return known[1]
 
     def _moves(self, optimizer: Optimizer) -> bool:
         """Whether an optimizer moves weights of this model."""
@@ -167,7 +172,7 @@ class Watch:
     def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The model is called: remember with what, in case that no number comes of it."""
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._pass = Pass.now(args, kwargs, self._device)
+            self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._ours(optimizer):
@@ -175,7 +180,7 @@ class Watch:
         inside = bool(kwargs.get("closure") or args[1:])  # forward and backward are still to come, inside the step
         if self._look:
             self._look.before_step(optimizer, read=not inside)
-        if not inside and self._checks() and not self._sound(optimizer):
+        if not inside and self._checks() and not hasattr(optimizer, "grad_scale") and not self._sound(optimizer):
             self._lost()
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
@@ -198,11 +203,14 @@ class Watch:
 
     def _sound(self, optimizer: Optimizer) -> bool:
         """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""
-        first = [p.grad for group in optimizer.param_groups for p in group["params"][:8] if p.grad is not None]
-        if not first or getattr(optimizer, "grad_scale", None) is not None:
-            return True
-        least = min(first, key=Tensor.numel)
-        return math.isfinite(least.sum()) or bool(least.isfinite().all())
+        probe = self._probes.get(id(optimizer))
+        if probe is None or probe.grad is None:
+            first = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None][:2]
+            if not first:
+                return True
+            probe = self._probes[id(optimizer)] = min(first, key=Tensor.numel)
+        gradient = probe.grad
+        return gradient is None or math.isfinite(gradient.sum()) or bool(gradient.isfinite().all())
 
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
