@@ -214,7 +214,8 @@ class Watch:
 
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
-        self.origin = origin(self.model, self._pass, self.t + 1, self.history.order)
+        order = self.history.order or list(self._look.kinds if self._look else ())
+        self.origin = origin(self.model, self._pass, self.t + 1, order)
 
 
 def _unwrapped(optimizer: Any) -> Optimizer:
