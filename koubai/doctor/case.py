@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.doctor.finding import Unknown
+from koubai.doctor.origin import Origin
 from koubai.language import UserError
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Case:
     ``histogram``, ``low`` and ``high`` are taken at ``histogram_steps``. ``diverged`` is the step at which the loss stopped being a number,
     0 where it did not. ``batch_size`` and ``learning_rate`` come from the ``trial`` where there is one; ``recall`` gives the share of right
     answers of each class ``[class]`` on validation samples (NaN where there are none), and is only asked where classes are uneven.
+    ``origin`` says where numbers were lost, where that was traced.
     """
 
     layers: tuple[str, ...]
@@ -100,6 +102,7 @@ class Case:
     batch_size: int | None = None
     learning_rate: float | None = None
     recall: Callable[[], np.ndarray] | None = None
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, record: Record, facts: Facts | None = None) -> Case:

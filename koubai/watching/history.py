@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from koubai.doctor import Case
+from koubai.doctor.origin import Origin
 from koubai.watching.look import Look, Numbers
-from koubai.watching.origin import Origin
 
 OF_WEIGHTS = ("weight_gradient", "weight", "update", "apart")
 DRAWN = ("histogram", "low", "high")
@@ -74,7 +74,7 @@ class History:
         steps = np.array(self.steps)
         return Case(
             tuple(layers), tuple(kinds.values()), steps, history | self._curves(steps), budget, origin.step if origin else 0,
-            np.array([step for step, numbers in zip(self.steps, self.numbers, strict=True) if "histogram" in numbers]),
+            np.array([step for step, numbers in zip(self.steps, self.numbers, strict=True) if "histogram" in numbers]), origin=origin,
         )  # fmt: skip
 
     def _layers(self) -> dict[str, str]:
@@ -94,8 +94,11 @@ class History:
 
     def _curves(self, steps: np.ndarray) -> dict[str, np.ndarray]:
         names = {"loss": "loss", "train_loss": "loss", "train_accuracy": "accuracy"}
-        curves = {name: [one.get(told, np.nan) for one in self.losses] for name, told in names.items()}
-        found = {name: np.array(values) for name, values in curves.items() if np.isfinite(values).any()}
+        found = {
+            name: np.array([one.get(told, np.nan) for one in self.losses])
+            for name, told in names.items()
+            if any(told in one for one in self.losses)
+        }
         for column, name in ((1, "validation_loss"), (2, "validation_accuracy")):
             told = [(one[0], float(one[column])) for one in self.validated if one[column] is not None]  # type: ignore[arg-type]
             if told:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -12,21 +11,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from koubai.doctor.origin import Origin
+
 # Operations that make infinities because they were told to: masks.
 MASKS = {"masked_fill", "where", "fill", "full", "full_like", "scalar_tensor", "lift_fresh", "_to_copy"}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where the first value arose that is no number: at which step, in which part of it, and where it is known in which layer's operation.
-
-    ``part`` is ``"input"``, ``"weights"`` (after the step before), ``"forward"``, ``"loss"`` or ``"backward"``.
-    """
-
-    step: int
-    part: str
-    layer: str | None = None
-    operation: str | None = None
 
 
 class Pass(NamedTuple):
@@ -101,23 +89,23 @@ def in_forward(model: nn.Module, made: Pass) -> tuple[bool, str, str]:
     return fine, *(finder.found or ("", ""))
 
 
-def origin(model: nn.Module, made: Pass | None, step: int, order: Sequence[str]) -> Origin:
+def origin(model: nn.Module, made: Pass | None, step: int, order: Sequence[str], grown: bool) -> Origin:
     """Where the numbers of a step were lost: in what goes in, in the weights, forward, in the loss, or backward.
 
-    ``made`` is the step's forward pass, where the model was called as a whole; ``order`` are the layers from the input to the output.
+    ``made`` is the step's forward pass, where the model was called as a whole; ``order`` are the layers from the input to the output;
+    ``grown`` as in ``Origin``.
     """
     weights = [name for name, p in model.named_parameters() if not finite(p)]
     if weights:
-        return Origin(step, "weights", weights[0].rpartition(".")[0] or None)
+        return Origin(step, "weights", weights[0].rpartition(".")[0] or type(model).__name__, None, grown)
     if made and not finite((made.args, made.kwargs)):
         return Origin(step, "input")
     if made:
         fine, layer, operation = in_forward(model, made)
         if not fine:
-            return Origin(step, "forward", layer or type(model).__name__, operation)
+            return Origin(step, "forward", layer or type(model).__name__, operation, grown)
     gradients = {name.rpartition(".")[0] for name, p in model.named_parameters() if p.grad is not None and not finite(p.grad)}
-    if not gradients:
-        return Origin(step, "loss")
+    if not gradients or all(p.grad is None or not finite(p.grad) for p in model.parameters()):
+        return Origin(step, "loss", None, None, grown)
     reached = [layer for layer in order if layer in gradients]
-    whole = all(p.grad is None or not finite(p.grad) for p in model.parameters())
-    return Origin(step, "loss" if whole else "backward", None if whole else reached[-1] if reached else sorted(gradients)[0])
+    return Origin(step, "backward", reached[-1] if reached else min(gradients), None, grown)

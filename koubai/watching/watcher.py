@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils._pytree import tree_leaves
 
+from koubai.doctor.origin import Origin
 from koubai.language import UserError
 from koubai.watching.history import History
-from koubai.watching.layers import kind, layers
-from koubai.watching.look import Look
-from koubai.watching.origin import Origin, Pass, origin
+from koubai.watching.layers import kind, layers, matrices
+from koubai.watching.look import Look, size
+from koubai.watching.origin import Pass, origin
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from koubai.doctor import Case, Diagnosis
 
 GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
+FAR_GROWN = 10.0  # times its first size: loss or weights that have grown so much before they are lost were driven there
 SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
 
 
@@ -47,6 +51,8 @@ class Watch:
         self.optimizers = list(optimizers)
         self.t = 0  # steps done
         self.origin: Origin | None = None
+        self._samples: int | None = None  # of a minibatch
+        self._sane = 0.0  # the size of the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
         self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
@@ -99,10 +105,13 @@ class Watch:
         """
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
-        value = _number(value)
-        self.history.tell({"loss": value} if accuracy is None else {"loss": value, "accuracy": _number(accuracy)})
-        if self._checks() and not math.isfinite(value):
-            self._lost()
+        number = _number(value)
+        self.history.tell({"loss": number} if accuracy is None else {"loss": number, "accuracy": _number(accuracy)})
+        if self._checks():
+            if math.isfinite(number):
+                self._sane = abs(float(number))
+            else:
+                self._lost()
 
     def validation(self, loss: float | None = None, accuracy: float | None = None) -> None:
         """Tell what came of validation samples, whenever you look at them."""
@@ -110,12 +119,16 @@ class Watch:
 
     def case(self) -> Case:
         """What the doctor looks at; see ``doctor.Case``. Raises ``UserError`` where nothing has been trained."""
-        if not self.history.steps:
+        if not self.history.steps or not self._lead:
             raise UserError(
                 "Nothing has been trained under this watch yet: train inside the with, with steps of the model's optimizer, and ask then.",
                 "この watch ではまだ何も学習されていません。with の中でオプティマイザの step を呼び、その後に尋ねてください。",
             )
-        return self.history.case(self.t, self.origin)
+        return replace(
+            self.history.case(self.t, self.origin),
+            batch_size=self._samples,
+            learning_rate=float(self._lead.param_groups[0]["lr"]),
+        )
 
     def diagnose(self) -> Diagnosis:
         """What is wrong with the training so far, in which layer, and why. Raises ``UserError`` where nothing has been trained."""
@@ -196,6 +209,8 @@ class Watch:
         if self._look:
             self.history.add(self.t, self._look)
             self._close()
+            inputs = [x for x in tree_leaves(self._pass[:2]) if isinstance(x, Tensor) and x.ndim] if self._pass else []
+            self._samples = len(inputs[0]) if inputs else None
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
         self.t += 1
         if self.t == self._next and self.origin is None:
@@ -215,7 +230,16 @@ class Watch:
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
         order = self.history.order or list(self._look.kinds if self._look else ())
-        self.origin = origin(self.model, self._pass, self.t + 1, order)
+        self.origin = origin(self.model, self._pass, self.t + 1, order, self._grown())
+
+    def _grown(self) -> bool:
+        """Whether the loss or the weights are far larger than they were."""
+        numbers, losses = self.history.numbers, self.history.losses
+        if losses and self._sane > FAR_GROWN * abs(losses[0].get("loss", math.inf)):
+            return True
+        before = math.hypot(*numbers[0].get("weight", {}).values()) if numbers else 0.0
+        now = math.hypot(*(float(size(p)) for _, module in layers(self.model) for p in matrices(module)))
+        return bool(before) and now > FAR_GROWN * before
 
 
 def _unwrapped(optimizer: Any) -> Optimizer:
