@@ -40,6 +40,10 @@ class History:
             total, count = self._told.get(name, (0.0, 0))
             self._told[name] = total + value, count + 1
 
+    def forget(self) -> None:
+        """Forget what was told since the last point."""
+        self._told = {}
+
     def add(self, step: int, look: Look) -> None:
         """Add a point: what a look saw, and the mean of what was told since the last."""
         found = look.finish()

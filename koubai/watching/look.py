@@ -14,17 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import Node, get_gradient_edge
+from torch.autograd.graph import Node
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
+from koubai.watching.graph import Edge, Total, between, edge, floats, walk
 from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, matrices
 from koubai.watching.values import pooled, values
 
-FAR = 20_000  # nodes of a graph that are walked at most
 PART = 2**22  # of a weight's values, how many are kept to see how far a step moves them
 
-Edge = tuple[Node, int]
 Numbers = dict[str, dict[str, Any]]  # name, layer: a float or an array
 
 
@@ -62,6 +61,7 @@ class Look:
         self.numbers: Numbers = {}
         self.open = True
         self.losses: list[int] = []  # for each backward that came from a loss that was given, how many forwards were done
+        self._starts: list[Any] = []  # the hooks on them
         self._forward = 0
         self._scale: Tensor | None = None  # what the gradients under way are multiplied by
         self._last = self._norm = torch.empty(0)
@@ -98,18 +98,24 @@ class Look:
             self._scale = gradient.detach().double().sum() if gradient.device.type != "mps" else gradient.detach().sum()
             self.losses.append(self._forward)
 
-        value.register_hook(started)
+        self._starts.append(value.register_hook(started))
+
+    def forget(self) -> None:
+        """Forget the losses taken so far."""
+        for handle in self._starts:
+            handle.remove()
+        self._starts, self.losses = [], []
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
-            self._inputs[module] = [_edge(x) for x in _floats((args, kwargs)) if x.requires_grad]
+            self._inputs[module] = [edge(x) for x in floats((args, kwargs)) if x.requires_grad]
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return
         call = self._called(*self.names[module])
         self._channels = channels_first(module, self._channels)
-        tensors = _floats(output)
+        tensors = floats(output)
         if self.kinds[call.layer] == "activation" and tensors:
             call.values = values(tensors[0], bounds(module), self._channels, self.histograms)
         self._listen(call, [y for y in tensors if y.grad_fn is not None], self._inputs.pop(module, []))
@@ -125,14 +131,14 @@ class Look:
 
     def _listen(self, call: Call, outputs: Sequence[Tensor], inputs: Sequence[Edge]) -> None:
         """Hear of the gradients that come to a call's outputs, and of those that it hands to its inputs."""
-        edges = [_edge(y) for y in outputs]
+        edges = [edge(y) for y in outputs]
         call.reached = bool(outputs)
         for y in outputs:
             y.register_hook(partial(self._came, call.out))
         if set(edges) & set(inputs):  # it hands on what it was given
             call.into = call.out
             return
-        inside, doors = _between([node for node, _ in edges], inputs)
+        inside, doors = between([node for node, _ in edges], inputs)
         self._ends.update((node, call.layer) for node, _ in edges)
         self._inside |= inside
         for found in doors.values():
@@ -151,10 +157,10 @@ class Look:
         """A forward pass is done: find the activations that the model called as functions."""
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return
-        for node in _walk([y.grad_fn for y in _floats(output) if y.grad_fn is not None] if self._ends else []):
+        for node in walk([y.grad_fn for y in floats(output) if y.grad_fn is not None] if self._ends else []):
             function = FUNCTIONAL.get(node.name())
             if function and node not in self._inside:
-                after = next((self._ends[below] for below in _walk([node]) if below in self._ends), "")
+                after = next((self._ends[below] for below in walk([node]) if below in self._ends), "")
                 call = self._called(f"{after} → {function.name}" if after else function.name, "activation", after)
                 call.reached = True
                 with torch.no_grad():
@@ -241,68 +247,9 @@ class Look:
         return found
 
 
-class Total:
-    """Adds up the gradients by one input that a layer uses at several places, and tells ``done`` of the sum."""
-
-    def __init__(self, parts: int, done: Any) -> None:
-        self.parts = self.left = parts
-        self.done = done
-        self.sum: Tensor | None = None
-
-    def add(self, place: int, inputs: Sequence[Tensor | None], outputs: Any) -> None:
-        """A node's hook: its gradients by what went in."""
-        self.left -= 1
-        gradient = inputs[place]
-        if gradient is not None:
-            self.sum = gradient if self.sum is None else self.sum + gradient
-        if self.left == 0:
-            if self.sum is not None:
-                self.done(self.sum)
-            self.left, self.sum = self.parts, None
-
-
-def _floats(tree: Any) -> list[Tensor]:
-    """The tensors of floating point numbers in what a module takes or gives."""
-    return [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.is_floating_point()]
-
-
-def _edge(x: Tensor) -> Edge:
-    edge = get_gradient_edge(x)
-    return edge.node, edge.output_nr
-
-
 def _held(optimizer: Optimizer) -> set[nn.Parameter]:
     """The weights, without biases, that an optimizer moves."""
     return {p for group in optimizer.param_groups for p in group["params"] if p.ndim > 1}
-
-
-def _walk(nodes: Iterable[Node]) -> Iterable[Node]:
-    """The nodes of a graph from some on down, the near ones first."""
-    seen = dict.fromkeys(nodes)
-    queue = list(seen)
-    for node in queue:  # grows while it is gone through
-        yield node
-        for below, _ in node.next_functions:
-            if below is not None and below not in seen and len(seen) < FAR:
-                seen[below] = None
-                queue.append(below)
-
-
-def _between(ends: Sequence[Node], inputs: Sequence[Edge]) -> tuple[set[Node], dict[Edge, list[tuple[Node, int]]]]:
-    """The nodes of a layer, between those it ends in and its inputs, and by input the places where a gradient leaves."""
-    doors: dict[Edge, list[tuple[Node, int]]] = {}
-    seen = set(ends)
-    queue = list(seen)
-    for node in queue:
-        for place, (below, number) in enumerate(node.next_functions):
-            if below is None:
-                continue
-            if (below, number) in inputs:
-                doors.setdefault((below, number), []).append((node, place))
-            elif below not in seen and len(seen) < FAR:
-                seen.add(below)
-                queue.append(below)
-    return seen, doors
 
 
 def _fetched(tree: Any, at_hand: bool) -> Any:

@@ -52,6 +52,7 @@ class Watch:
         self.t = 0  # steps done
         self.origin: Origin | None = None
         self._samples: int | None = None  # of a minibatch
+        self._overheard = True  # the loss is what the model hands out, until somebody tells it
         self._sane = 0.0  # the size of the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
@@ -84,6 +85,7 @@ class Watch:
         self._device = next(self.model.parameters()).device.type
         self._handles = [
             self.model.register_forward_pre_hook(self._begun, with_kwargs=True),
+            self.model.register_forward_hook(self._ended),
             register_optimizer_step_pre_hook(self._before),
             register_optimizer_step_post_hook(self._after),
         ]
@@ -101,8 +103,17 @@ class Watch:
         """Tell the loss of a minibatch, before ``backward``, and if you like the share that was answered right.
 
         From the tensor itself the watch also learns by what AMP's ``GradScaler`` or an accumulation of gradients multiplies it; the
-        gradients recorded are those of the mean of the losses that are told between two steps.
+        gradients recorded are those of the mean of the losses that are told between two steps. Where nobody tells one and the model
+        hands its loss out, as those of transformers do, that is taken.
         """
+        if self._overheard:
+            self._overheard = False
+            self.history.forget()
+            if self._look:
+                self._look.forget()
+        self._tell(value, accuracy)
+
+    def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
         number = _number(value)
@@ -186,6 +197,13 @@ class Watch:
         """The model is called: remember with what, in case that no number comes of it."""
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
+
+    def _ended(self, model: nn.Module, args: Any, output: Any) -> None:
+        """The model has answered: if it hands out its loss, take it, unless it is told."""
+        if self._overheard and not torch.compiler.is_compiling():
+            loss = getattr(output, "loss", None)
+            if isinstance(loss, Tensor) and loss.grad_fn is not None and loss.numel() == 1:
+                self._tell(loss)
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._ours(optimizer):
