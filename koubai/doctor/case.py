@@ -169,6 +169,11 @@ class Case:
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
 
+    def level(self, begin: float, end: float) -> float:
+        """The mean training loss between two shares of the steps taken, by straight lines between the points."""
+        steps = self.steps[: self.taken]
+        return float(np.interp(np.linspace(begin, end, 8) * steps[-1], steps, self.fit).mean())
+
     def after(self, share: float) -> int:
         """The first point at or after so much of the steps taken."""
         return int(np.searchsorted(self.steps[: self.taken], share * self.steps[self.taken - 1]))
