@@ -623,3 +623,86 @@ def test_tensorboard_gets_the_ledger(tmp_path: Path) -> None:
 
 def test_koubai_watch_is_the_function() -> None:
     assert koubai.watch is watch
+
+
+def chain(**modules: nn.Module) -> nn.Sequential:
+    model = nn.Sequential()
+    for name, module in modules.items():
+        model.add_module(name, module)
+    return model
+
+
+def learner(activation: type[nn.Module], depth: int, width: int = 32) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers: dict[str, nn.Module] = {}
+    for k in range(depth):
+        layers |= {f"fc{k}": nn.Linear(width if k else 64, width), f"act{k}": activation()}
+    return chain(**layers, out=nn.Linear(width, 10))
+
+
+def digits_seen(model: nn.Module, optimizer: torch.optim.Optimizer, digits: Any, told: bool = True, steps: int = 200) -> Watch:
+    x, y = torch.from_numpy(digits.x_train), torch.from_numpy(digits.y_train)
+    draw = torch.Generator().manual_seed(1)
+    with watch(model, optimizer) as seen:
+        for _ in range(steps):
+            picks = torch.randint(0, len(x), (64,), generator=draw)
+            answers = model(x[picks])
+            loss = F.cross_entropy(answers, y[picks])
+            if told:
+                seen.loss(loss, (answers.argmax(1) == y[picks]).float().mean())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return seen
+
+
+def sgd(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), rate)
+
+
+def test_a_deep_chain_of_sigmoids_lets_the_gradient_vanish(digits: Any) -> None:
+    model = learner(nn.Sigmoid, 6)
+    worst = digits_seen(model, sgd(model, 0.1), digits).diagnose().worst
+    assert worst is not None
+    assert (worst.symptom, worst.cause) == ("vanishing-gradient", "activation")
+    assert worst.layer is not None
+    assert worst.layer.startswith("act")
+
+
+def test_units_pushed_below_zero_are_dead(digits: Any) -> None:
+    model = learner(nn.ReLU, 3)
+    with torch.no_grad():
+        model.fc1.bias.fill_(-50.0)
+    found = {one.symptom: one for one in digits_seen(model, sgd(model, 0.05), digits).diagnose().findings}
+    assert found["dead-relu"].layer == "act1"
+    assert found["dead-relu"].severity == "fatal"
+
+
+def test_equal_weights_make_identical_units(digits: Any) -> None:
+    model = learner(nn.Tanh, 2)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(0.01)
+    found = {one.symptom: one for one in digits_seen(model, sgd(model, 0.1), digits).diagnose().findings}
+    assert found["identical-units"].layer == "fc0"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_too_high_a_rate_is_told_from_a_wrong_operation(told: bool, digits: Any) -> None:
+    model = learner(nn.ReLU, 3)
+    found = digits_seen(model, sgd(model, 20.0), digits, told).diagnose().findings
+    lost = next(one for one in found if one.symptom == "not-a-number")
+    assert lost.cause == "learning rate"
+    model = chain(lift=nn.Linear(64, 32), log=Logarithm(), head=nn.Linear(32, 10))
+    found = digits_seen(model, sgd(model, 0.1), digits, told).diagnose().findings
+    assert [(one.symptom, one.layer, one.cause) for one in found] == [("not-a-number", "log", None)]
+    assert "log in log" in found[0].words.en
+
+
+def test_nothing_is_wrong_with_a_sound_training_and_without_a_loss_nobody_knows(digits: Any) -> None:
+    verdicts = []
+    for told in (True, False):
+        model = learner(nn.ReLU, 2)
+        verdicts.append(digits_seen(model, torch.optim.Adam(model.parameters(), 3e-3), digits, told, 400).diagnose())
+    assert [verdict.verdict for verdict in verdicts] == ["healthy", "unknown"]
+    assert "loss" in str(verdicts[1])

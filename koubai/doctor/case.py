@@ -144,6 +144,8 @@ class Case:
     @cached_property
     def fit(self) -> np.ndarray:
         """The training loss ``[point]``: ``train_loss``, or the minibatches' ``loss`` where that alone is known. Raises ``Unknown``."""
+        if not self.history.keys() & {"train_loss", "loss"}:
+            raise Unknown("The loss is not known; watch.loss(loss) tells it.", "損失がわかりません。watch.loss(loss) で伝えてください。")
         return self.need("train_loss" if "train_loss" in self.history else "loss").astype(np.float64)
 
     @cached_property
