@@ -678,6 +678,14 @@ def test_units_pushed_below_zero_are_dead(digits: Any) -> None:
     assert found["dead-relu"].severity == "fatal"
 
 
+def test_inputs_out_of_scale_are_seen_on_their_way_in(digits: Any) -> None:
+    model = learner(nn.Tanh, 2)
+    scaled = type(digits)(**{**vars(digits), "x_train": digits.x_train * 100})
+    diagnosis = digits_seen(model, sgd(model, 0.1), scaled).diagnose()
+    assert diagnosis.has("inputs-not-standardized")
+    assert diagnosis.has("saturated-activations")
+
+
 def test_equal_weights_make_identical_units(digits: Any) -> None:
     model = learner(nn.Tanh, 2)
     with torch.no_grad():

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -52,6 +53,7 @@ class Watch:
         self.t = 0  # steps done
         self.origin: Origin | None = None
         self._samples: int | None = None  # of a minibatch
+        self._inputs: np.ndarray | None = None  # the root mean squares of its features
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
         self._sane = 0.0  # the size of the last loss that was a number
         self.history = History()
@@ -138,6 +140,7 @@ class Watch:
         return replace(
             self.history.case(self.t, self.origin),
             batch_size=self._samples,
+            inputs=self._inputs,
             learning_rate=float(self._lead.param_groups[0]["lr"]),
         )
 
@@ -227,8 +230,8 @@ class Watch:
         if self._look:
             self.history.add(self.t, self._look)
             self._close()
-            inputs = [x for x in tree_leaves(self._pass[:2]) if isinstance(x, Tensor) and x.ndim] if self._pass else []
-            self._samples = len(inputs[0]) if inputs else None
+            if self._pass and self._samples is None:
+                self._samples, self._inputs = _minibatch(self._pass)
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
         self.t += 1
         if self.t == self._next and self.origin is None:
@@ -265,6 +268,16 @@ def _unwrapped(optimizer: Any) -> Optimizer:
     while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
         optimizer = optimizer.optimizer
     return optimizer
+
+
+def _minibatch(made: Pass) -> tuple[int | None, np.ndarray | None]:
+    """The samples of a minibatch, and the root mean square of each feature where these are numbers and not words."""
+    tensors = [x for x in tree_leaves((made.args, made.kwargs)) if isinstance(x, Tensor) and x.ndim]
+    if not tensors:
+        return None, None
+    x = tensors[0].detach()
+    sizes = x.flatten(1).float().square().mean(0).sqrt().cpu().numpy() if x.is_floating_point() and x.ndim > 1 else None
+    return len(x), sizes
 
 
 def _number(value: Tensor | float) -> Tensor | float:

@@ -23,8 +23,9 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
         "largest share over layers of activations within 5% of a bound, median over the first quarter of the steps or the last half",
         "値域の端から5%以内にある活性の割合(層ごとの最大)。学習の最初の1/4、または後半の中央値",
     ),
+    brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
-    late=Limit(0.9, OURS),
+    late=Limit(0.95, OURS),
     fitted=Limit(0.8, OURS),
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
@@ -34,7 +35,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
     if first.max() >= share:
         layer, measured = int(first.argmax()), float(first.max())
-        large = case.facts is not None and _size(case) > FAR and first[0] >= share
+        large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
         cause = "data" if large else "weights" if saturated[0].max() >= share / 2 else "learning rate"
         layer = 0 if large else layer
     elif end.max() >= late and case.fitted < fitted:
@@ -64,12 +65,6 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     )
 
 
-def _size(case: Case) -> float:
-    """The largest root mean square of a feature."""
-    assert case.facts is not None
-    return float(np.sqrt(case.facts.mean**2 + case.facts.spread**2).max())
-
-
 @symptom(
     "dead-relu",
     Words("dead ReLU units", "死んだReLU"),
@@ -81,6 +76,7 @@ def _size(case: Case) -> float:
         "largest share over layers of units that are 0 for every probe sample, at the end, while the fit is poor",
         "どのプローブサンプルに対しても0のユニットの割合(層ごとの最大、終了時)。適合が悪い場合に限る",
     ),
+    brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence"),
     share=Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients"),
     fitted=Limit(0.9, OURS),
 )
@@ -125,6 +121,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
         "smallest |W - mean over units| / |W| of a hidden layer, at the start and at the end",
         "隠れ層の |W - ユニット平均| / |W| の最小値(開始時と終了時)",
     ),
+    brings=("vanishing-gradient", "dead-relu", "plateau", "underfitting", "learning-rate-too-high", "learning-rate-too-low"),
     apart=Limit(1e-3, OURS),
 )
 def identical_units(case: Case, apart: float) -> Finding | None:
