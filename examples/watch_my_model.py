@@ -1,5 +1,7 @@
 """A model of one's own, trained by one's own loop, under watch: which layer loses the gradient, and what a change does about it."""
 
+import itertools
+
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
@@ -19,7 +21,7 @@ class Network(nn.Module):
     def __init__(self, activation: type[nn.Module]) -> None:
         super().__init__()
         widths = [64, 40, 40, 40, 40, 40, 40]
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
         self.activations = nn.ModuleList(activation() for _ in self.hidden)
         self.out = nn.Linear(40, 10)
 
@@ -38,18 +40,5 @@ for activation in (nn.Sigmoid, nn.ReLU):
             batch = torch.randint(0, len(x_train), (100,))
             answers = model(x_train[batch])
             loss = F.cross_entropy(answers, y_train[batch])
-            watch.loss(
-                loss, accuracy=(answers.argmax(1) == y_train[batch]).float().mean()
-            )  # optional; the more it knows, the more it tells
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if step % 100 == 99:
-                with torch.no_grad():
-                    answers = model(x_validation)
-                watch.validation(
-                    loss=F.cross_entropy(answers, y_validation).item(),
-                    accuracy=(answers.argmax(1) == y_validation).float().mean().item(),
-                )
-    print(f"{activation.__name__}:\n{watch.diagnose()}")
-    print(watch.report(f"watch-{activation.__name__.lower()}.html"), "\n")
+            # the accuracy is optional: the more a watch knows, the more it can tell
+            watch.loss(loss, accuracy=(answers.argmax(1) == y_train[batch]).float().mean())
