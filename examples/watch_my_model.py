@@ -1,4 +1,4 @@
-"""A model of one's own, trained by one's own loop, under watch: which layer loses the gradient, and what a change does about it."""
+"""A model of one's own, trained by one's own loop, under watch: which layer loses the gradient, and what another activation does."""
 
 import itertools
 
@@ -31,6 +31,10 @@ class Network(nn.Module):
         return self.out(x)
 
 
+def accuracy(answers: torch.Tensor, labels: torch.Tensor) -> float:
+    return (answers.argmax(1) == labels).float().mean().item()
+
+
 for activation in (nn.Sigmoid, nn.ReLU):
     torch.manual_seed(0)
     model = Network(activation)
@@ -40,5 +44,13 @@ for activation in (nn.Sigmoid, nn.ReLU):
             batch = torch.randint(0, len(x_train), (100,))
             answers = model(x_train[batch])
             loss = F.cross_entropy(answers, y_train[batch])
-            # the accuracy is optional: the more a watch knows, the more it can tell
-            watch.loss(loss, accuracy=(answers.argmax(1) == y_train[batch]).float().mean())
+            watch.loss(loss, accuracy(answers, y_train[batch]))  # the accuracy may be left out
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step % 100 == 99:
+                with torch.no_grad():
+                    answers = model(x_validation)
+                watch.validation(F.cross_entropy(answers, y_validation).item(), accuracy(answers, y_validation))
+    print(f"{activation.__name__}:\n{watch.diagnose()}")
+    print(watch.report(f"watch-{activation.__name__.lower()}.html"), "\n")
