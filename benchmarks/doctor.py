@@ -8,7 +8,7 @@ neither known to the doctor:
 - healthy: within ``NEAR`` of the best that any training reached on that data set (or two standard errors, where that is more), and a
   validation loss that has not risen by more than ``RISEN`` from its lowest. Others are left out, and counted.
 - ill: the origin is healthy, and the mutation costs at least ``HURT`` of accuracy (and two standard errors). Where a mutation (too high a
-  rate) may bring on its illness or another, plain PyTorch looks whether it did (``took``). Others are left out, and counted.
+  rate) may bring on its illness or another, plain PyTorch looks whether it did, and in which layers. Others are left out, and counted.
 
 Detected is an ill training in which the symptom was found that the mutation makes; right are layer and cause where the mutation leaves no
 choice; a false alarm is any finding in a healthy training.
@@ -23,8 +23,8 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -107,34 +107,66 @@ def hospital(folder: Path, each: int, count: int, progress: bool = True) -> Iter
             out = "origin not healthy" if patient.symptom else "not healthy"
         elif patient.symptom and accuracy(record) > accuracy(origin) - max(HURT, error(origin)):
             out = "not hurt"
-        elif patient.symptom and not took(patient.symptom, record):
-            out = "did not take"
+        if patient.symptom in LOOKED_FOR and not out:
+            layers = LOOKED_FOR[patient.symptom](record)
+            patient = replace(patient, layers=tuple(layers)) if patient.layers else patient
+            out = "" if layers else "did not take"
         yield Seen(patient, record, origin, out)
 
 
-def took(symptom: str, record: Record) -> bool:
-    """Whether units died or weights grew, where that is the symptom; other mutations are the illness themselves."""
-    if symptom not in ("dead-relu", "growing-weights"):
-        return True
+def silent(record: Record) -> list[str]:
+    """The layers whose units are 0 for all validation samples, by plain PyTorch."""
     if record.diverged:
-        return False
+        return []
     data = load(record.trial.data)
-    if symptom == "growing-weights":
-        first = build([record.trial], data.shape, len(data.classes), torch.device("cpu")).layers
-        weights = record.weights()
-        sizes = [
-            (np.linalg.norm(weights[f"{k}.weight"]), float(layer.weight.value.norm()))
-            for k, layer in enumerate(first)
-            if isinstance(layer, Weighted)
-        ]
-        return any(end > GROWN * begin for end, begin in sizes)
-    x, silent = torch.from_numpy(data.x_validation), 0.0
+    x, found = torch.from_numpy(data.x_validation), []
+    network = module(record.trial, record.weights(), data.shape).eval()
+    labels = iter(record.layers)
     with torch.no_grad():
-        for layer in module(record.trial, record.weights(), data.shape).eval():
+        for name, layer in network.named_children():
             x = layer(x)
+            label = next(labels) if name.isdecimal() else ""
             if isinstance(layer, torch.nn.ReLU):
-                silent = max(silent, float((x.flatten(2).amax((0, 2)) if x.dim() > 2 else x.amax(0)).eq(0).double().mean()))
-    return silent >= DEAD
+                units = x.flatten(2).amax((0, 2)) if x.dim() > 2 else x.amax(0)
+                found += [label] if units.eq(0).double().mean() >= DEAD else []
+    return found
+
+
+def grown(record: Record) -> list[str]:
+    """The layers whose weights are ``GROWN`` times what they were."""
+    if record.diverged:
+        return []
+    weights = record.weights()
+    pairs = [(name, weights[f"{k}.weight"], first) for k, name, first in started(record)]
+    return [name for name, end, first in pairs if np.linalg.norm(end) > GROWN * first.norm()]
+
+
+def overflown(record: Record) -> list[str]:
+    """The layer whose sums first leave float32 before the first step, in float64 by plain PyTorch; any where none does."""
+    data = load(record.trial.data)
+    weights = {f"{k}.weight": first.numpy() for k, _, first in started(record)}
+    weights |= {name.replace("weight", "bias"): np.zeros((len(value), 1)) for name, value in weights.items()}
+    trial = record.trial.replace({"dtype": "float64"})
+    x, labels = torch.from_numpy(data.x_train[: trial.batch_size]).double(), iter(record.layers)
+    with torch.no_grad():
+        for layer in module(trial, weights, data.shape).eval():
+            x, label = layer(x), next(labels)
+            if float(x.abs().max()) > np.finfo(np.float32).max:
+                return [label]
+    return list(record.layers)
+
+
+def started(record: Record) -> list[tuple[int, str, torch.Tensor]]:
+    """The layers with weights by place and label, and the weights that they started from."""
+    data = load(record.trial.data)
+    network = build([record.trial], data.shape, len(data.classes), torch.device("cpu"))
+    return [
+        (k, layer.label, layer.weight.value[0].double()) for k, layer in enumerate(network.layers) if isinstance(layer, Weighted)
+    ]
+
+
+# which layers have it: mutations that may bring on their illness or another are looked at from outside; the others are the illness
+LOOKED_FOR: dict[str, Callable[[Record], list[str]]] = {"dead-relu": silent, "growing-weights": grown, "not-a-number": overflown}
 
 
 @dataclass

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from koubai.doctor.finding import CAUSES, SEVERITIES
+from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
 from koubai.language import Words, apart, language, saying_both
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
@@ -136,6 +136,7 @@ def render(page: Page) -> str:
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
         table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        titles={name: one.title for name, one in SYMPTOMS.items()},
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
     )  # fmt: skip
 

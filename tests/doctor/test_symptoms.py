@@ -153,7 +153,7 @@ NEARLY = {
 def test_a_symptom_is_found(name: str) -> None:
     found = look(name, ILL[name])
     assert found is not None and found.symptom == name
-    assert found.severity in SEVERITIES and found.cause in CAUSES
+    assert found.severity in SEVERITIES and (found.cause in CAUSES or name == "plateau")
     assert found.layer is None or found.layer in ILL[name].layers
     assert all(np.isfinite(value) for value in found.evidence.values())
     assert found.words.en.endswith(".") and found.words.ja.endswith("。") and found.words.en != found.words.ja
@@ -269,3 +269,33 @@ def test_a_small_probe_says_nothing_of_dead_units() -> None:
 def test_labels_of_one_class_say_nothing_of_being_shuffled() -> None:
     with pytest.raises(Unknown):
         look("shuffled-labels", case({"counts": np.array([900, 10, 10, 10]), "neighbours": 0.97}, **poor(0.1)))
+
+
+def test_a_training_under_way_is_not_judged_too_early() -> None:
+    early = case(names={"budget": 2000}, **poor())
+    for name in ("slow-convergence", "plateau", "underfitting", "learning-rate-too-low"):
+        with pytest.raises(Unknown, match="too early"):
+            look(name, early)
+    assert look("vanishing-gradient", case(names={"budget": 2000}, gradient=gradient(0.1, 0.9, 0.1, 0.9, 0.1, 0.9), **poor()))
+
+
+def test_where_nothing_moves_the_rate_is_what_a_plateau_comes_from() -> None:
+    for update, cause in ((1e-4, "learning rate"), (1e-2, None)):
+        found = look("plateau", case(update=each(update, 4), **poor(0.0, 1.0)))
+        assert found is not None and found.cause == cause
+
+
+def test_where_no_gradient_arrives_the_layer_that_takes_it_is_named() -> None:
+    """Zero weights in the middle: nothing comes down from there, and 0 / 0 below says nothing."""
+    lost = gradient(1, 1, 1, 1, 1, 1)
+    lost[:, :4] = 0  # dense 3 passes nothing on
+    found = look("vanishing-gradient", case(gradient=lost, **poor()))
+    assert found is not None and (found.layer, found.cause) == ("dense 3", "weights")
+    assert "nothing of the gradient at the last layer arrives" in found.words.en and "届く勾配は 0です" in found.words.ja
+
+
+def test_a_network_of_straight_lines_underfits() -> None:
+    names = {"layers": ("dense 1", "identity 1", "dense 2", "identity 2", "dense 3", "identity 3", "dense 4")}
+    assert look("underfitting", case(**poor(0.88))) is None
+    found = look("underfitting", case(names=names, **poor(0.88)))
+    assert found is not None and found.cause == "activation"

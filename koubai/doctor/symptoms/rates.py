@@ -9,10 +9,17 @@ from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
 from koubai.language import Words
 
 FEWEST = 6  # points from which a curve can be judged
+EARLY = 0.3  # of the steps: before that, what is not learned may still be
 
 
 def judged(case: Case) -> np.ndarray:
-    """The training loss, where there are points enough. Raises ``Unknown``."""
+    """The training loss, where there are points and steps enough. Raises ``Unknown``."""
+    at = int(case.steps[case.taken - 1])
+    if not case.diverged and at < EARLY * case.budget:
+        raise Unknown(
+            f"Step {at} of {case.budget} is too early to judge.",
+            f"{case.budget} ステップ中 {at} ステップでは、まだ判断できません。",
+        )
     if len(case.fit) < FEWEST:
         raise Unknown(
             f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
@@ -254,6 +261,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
     if not longest > stretch:
         return None
     level = float(loss[begin])
+    still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
     return Finding(
         "serious",
         Words(
@@ -261,8 +269,8 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
             f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
         ),
         None,
-        "learning rate",
-        {"stretch": longest, "level": level},
+        "learning rate" if still else None,
+        {"stretch": longest, "level": level, "begin": float(steps[begin])},
     )
 
 

@@ -91,10 +91,10 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     end = dead[-1]
     if not end.max() >= share or case.fitted >= fitted:
         return None
-    layer = int((end >= share).argmax())
+    layer = int(end.argmax())
     born = bool(dead[0, layer] >= share)
     label = case.label("activation", layer)
-    when = Words("from the start: its weights give sums below 0", "最初から: 重みのため総和が常に負です")
+    when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")
     if not born:
         at = int(case.steps[int((dead[:, layer] >= share).argmax())])
         when = Words(f"by step {at}: too large a step threw them there", f"ステップ {at} までに: 大きすぎる更新のためです")
