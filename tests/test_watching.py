@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import optimizer as hooked
+from torch.utils.checkpoint import checkpoint
 
 import koubai
 from koubai.doctor import Case
@@ -432,7 +434,71 @@ def test_several_optimizers_and_one_that_nobody_named() -> None:
                     one.step()
         case = seen.case()
         assert seen.t == 4
-        assert (case.history["update"][1:] > 0).all()
+        assert (case.history["update"][0 if named else 1 :] > 0).all()
+
+
+def test_one_of_several_optimizers_may_step_more_often_or_rest() -> None:
+    model = dense_plain()
+    often, rare = torch.optim.SGD(model[0].parameters(), 0.1), torch.optim.SGD(model[2:].parameters(), 0.1)
+    x, y = batch()
+    with watch(model, [rare, often]) as seen:
+        for step in range(100):
+            F.cross_entropy(model(x), y).backward()
+            often.step()
+            if step < 20 and step % 5 == 4:
+                rare.step()
+    assert seen.t == 4 + 1 + 60  # for twenty steps the other was waited for
+    assert np.isfinite(seen.case().history["update"][:4]).all()
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_activations_are_recorded_once_and_in_order(reentrant: bool) -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = dense_plain()[:4], dense_plain()[4]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(checkpoint(self.body, x, use_reentrant=reentrant))
+
+    plain = watched(dense_plain(), 3)
+    case = watched(Checkpointed(), 3, x=batch()[0].requires_grad_(reentrant))
+    assert case.layers == ("body.0", "body.1", "body.2", "body.3", "head")
+    for name in ("gradient", "mean", "std", "weight_gradient", "loss"):
+        np.testing.assert_allclose(case.history[name], plain.history[name], rtol=1e-5, err_msg=name)
+
+
+def test_parametrized_layers_are_layers_and_stay_as_they_are() -> None:
+    states = []
+    for look in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(spectral_norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        if look:
+            with watch(model, optimizer) as seen:
+                train(model, optimizer, seen, 4)
+            assert seen.case().layers == ("0", "1", "2")
+        else:
+            train(model, optimizer, None, 4)
+        states.append(model.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_gradients_of_functional_transforms_are_left_alone() -> None:
+    model, (x, y) = dense_plain(), batch()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def loss(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(torch.func.functional_call(model, weights, (x[None],)), y[None])
+
+    with watch(model, optimizer) as seen:
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+        each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights, x, y)
+        for name, p in model.named_parameters():
+            p.grad = each[name].mean(0)
+        optimizer.step()
+    assert seen.t == 1
+    assert seen.case().history["weight_gradient"].shape == (1, 3)
 
 
 def test_a_closure_makes_the_forward_inside_the_step() -> None:

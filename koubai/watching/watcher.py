@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from koubai.doctor.origin import Origin
 from koubai.language import UserError
+from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
 FAR_GROWN = 10.0  # times its first size: loss or weights that have grown so much before they are lost were driven there
+PATIENCE = 20  # steps of some optimizers, after which the others are not waited for
 SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
 
 
@@ -37,8 +39,8 @@ def watch(model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None = 
     """Watch the training that happens inside a ``with``: ``with koubai.watch(model, optimizer) as watch: ...``.
 
     ``optimizer`` may be several, or be left out where a trainer makes it: then every optimizer that moves this model's weights counts.
-    A step is one of the first optimizer that steps. Raises ``UserError`` for a model without weights, or an optimizer that does not
-    move them.
+    A step is done when all that were named have stepped. Raises ``UserError`` for a model without weights, or an optimizer that does
+    not move them.
     """
     given = optimizer if isinstance(optimizer, Sequence) else [] if optimizer is None else [optimizer]
     return Watch(model, [_unwrapped(one) for one in given])
@@ -60,7 +62,9 @@ class Watch:
         self._mine = {id(p) for p in self.model.parameters()}
         self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
         self._probes: dict[int, nn.Parameter] = {}  # of those that count, the weight whose gradient is looked at in every step
-        self._lead: Optimizer | None = None
+        self._lead: Optimizer | None = None  # the first that stepped
+        self._stepped: list[int] = []  # since the last step of all
+        self._resting: set[int] = set()  # those that nobody waits for
         self._next = self._drawn = 0
         self._look: Look | None = None
         self._handles: list[Any] | None = None
@@ -198,12 +202,12 @@ class Watch:
 
     def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The model is called: remember with what, in case that no number comes of it."""
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if recordable():
             self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
 
     def _ended(self, model: nn.Module, args: Any, output: Any) -> None:
         """The model has answered: if it hands out its loss, take it, unless it is told."""
-        if self._overheard and not torch.compiler.is_compiling():
+        if self._overheard and recordable():
             loss = getattr(output, "loss", None)
             if isinstance(loss, Tensor) and loss.grad_fn is not None and loss.numel() == 1:
                 self._tell(loss)
@@ -225,7 +229,7 @@ class Watch:
                 self._look.read(optimizer)
             self._look.after_step()
         self._lead = self._lead or optimizer
-        if optimizer is not self._lead:
+        if not self._whole(optimizer):
             return
         if self._look:
             self.history.add(self.t, self._look)
@@ -236,6 +240,19 @@ class Watch:
         self.t += 1
         if self.t == self._next and self.origin is None:
             self._open()
+
+    def _whole(self, optimizer: Optimizer) -> bool:
+        """Whether a step of the training is done: all optimizers that were named have stepped, or the first of those that were not."""
+        if not self.optimizers:
+            return optimizer is self._lead
+        self._stepped.append(id(optimizer))
+        self._resting.discard(id(optimizer))
+        waited = {id(one) for one in self.optimizers} - self._resting - set(self._stepped)
+        if waited and len(self._stepped) < PATIENCE:
+            return False
+        self._resting |= waited
+        self._stepped = []
+        return True
 
     def _sound(self, optimizer: Optimizer) -> bool:
         """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""
