@@ -50,8 +50,8 @@ def fits(trial: Trial) -> None:
     needed, there = footprint(trial, *shape_and_classes(trial)), total_memory()
     if there is not None and needed > there:
         raise UserError(
-            f"A network of {title(trial.layers)} takes about {size(needed)} of memory, and this machine has {size(there)}; take narrower layers "
-            "or a smaller batch_size.",
+            f"A network of {title(trial.layers)} takes about {size(needed)} of memory, and this machine has {size(there)}; take "
+            "narrower layers or a smaller batch_size.",
             f"{title(trial.layers)} のネットワークには約 {size(needed)} のメモリが必要ですが、このマシンには {size(there)} しかありません。"
             "層の幅か batch_size を小さくしてください。",
         )
