@@ -41,12 +41,13 @@ def run(
     width: int | None = None,
     threads: int | None = None,
     progress: bool | Report = True,
+    note: bool = True,
 ) -> Result:
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
     ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
     ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step.
-    Raises ``UserError`` for what cannot be trained, before anything is.
+    ``note`` puts the study on the store's list. Raises ``UserError`` for what cannot be trained, before anything is.
     """
     study = study if isinstance(study, Study) else Study(study)
     store = store if isinstance(store, Store) else Store(store)
@@ -56,7 +57,8 @@ def run(
     with threaded(threads):
         todo = to_train(study.trials, store, fresh)
         store.prepare()
-        store.note(study)
+        if note:
+            store.note(study)
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks = plan(todo, shape_and_classes, width, room, workers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def prescribe(
     def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
         """The records of trials, one a seed."""
         study = together(trial, trials, seeds, name)
-        records = {record.trial: record for record in run(study, store=store, progress=progress, **options).records}
+        records = {record.trial: record for record in run(study, store=store, progress=progress, note=False, **options).records}
         return [[records[one.replace({"seed": seed})] for seed in seeds] for one in trials]
 
     records = tuple(train([trial], numbers)[0])
@@ -69,7 +70,9 @@ def prescribe(
         ills = list(WHERE_UNKNOWN)
     patient = Prescription(name, trial, records, diagnoses, ())
     single = [(remedy,) for remedy in remedies_for(trial, ills) if fits(remedy.applied(trial))]
-    return Prescription(name, trial, records, diagnoses, tuple(tried(patient, frozenset(ills), single, numbers, train)))
+    found = replace(patient, candidates=tuple(tried(patient, frozenset(ills), single, numbers, train)))
+    store.note(together(trial, [trial, *(one.trial for one in found.finalists)], numbers, name))
+    return found
 
 
 def tried(
@@ -101,12 +104,10 @@ def tried(
         if short:
             for one, rest in zip(short, train([known[one].trial for one in short], seeds[FIRST:]), strict=True):
                 records = (*known[one].records, *rest)
-                known[one] = Candidate(one, known[one].trial, records, seen(records), original, ills)
+                known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
         for one, candidate in known.items():
             if len(candidate.records) < len(seeds):
-                known[one] = Candidate(
-                    one, candidate.trial, candidate.records, candidate.diagnoses, original, ills, hopeless(candidate) or LEFT
-                )
+                known[one] = replace(candidate, left=hopeless(candidate) or LEFT)
 
     begin(single)
     for size in range(2, MOST + 1):
