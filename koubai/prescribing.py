@@ -1,8 +1,9 @@
 """``prescribe(trial)``: a remedy that was trained before it is given.
 
 The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedies``) are trained with the original's seeds, so a gain is
-paired by seed. All remedies start with ``FIRST`` seeds; the most promising are paired up, and the ``FINALISTS`` most promising of all
-go on to the other seeds. What diverged, or what the diagnosis calls fatal on all of its first seeds, goes no further (successive halving
+paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so
+small that they train side by side for nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to
+the other seeds. What diverged, or what the diagnosis calls fatal on all of its first seeds, goes no further (successive halving
 over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). Where nothing repairs, a third remedy is added.
 """
 
@@ -18,17 +19,19 @@ import numpy as np
 
 from koubai.doctor import Case, Diagnosis, diagnose
 from koubai.doctor.remedies import Remedy, remedies_for, treated
-from koubai.laboratory import STORE, check, run
+from koubai.laboratory import STORE, check, run, shape_and_classes
 from koubai.language import UserError, Words
 from koubai.measures import accuracy
 from koubai.prescription import Candidate, Prescription, complaints
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study
+from koubai.training.cohort import CPU_BYTES, footprint
 
 FIRST = 2  # seeds that show whether a remedy promises anything
 PAIRED = 4  # of the most promising remedies: they are tried in pairs
 FINALISTS = 6
+SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
 WHERE_UNKNOWN = ("slow-convergence", "plateau")  # whose remedies are tried where the diagnosis is "don't know"
 
@@ -41,7 +44,7 @@ def prescribe(
     *,
     seeds: int = 5,
     store: str | Path | Store = STORE,
-    name: str = "prescription",
+    name: str = "trial",
     progress: Any = True,
     **options: Any,
 ) -> Prescription:
@@ -53,13 +56,13 @@ def prescribe(
         raise UserError(
             f"A gain needs at least {FIRST} seeds, not {seeds}.", f"効果の比較には {FIRST} 個以上のシードが必要です: {seeds}"
         )
-    store = store if isinstance(store, Store) else Store(store)
+    store, shown = store if isinstance(store, Store) else Store(store), f"{name}-prescription"
     start = 0 if trial.seed < seeds else trial.seed
     numbers = list(range(start, start + seeds))
 
     def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
         """The records of trials, one a seed."""
-        study = together(trial, trials, seeds, name)
+        study = together(trial, trials, seeds, shown)
         records = {record.trial: record for record in run(study, store=store, progress=progress, note=False, **options).records}
         return [[records[one.replace({"seed": seed})] for seed in seeds] for one in trials]
 
@@ -71,7 +74,7 @@ def prescribe(
     patient = Prescription(name, trial, records, diagnoses, ())
     single = [(remedy,) for remedy in remedies_for(trial, ills) if fits(remedy.applied(trial))]
     found = replace(patient, candidates=tuple(tried(patient, frozenset(ills), single, numbers, train)))
-    store.note(together(trial, [trial, *(one.trial for one in found.finalists)], numbers, name))
+    store.note(together(trial, [trial, *(one.trial for one in found.finalists)], numbers, shown))
     return found
 
 
@@ -81,6 +84,8 @@ def tried(
     """Every candidate as far as it was trained: the finalists first, each part the most accurate first."""
     original = np.array([accuracy(record) for record in patient.records])
     known: dict[Remedies, Candidate] = {}
+    small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
+    first = len(seeds) if small else FIRST
 
     def begin(several: Iterable[Remedies]) -> None:
         """Train candidates over the first seeds."""
@@ -89,11 +94,11 @@ def tried(
         had = {candidate.trial for candidate in known.values()}
         new = {one: trial for one, trial in new.items() if trial not in had}
         if new:
-            for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:FIRST]), strict=True):
+            for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:first]), strict=True):
                 known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills)
 
     def ranked() -> list[Remedies]:
-        return sorted(known, key=lambda one: (-known[one].accuracies[:FIRST].mean(), len(one)))
+        return sorted(known, key=lambda one: (-known[one].accuracies[:first].mean(), len(one)))
 
     def finish() -> None:
         """Train the most promising over all seeds, and say of the others why they were left."""
@@ -102,7 +107,7 @@ def tried(
         chosen = [*alone, *(one for one in hopeful if one not in alone)][:FINALISTS]
         short = [one for one in chosen if len(known[one].records) < len(seeds)]
         if short:
-            for one, rest in zip(short, train([known[one].trial for one in short], seeds[FIRST:]), strict=True):
+            for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
                 records = (*known[one].records, *rest)
                 known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
         for one, candidate in known.items():

@@ -77,8 +77,9 @@ class Candidate:
 
     @cached_property
     def bounds(self) -> tuple[float, float]:
-        """The gain's 95% interval over seeds."""
-        return interval(self.gains)
+        """The gain's 95% interval over seeds, not beyond what an accuracy of 1 would gain."""
+        low, high = interval(self.gains)
+        return low, min(high, 1 - float(self.original[: len(self.records)].mean()))
 
     @property
     def better(self) -> bool:
@@ -218,7 +219,14 @@ class Prescription:
         drawings += [drawing(name, few) for name in ("accuracy", "loss", "gradient-flow")]
         rows = [{"variant": group.label, **summarize(group.records)} for group in shown]
         notes = [*self.told, *self.reasons()]
-        section = Section(self.name, heading, self.verdict, notes=notes, rows=rows, drawings=drawings)
+        section = Section(
+            self.name,
+            Words("Diagnosis, remedies, evidence", "診断・対策・根拠"),
+            Words("", ""),
+            notes=notes,
+            rows=rows,
+            drawings=drawings,
+        )
         facts = {name: value for name, value in self.records[0].environment.items() if value}
         return Page(heading, self.verdict, [section], facts=facts)
 

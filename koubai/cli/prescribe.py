@@ -42,7 +42,7 @@ def prescribe(
     chosen = trial_named(Result(study, tuple(store.get(study.trials))), trial).record.trial
     name = f"{study.name}-{chosen.id[:8]}"
     with interruptible(store):
-        found = find(chosen, seeds=seeds, store=store, name=f"{name}-prescription", device=device, threads=threads)
+        found = find(chosen, seeds=seeds, store=store, name=name, device=device, threads=threads)
     _show(found)
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
     if found.mended:

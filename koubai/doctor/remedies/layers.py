@@ -12,7 +12,7 @@ BENT = ("relu", "leaky_relu", "elu", "gelu")  # activations whose slope is about
 
 @remedy(
     "relu",
-    Words("ReLU as the activation", "活性化関数をReLUに"),
+    Words("ReLU", "活性化関数をReLUに"),
     Words(
         "A sigmoid passes at most 0.25 of the gradient, and what saturates passes next to nothing; ReLU passes all of it where it is "
         "positive.",
@@ -27,7 +27,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "tanh",
-    Words("tanh as the activation", "活性化関数をtanhに"),
+    Words("tanh", "活性化関数をtanhに"),
     Words(
         "Its slope at 0 is 1 where the sigmoid's is 0.25, and its values lie around 0.",
         "0での傾きがシグモイドの0.25に対して1あり、値が0を中心に広がる。",
@@ -41,7 +41,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "leaky-relu",
-    Words("leaky ReLU as the activation", "活性化関数をLeaky ReLUに"),
+    Words("leaky ReLU", "活性化関数をLeaky ReLUに"),
     Words(
         "A unit that is negative for every sample still gets a hundredth of the gradient, so it can come back.",
         "すべてのサンプルで負になったユニットにも勾配の100分の1が届き、生き返ることができる。",
@@ -55,7 +55,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "elu",
-    Words("ELU as the activation", "活性化関数をELUに"),
+    Words("ELU", "活性化関数をELUに"),
     Words(
         "Below 0 its slope fades slowly instead of being 0, and its values lie nearer to 0 on average.",
         "負の側でも傾きがすぐには0にならず、値の平均も0に近い。",
@@ -111,7 +111,7 @@ NORMALIZED = (
 
 @remedy(
     "batch-norm-before",
-    Words("batch normalization before the activation", "活性化の前にバッチ正規化"),
+    Words("batch norm before activation", "活性化の前にバッチ正規化"),
     Words(
         "What goes into every activation has mean 0 and spread 1, whatever the weights and inputs are: nothing saturates, dies or fades.",
         "重みや入力がどうであれ、活性化に入る値は平均0・標準偏差1になり、飽和も消失もしにくい。",
@@ -125,7 +125,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "batch-norm-after",
-    Words("batch normalization after the activation", "活性化の後にバッチ正規化"),
+    Words("batch norm after activation", "活性化の後にバッチ正規化"),
     Words(
         "What goes into every layer has mean 0 and spread 1: the next layer's weights see signals of the size they are made for.",
         "次の層に入る値が平均0・標準偏差1になり、重みに見合った大きさの信号が届く。",
@@ -139,7 +139,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "no-batch-norm",
-    Words("no batch normalization", "バッチ正規化をやめる"),
+    Words("no batch norm", "バッチ正規化をやめる"),
     Words(
         "Mean and spread of a few samples are mostly noise, and differ from those that the network is judged with.",
         "少数のサンプルの平均と分散はほとんど雑音で、評価のときに使う値ともずれる。",

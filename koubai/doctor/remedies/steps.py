@@ -28,7 +28,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "all-samples",
-    Words("all training samples there are", "訓練サンプルをすべて使う"),
+    Words("all training samples", "訓練サンプルをすべて使う"),
     Words(
         "The gap between training and validation shrinks with the number of samples: what is seen once is not learned by heart.",
         "訓練と検証の差はサンプルが多いほど縮む。一度しか見ないものは丸暗記できない。",
@@ -70,7 +70,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "adam",
-    Words("Adam at its usual rate of 0.001", "Adam(標準の学習率0.001)"),
+    Words("Adam at 0.001", "Adam(学習率0.001)"),
     Words(
         "Every weight moves by about the learning rate, however small or large its gradient is.",
         "勾配の大小によらず、どの重みもおよそ学習率の分だけ動く。",
@@ -137,7 +137,7 @@ for _factor in (10.0, 3.0, 100.0):
 
 @remedy(
     "cosine",
-    Words("a learning rate that falls to 0 by a cosine", "学習率を余弦で0まで下げる"),
+    Words("learning rate down to 0 (cosine)", "学習率を余弦で0まで下げる"),
     Words(
         "High rates find the valley, low ones its bottom: the noise of the steps falls with the rate.",
         "大きな学習率で谷を見つけ、小さな学習率で底に落ち着く。更新の雑音は学習率とともに減る。",
@@ -151,7 +151,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "warmup",
-    Words("a learning rate that rises first, then falls", "学習率を徐々に上げてから下げる"),
+    Words("learning rate up, then down", "学習率を徐々に上げてから下げる"),
     Words(
         "The first steps, on the steepest slopes, are short; the rate comes when they are behind.",
         "傾きが最も急な最初のうちは歩幅を短くし、越えてから広げる。",
@@ -165,7 +165,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "constant-rate",
-    Words("a learning rate that stays", "学習率を一定に保つ"),
+    Words("constant learning rate", "学習率を一定に保つ"),
     Words(
         "A schedule that falls too early leaves the rest of the training without steps.",
         "早く下げすぎるスケジュールでは、残りの学習で重みが動かない。",
@@ -179,7 +179,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "even-rates",
-    Words("the same learning rate for all layers", "全層の学習率をそろえる"),
+    Words("one learning rate for all layers", "全層の学習率をそろえる"),
     Words("A layer whose factor is near 0 hardly learns.", "倍率が0に近い層はほとんど学習しない。"),
     "definition of layer_rates",
     (*TOO_SLOW, "learning-rate-too-high", "exploding-gradient", "not-a-number"),
