@@ -28,8 +28,8 @@ MEASURES = ("train_accuracy", "validation_accuracy", "attenuation")
 def summarize(records: Sequence[Record]) -> dict[str, Any]:
     """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged, stopped.
 
-    Accuracies are final, a diverged trial counting as guessing, a stopped one with its last; ``attenuation`` is the gradient at the first layer over that at the
-    last when training starts, in decades (-20: nothing arrives).
+    Accuracies are final, a diverged trial counting as guessing, a stopped one with its last; ``attenuation`` is the gradient at the first
+    layer over that at the last when training starts, in decades (-20: nothing arrives).
     """
     measured = {
         "train_accuracy": [accuracy(record, "train") for record in records],

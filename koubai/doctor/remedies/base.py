@@ -100,9 +100,9 @@ def activated(trial: Trial, new: str, old: Collection[str]) -> Changes:
     return own | dict(rewritten(trial, lambda part: replace(part, name=new) if part.name in old else part))
 
 
-def widened(trial: Trial, factor: float) -> Changes:
-    """The layers with so many times the units and filters, at least one."""
-    return rewritten(trial, lambda part: replace(part, width=max(1, round(part.width * factor))) if part.width else part)
+def widened(trial: Trial, factor: float, least: int) -> Changes:
+    """The layers with so many times the units and filters, ``least`` at least."""
+    return rewritten(trial, lambda part: replace(part, width=max(least, round(part.width * factor))) if part.width else part)
 
 
 def dropping(trial: Trial, rate: float) -> Changes:

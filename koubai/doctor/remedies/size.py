@@ -64,7 +64,7 @@ def _(trial: Trial) -> Changes:
     ("overfitting",),
 )
 def _(trial: Trial) -> Changes:
-    return widened(trial, 0.5)
+    return widened(trial, 0.5, 1)
 
 
 NARROW = ("too-strong-regularization", "underfitting", "plateau", "vanishing-gradient", "slow-convergence")
@@ -125,7 +125,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "wider",
-    Words("four times the units", "ユニット数を4倍に"),
+    Words("four times the units, 16 at least", "ユニット数を4倍に(最低16)"),
     Words(
         "Too few units cannot bend the boundary between the classes enough.",
         "ユニットが少なすぎると、クラスの境界を十分に曲げられない。",
@@ -134,7 +134,7 @@ def _(trial: Trial) -> Changes:
     ("underfitting", "plateau", "too-strong-regularization"),
 )
 def _(trial: Trial) -> Changes:
-    return widened(trial, 4)
+    return widened(trial, 4, 16)
 
 
 @remedy(

@@ -41,6 +41,20 @@ def _(trial: Trial) -> Changes:
 
 
 @remedy(
+    "balance",
+    Words("classes balanced", "クラスの数を揃える"),
+    Words(
+        "Where a class is rare, leaving it out costs the loss next to nothing; repeated, it weighs as much as the others.",
+        "少数クラスは無視しても損失がほとんど増えない。繰り返して数を揃えれば、他のクラスと同じ重みになる。",
+    ),
+    "Buda et al. 2018, arXiv:1710.05381: oversampling until the classes are even",
+    ("class-imbalance",),
+)
+def _(trial: Trial) -> Changes:
+    return {"data.balance": True}
+
+
+@remedy(
     "larger-batch",
     Words("a larger batch", "バッチを大きく"),
     Words(
