@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -21,6 +22,8 @@ LOOKED_AT = (
     400  # training samples whose nearest neighbours are looked up, and most validation samples of a class that are answered
 )
 
+MEASURED = 10_000  # training samples that means and spreads are taken of
+
 
 @dataclass(frozen=True, eq=False)
 class Facts:
@@ -39,7 +42,8 @@ class Facts:
     def of(cls, x: np.ndarray, y: np.ndarray, classes: int) -> Facts:
         """The facts of training samples ``x`` ``[sample, feature]`` with labels ``y`` ``[sample]``."""
         counts = np.bincount(y, minlength=classes)
-        return cls(counts, x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64), _neighbours(x, y))
+        few = x[:MEASURED]
+        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), _neighbours(x, y))
 
     @property
     def samples(self) -> int:
@@ -135,6 +139,48 @@ class Case:
         return self.layers[self.where(kind)[number]]
 
     @cached_property
+    def fit(self) -> np.ndarray:
+        """The training loss ``[point]``: ``train_loss``, or the minibatches' ``loss`` where that alone is known. Raises ``Unknown``."""
+        return self.need("train_loss" if "train_loss" in self.history else "loss").astype(np.float64)
+
+    @cached_property
+    def guess(self) -> float:
+        """The loss of one who knows the classes' shares and nothing else: their entropy; without ``facts``, the first loss."""
+        if self.facts is None:
+            return float(self.fit[np.isfinite(self.fit)][0])
+        shares = self.facts.shares[self.facts.shares > 0]
+        return float(-(shares * np.log(shares)).sum())
+
+    @cached_property
+    def learned(self) -> float:
+        """How much of what is to be learned has been: ``1 - loss / guess``; 1 where the loss is 0, below 0 where guessing is better."""
+        end = self.fit[-1]
+        return float(1 - end / self.guess) if np.isfinite(end) and self.guess > 0 else -np.inf
+
+    @cached_property
+    def fitted(self) -> float:
+        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right; else ``learned``."""
+        if "train_accuracy" not in self.history:
+            return self.learned
+        floor = float(self.facts.shares.max()) if self.facts else 0.0
+        end = float(self.need("train_accuracy")[-1])
+        return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
+
+    def after(self, share: float) -> int:
+        """The first point at or after so much of the steps taken."""
+        return int(np.searchsorted(self.steps[: self.taken], share * self.steps[self.taken - 1]))
+
+    @cached_property
+    def travel(self) -> np.ndarray:
+        """How far each layer's weights went in all steps taken, in units of their size: the median step times the steps ``[weighted]``."""
+        update = self.need("update")[1:]
+        if not np.isfinite(update).any():
+            raise Unknown("The size of the steps was not recorded.", "更新量の記録がありません。")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a layer without a number stays without one
+            return np.asarray(np.nanmedian(update, axis=0) * float(self.steps[self.taken - 1]))
+
+    @cached_property
     def factors(self) -> np.ndarray:
         """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody."""
         gradient = self.need("gradient").astype(np.float64)
@@ -142,15 +188,18 @@ class Case:
             return np.concatenate([np.full((len(gradient), 1), np.nan), gradient[:, :-1] / gradient[:, 1:]], axis=1)
 
 
-@lru_cache(maxsize=32)
 def facts_of(spec: Data) -> Facts | None:
     """The facts of the data that ``spec`` names; nothing where they are no longer there."""
     from koubai.data import load
 
     try:
-        data = load(spec)
+        return _facts(load(spec))
     except UserError:
         return None
+
+
+@lru_cache(maxsize=8)
+def _facts(data: Dataset) -> Facts:
     return Facts.of(data.x_train, data.y_train, len(data.classes))
 
 

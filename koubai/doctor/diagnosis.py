@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import koubai.doctor.symptoms  # noqa: F401 (registers them)
@@ -80,11 +80,54 @@ def _order(finding: Finding) -> int:
     return list(SEVERITIES).index(finding.severity)
 
 
-def together(diagnoses: Sequence[Diagnosis]) -> list[tuple[Finding, int]]:
-    """The findings over several seeds: of each symptom the worst, with how many seeds have it; those of most seeds first."""
-    found: dict[str, list[Finding]] = {}
-    for diagnosis in diagnoses:
-        for finding in diagnosis.findings:
-            found.setdefault(finding.symptom, []).append(finding)
-    worst = [(min(several, key=_order), len(several)) for several in found.values()]
-    return sorted(worst, key=lambda one: (-one[1], _order(one[0])))
+@dataclass(frozen=True)
+class Joint:
+    """The diagnoses of one variant, seeds together."""
+
+    diagnoses: tuple[Diagnosis, ...]
+
+    @property
+    def findings(self) -> list[tuple[Finding, int]]:
+        """What at least half of the seeds have: of each symptom the worst finding, and how many have it; worst first."""
+        found: dict[str, list[Finding]] = {}
+        for diagnosis in self.diagnoses:
+            for finding in diagnosis.findings:
+                found.setdefault(finding.symptom, []).append(finding)
+        common = [
+            (min(several, key=_order), len(several)) for several in found.values() if 2 * len(several) >= len(self.diagnoses)
+        ]
+        return sorted(common, key=lambda one: (_order(one[0]), -one[1]))
+
+    @property
+    def verdict(self) -> str:
+        """``"ill"``, ``"healthy"``, or ``"unknown"`` where most seeds give none."""
+        if self.findings:
+            return "ill"
+        unknown = sum(diagnosis.verdict == "unknown" for diagnosis in self.diagnoses)
+        return "unknown" if 2 * unknown >= len(self.diagnoses) else "healthy"
+
+    def lines(self) -> list[Words]:
+        """The findings in sentences, each with its seeds; or that nothing was found or can be said."""
+        of = len(self.diagnoses)
+        if not self.findings:
+            return [NOTHING_WRONG if self.verdict == "healthy" else DONT_KNOW]
+        if of == 1:
+            return self.diagnoses[0].lines()
+        return [
+            Words(f"{words.en} ({count} of {of} seeds)", f"{words.ja}(シード {of} 個中 {count} 個)")
+            for words, count in ((line(finding), count) for finding, count in self.findings)
+        ]
+
+    def __str__(self) -> str:
+        """The sentences, in the language in force."""
+        return "\n".join(say(words) for words in self.lines())
+
+
+class Diagnoses(dict[str, Joint]):
+    """The diagnoses of a study by variant. In a notebook it shows itself as text."""
+
+    def __repr__(self) -> str:
+        """Each variant and its sentences, in the language in force."""
+        return "\n".join("\n  ".join([label, *map(say, joint.lines())]) for label, joint in self.items())
+
+    __str__ = __repr__
