@@ -1,10 +1,10 @@
 """``prescribe(trial)``: a remedy that was trained before it is given.
 
 The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedies``) are trained with the original's seeds, so a gain is
-paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so
-small that they train side by side for nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to
-the other seeds. What diverged, or what the diagnosis calls fatal on all of its first seeds, goes no further (successive halving
-over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). Where nothing repairs, a third remedy is added.
+paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
+next to nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to the other seeds (successive
+halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is
+stopped on the way, and goes no further. Where nothing repairs, a third remedy is added.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from koubai.doctor import Case, Diagnosis, diagnose
+from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run, shape_and_classes
 from koubai.language import UserError, Words
@@ -61,8 +62,8 @@ def prescribe(
     numbers = list(range(start, start + seeds))
 
     def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
-        """The records of trials, one a seed."""
-        study = together(trial, trials, seeds, shown)
+        """The records of trials, one a seed. Those past hope are stopped, but for the original."""
+        study = together(trial, trials, seeds, shown).model_copy(update={"stop": "none" if trials == [trial] else "diagnosis"})
         records = {record.trial: record for record in run(study, store=store, progress=progress, note=False, **options).records}
         return [[records[one.replace({"seed": seed})] for seed in seeds] for one in trials]
 
@@ -111,8 +112,9 @@ def tried(
                 records = (*known[one].records, *rest)
                 known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
         for one, candidate in known.items():
-            if len(candidate.records) < len(seeds):
-                known[one] = replace(candidate, left=hopeless(candidate) or LEFT)
+            past = hopeless(candidate)
+            if past or len(candidate.records) < len(seeds):
+                known[one] = replace(candidate, left=past or LEFT)
 
     begin(single)
     for size in range(2, MOST + 1):
@@ -130,7 +132,10 @@ LEFT = Words("others promise more", "ほかの方が有望")
 
 
 def hopeless(candidate: Candidate) -> Words | None:
-    """Why a candidate is past hope after its first seeds: all of them diverged, or have a fatal symptom, and it gains nothing."""
+    """Why a candidate is past hope: a training of it was stopped, all diverged, or all have a fatal symptom and nothing is gained."""
+    stops = [finding for finding in map(why, candidate.records) if finding]
+    if stops:
+        return stops[0].title
     if all(record.diverged for record in candidate.records):
         return Words("diverged", "発散")
     fatal = [{f.title for f in one.findings if f.severity == "fatal"} for one in candidate.diagnoses]

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.blueprint import title
-from koubai.doctor import Diagnosis, Finding
-from koubai.doctor.diagnosis import line, together
+from koubai.doctor import Diagnosis, Finding, Joint
 from koubai.doctor.remedies import Remedy
-from koubai.language import Words, say
+from koubai.language import Words, say, saying_both
 from koubai.measures import accuracy
 from koubai.report.groups import Group
 from koubai.report.summary import summarize
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from koubai.report.page import Page
 
 AS_GOOD = 0.9  # of the best one's gain: what gains less is another thing, however wide its interval
+WORTH = 0.02  # of accuracy: what another change must gain beyond doubt
 NO_WORSE = 0.01  # of accuracy: where a healthy network may end below the ill one
 SERIOUS = ("fatal", "serious")
 SHOWN = 4  # variants in the report's curves
@@ -35,8 +35,8 @@ ORIGINAL = Words("as it was", "元のまま")
 
 
 def complaints(diagnoses: Sequence[Diagnosis]) -> list[Finding]:
-    """What most seeds have, worst of each kind; mild findings only where there is nothing else."""
-    most = [finding for finding, count in together(diagnoses) if 2 * count >= len(diagnoses)]
+    """What most seeds have (or any, where they have nothing in common), worst first; mild findings only where there is nothing else."""
+    most = [finding for finding, _ in Joint(tuple(diagnoses)).findings] or [one.worst for one in diagnoses if one.worst]
     return [finding for finding in most if finding.severity in SERIOUS] or most
 
 
@@ -126,7 +126,7 @@ class Prescription:
 
     @cached_property
     def smallest(self) -> Candidate | None:
-        """The fewest remedies whose gain is not distinguishable from the best's: the prescription."""
+        """The fewest remedies whose gain is as good as the best's, as far as the seeds can tell: the prescription."""
         best = self.best
         if best is None:
             return None
@@ -169,13 +169,13 @@ class Prescription:
 
     @property
     def told(self) -> list[Words]:
-        """The diagnosis in sentences, each with the share of seeds that have it."""
-        found, seeds = together(self.diagnoses), len(self.records)
-        if not found:
-            return self.diagnoses[0].lines()
-        return [
-            Words(f"{line(one).en} ({count} of {seeds} seeds)", f"{line(one).ja}({seeds}シード中{count})") for one, count in found
-        ]
+        """The diagnosis in sentences, each with the seeds that have it."""
+        joint = Joint(self.diagnoses)
+        return (
+            joint.lines()
+            if joint.findings
+            else [words for words in dict.fromkeys(w for one in self.diagnoses for w in one.lines())]
+        )
 
     @property
     def verdict(self) -> Words:
@@ -213,7 +213,8 @@ class Prescription:
         from koubai.report.page import Page, Section, drawing
 
         heading = Words(f"Prescription for {self.name}", f"{self.name} の処方")
-        shown = self.groups
+        with saying_both():
+            shown = self.groups
         few = [shown[0], *(g for g, one in zip(shown[1:], self.finalists, strict=True) if one in (self.smallest, self.best))]
         drawings = [drawing("gain", shown)] if len(shown) > 1 else []
         drawings += [drawing(name, few) for name in ("accuracy", "loss", "gradient-flow")]
@@ -250,10 +251,10 @@ class Prescription:
 
 
 def _as_good(one: Candidate, best: Candidate) -> bool:
-    """Whether a candidate's gain cannot be told from the best's."""
+    """Whether a candidate's gain cannot be told from the best's, or differs by too little to matter."""
     if (best.repaired and not one.repaired) or not (one.better or one.repaired) or one.gain < AS_GOOD * best.gain:
         return False
-    return interval(best.accuracies - one.accuracies)[0] <= 0
+    return interval(best.accuracies - one.accuracies)[0] <= WORTH
 
 
 def points(one: Candidate) -> Words:

@@ -84,9 +84,8 @@ def why(record: Record) -> Finding | None:
         return None
     taken = int(np.searchsorted(record.steps, record.stopped, side="right"))
     curves = {name: curve[None, :taken] for name, curve in record.history.items() if name not in SPARSE}
-    fans = [
-        int(np.prod(value.shape[1:])) for name, value in record.weights().items() if name.endswith(".weight") and value.ndim > 1
-    ]
+    weights = record.weights()
+    fans = [int(np.prod(weights[f"{k}.weight"].shape[1:])) for k, kind in enumerate(record.kinds) if kind == "weights"]
     return judged(Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)).get(
         0
     )
