@@ -134,6 +134,14 @@ class Prescription:
         return min(equals, key=lambda one: (len(one.remedies), -one.gain))
 
     @property
+    def simplest(self) -> Candidate | None:
+        """The best single remedy that repairs on its own, where the prescription takes more than one."""
+        if self.smallest is None or len(self.smallest.remedies) == 1:
+            return None
+        alone = [one for one in self.finalists if len(one.remedies) == 1 and one.repaired]
+        return max(alone, key=lambda one: one.gain, default=None)
+
+    @property
     def repaired(self) -> bool:
         """Whether the prescription repairs the trial."""
         return self.smallest is not None and self.smallest.repaired

@@ -73,6 +73,10 @@ def _show(found: Prescription) -> None:
     if best and best is not small:
         end = text("more, but not beyond doubt.", "ただし差は確実ではありません。")
         out.print(f"  {text('Highest', '最高')}: {say(best.words)}, {say(points(best))}, {end}")
+    if found.simplest:
+        out.print(
+            f"  {text('With one change alone', '1つだけ変えるなら')}: {say(found.simplest.words)}, {say(points(found.simplest))}"
+        )
     if not found.candidates:
         return
     print()
