@@ -32,7 +32,7 @@ from koubai.study import Study
 from koubai.training.cohort import CPU_BYTES, footprint
 
 FIRST = 2  # seeds that show whether a remedy promises anything
-PAIRED = 4  # of the most promising remedies: they are tried in pairs
+PAIRED = 3  # of the most promising remedies: they are tried in pairs
 FINALISTS = 6
 SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
