@@ -23,9 +23,10 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from rich.table import Table
 
 from benchmarks.machine import name
 from benchmarks.patients import Patient, patients
+from benchmarks.repair import report
 from benchmarks.wards import HELD, TUNED
 from koubai.data import load
 from koubai.doctor import SYMPTOMS, Case, Diagnosis, diagnose
@@ -198,101 +200,96 @@ def judged(seen: Seen) -> Judged:
         layer = any((finding.layer or "").startswith(one) for one in patient.layers)
     names = [one.symptom for one in diagnosis.findings]
     return Judged(
-        patient.half, patient.ward, patient.symptom, names, finding is not None, cause, layer, told(seen, diagnosis), spent
+        patient.half, patient.ward, patient.symptom, names, finding is not None, cause, layer, told(seen, case, diagnosis), spent
     )
 
 
-def told(seen: Seen, diagnosis: Diagnosis) -> str:
-    """A patient and its diagnosis in one line, for the list of misses."""
-    changes = {
-        field: str(getattr(seen.record.trial, field))
-        for field in Trial.model_fields
-        if getattr(seen.record.trial, field) != getattr(seen.origin.trial, field)
-    }
-    changes = changes or {field: str(value) for field, value in seen.record.trial.compact().items()}
-    said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {dict(one.evidence)}" for one in diagnosis.findings) or "nothing"
+def told(seen: Seen, case: Case, diagnosis: Diagnosis) -> str:
+    """A patient and its diagnosis in one line, for the list of misses: the mutation, what was said, and the case's main measures."""
+    mine, other = seen.record.trial, seen.origin.trial
+    changes = {field: str(getattr(mine, field)) for field in Trial.model_fields if getattr(mine, field) != getattr(other, field)}
+    changes = changes or {field: str(value) for field, value in mine.compact().items()}
+    said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {shown(one.evidence)}" for one in diagnosis.findings) or "nothing"
+    measured = {"fitted": case.fitted, "learned": case.learned, "fall": 1 - case.level(0.9, 1) / case.level(0.6, 0.75)}
     unknown = {name: words.en for name, words in diagnosis.unknown.items() if name == seen.patient.symptom}
-    return f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said} {unknown or ''}".strip()
+    return (
+        f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said}; measured {shown(measured)} {unknown or ''}"
+    ).strip()
 
 
-def percent(part: int, whole: int) -> str:
+def shown(numbers: Mapping[str, float]) -> str:
+    """Named numbers to three digits."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+
+
+def percent(part: float, whole: float) -> str:
     """``97.3% (36/37)``."""
-    return f"{part / whole:.1%} ({part}/{whole})" if whole else "-"
+    return f"{part / whole:.1%} ({part:.0f}/{whole:.0f})" if whole else ""
 
 
-def figures(those: Sequence[Judged]) -> dict[str, float | int]:
-    """What is reported of one half."""
-    ill = [one for one in those if one.symptom]
-    healthy = [one for one in those if not one.symptom]
+def figures(those: Sequence[Judged]) -> dict[str, float]:
+    """What is reported: counts of the ill, of those detected, with the right cause and layer of how many, and of the healthy."""
+    ill, healthy = [one for one in those if one.symptom], [one for one in those if not one.symptom]
     causes = [one.cause for one in ill if one.cause is not None]
     layers = [one.layer for one in ill if one.layer is not None]
     return {
-        "ill": len(ill), "detected": sum(one.detected for one in ill),
-        "causes": len(causes), "right cause": sum(causes), "layers": len(layers), "right layer": sum(layers),
-        "something found": sum(bool(one.found) for one in ill),
+        "ill": len(ill), "detected": sum(one.detected for one in ill), "causes": len(causes), "right cause": sum(causes),
+        "layers": len(layers), "right layer": sum(layers), "something found": sum(bool(one.found) for one in ill),
         "healthy": len(healthy), "false alarms": sum(bool(one.found) for one in healthy),
-        "milliseconds, median": statistics.median(one.milliseconds for one in those),
-        "milliseconds, largest": max(one.milliseconds for one in those),
     }  # fmt: skip
 
 
-def table(title: str, those: Sequence[Judged]) -> Table:
-    """A row a symptom, and one for the healthy."""
+def table(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """A row a symptom, and one for all."""
     made = Table(title=title)
-    for head in ("symptom", "ill", "detected", "right cause", "right layer", "something found"):
-        made.add_column(head, justify="left" if head == "symptom" else "right")
-    for symptom in [*SYMPTOMS, ""]:
-        row = figures([one for one in those if one.symptom == symptom]) if any(one.symptom == symptom for one in those) else None
-        if row and symptom:
-            shown = [
-                (row["detected"], row["ill"]),
-                (row["right cause"], row["causes"]),
-                (row["right layer"], row["layers"]),
-                (row["something found"], row["ill"]),
-            ]
-            made.add_row(symptom, str(row["ill"]), *(percent(int(part), int(whole)) for part, whole in shown))
-        elif row:
-            made.add_row("(healthy)", str(row["healthy"]), "", "", "", percent(int(row["false alarms"]), int(row["healthy"])))
+    for head in ("", "ill", "detected", "right cause", "right layer", "something found", "healthy", "false alarms"):
+        made.add_column(head, justify="right" if head else "left")
+    for title, row in rows.items():
+        parts = (("detected", "ill"), ("right cause", "causes"), ("right layer", "layers"), ("something found", "ill"))
+        cells = [str(row["ill"]), *(percent(row[part], row[whole]) for part, whole in parts)]
+        made.add_row(title, *cells, str(row["healthy"] or ""), percent(row["false alarms"], row["healthy"]))
     return made
 
 
 def main() -> None:
     """Train, diagnose, print, write."""
+    begun = time.perf_counter()
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--quick", action="store_true", help="a fourth of the patients")
     cli.add_argument("--folder", type=Path, help="keep data and trained networks here, and ask it first")
     cli.add_argument("--json", type=Path, default=Path(__file__).with_name("doctor.json"))
+    cli.add_argument("--repair", action="store_true", help="prescribe for the ill ones instead, and write repair.json")
+    cli.add_argument("--every", type=int, default=1, help="with --repair: of the ill ones, only every so many")
     chosen = cli.parse_args()
     each, count = (1, 12) if chosen.quick else (EACH, WELL)
     with tempfile.TemporaryDirectory() as folder:
         seen = list(hospital(chosen.folder or Path(folder), each, count))
+        if chosen.repair:
+            ill = [one for one in seen if one.patient.symptom and not one.left_out][:: chosen.every]
+            patients = ((one.patient.ward, one.patient.symptom, one.record.trial, one.origin.trial) for one in ill)
+            report(patients, chosen.folder or Path(folder), Path(__file__).with_name("repair.json"))
+            return
         those = [judged(one) for one in seen if not one.left_out]
-    halves = {half: [one for one in those if one.half == half] for half in (TUNED, HELD)}
-    console = Console(width=140)
-    for half, members in halves.items():
-        console.print(table(f"{half}: {', '.join(dict.fromkeys(one.ward for one in members))}", members))
-    result = {half: figures(members) for half, members in halves.items()}
-    left_out = {
-        half: Counter(
+    content: dict[str, Any] = {"machine": name(), "seconds": round(time.perf_counter() - begun)}
+    console = Console(width=150)
+    for half in (TUNED, HELD):
+        members = [one for one in those if one.half == half]
+        wards = ", ".join(dict.fromkeys(one.ward for one in members))
+        rows = {one: figures([member for member in members if member.symptom == one]) for one in SYMPTOMS}
+        rows["all"] = figures(members)
+        missed = [f"{one.ward}, {one.symptom or 'healthy'}: {one.said}" for one in members if wrong(one)]
+        out = Counter(
             f"{one.patient.symptom or 'healthy'}: {one.left_out}" for one in seen if one.left_out and one.patient.half == half
         )
-        for half in halves
-    }
-    for half, row in result.items():
-        console.print(half, row, left_out[half])
-    missed = {
-        half: [f"{one.ward}, {one.symptom or 'healthy'}: {one.said}" for one in members if wrong(one)]
-        for half, members in halves.items()
-    }
-    for line in missed[HELD]:
-        console.print(line, markup=False, highlight=False)
-    content = {
-        "machine": name(),
-        "figures": result,
-        "left out": left_out,
-        "missed": missed,
-        "patients": [asdict(one) for one in those],
-    }
+        console.print(
+            table(f"{half}: {wards}", rows), f"left out: {dict(out)}", *(missed or ["nothing missed"]), sep="\n", markup=False
+        )
+        times = [one.milliseconds for one in members]
+        console.print(f"a diagnosis takes {statistics.median(times):.1f} ms (median), {max(times):.0f} ms at most")
+        content[half] = {
+            "wards": wards, "figures": rows, "left out": out, "missed": missed,
+            "milliseconds": [statistics.median(times), max(times)],
+        }  # fmt: skip
     chosen.json.write_text(json.dumps(content, indent=1) + "\n")
 
 
