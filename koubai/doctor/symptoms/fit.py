@@ -121,9 +121,13 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     fitted=Limit(0.9, OURS),
     shrunk=Limit(0.7, OURS),
     dropout=Limit(0.6, OURS),
+    left=Limit(0.1, OURS),
 )
-def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float) -> Finding | None:
-    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``."""
+def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float, left: float) -> Finding | None:
+    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``.
+
+    Dropout counts too where all its layers together leave less than ``left``.
+    """
     judged(case)
     if case.diverged or case.fitted >= fitted:
         return None
@@ -138,12 +142,13 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
             f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
         )
         return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
-    if trial is not None and trial.dropout > dropout:
+    rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
+    if rate > dropout or (1 - rate) ** layers < left:
         words = Words(
-            f"Dropout leaves {1 - trial.dropout:.0%} of the units in, and {fit:.0%} is fitted.",
-            f"ドロップアウトで残るユニットは {1 - trial.dropout:.0%} だけで、適合度は {fit:.0%} です。",
+            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and {fit:.0%} is fitted.",
+            f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
         )
-        return Finding("serious", words, None, "dropout", {"dropout": trial.dropout, "fitted": case.fitted})
+        return Finding("serious", words, None, "dropout", {"dropout": rate, "layers": float(layers), "fitted": case.fitted})
     return None
 
 
