@@ -80,7 +80,7 @@ def run(
 
 def to_train(trials: Sequence[Trial], store: Store, fresh: bool) -> list[Trial]:
     """Those trials that are not stored yet, or all. Raises ``UserError`` where one of ``trials`` cannot be trained."""
-    for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
+    for trial in {(t.data, t.batch_size, t.layers, bool(t.augment)): t for t in trials}.values():
         check(trial)
     done = set() if fresh else store.has(trials)
     return [trial for trial in trials if trial.id not in done]
@@ -137,6 +137,11 @@ def check(trial: Trial) -> None:
     data = load(trial.data)
     samples = len(data.x_train)
     places(trial, data.shape, len(data.classes))
+    if trial.augment and len(data.shape) not in (2, 3):
+        raise UserError(
+            f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",
+            f"augment は画像用です。{trial.data} の1サンプルは {data.shape[0]} 個の数なので、指定を外してください。",
+        )
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from koubai.techniques.activations import ACTIVATIONS, activation
+from koubai.techniques.augmentation import AUGMENTATIONS, augmentation
 from koubai.techniques.convolution import CONVOLUTIONS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
@@ -23,10 +24,12 @@ KINDS: dict[str, Mapping[str, Technique]] = {
     "dropout": DROPOUTS,
     "convolution": CONVOLUTIONS,
     "pooling": POOLINGS,
+    "augmentation": AUGMENTATIONS,
 }
 
 __all__ = [
     "ACTIVATIONS",
+    "AUGMENTATIONS",
     "CONVOLUTIONS",
     "DROPOUTS",
     "INITIALIZERS",
@@ -41,6 +44,7 @@ __all__ = [
     "Technique",
     "Words",
     "activation",
+    "augmentation",
     "initializer",
     "optimizer",
     "penalty",

@@ -16,6 +16,7 @@ from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
+from koubai.training.augment import augments
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -69,6 +70,7 @@ class Stack:
             len(self.seeds) if self.network.shares and in_turn else len(trials)
         )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
+        self.augments = augments(first.augment, self.seeds)
         self.buffers = self.network.allocate(first.batch_size)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
         self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
@@ -150,6 +152,8 @@ class Stack:
         for step in range(steps):
             torch.index_select(self.x, 0, picks[step], out=self.batch)
             torch.index_select(self.y, 0, picks[step], out=self.labels)
+            if self.augments:
+                self._augment()
             by_input.copy_(self.labels.view(self.inputs, 1, -1))
             network.forward(buffers, x, Mode.TRAIN)
             losses[step] = network.loss(buffers, labels)
@@ -159,6 +163,21 @@ class Stack:
             for rate, blocks in paces:
                 self.optimizer(blocks, self.t, rate[step], **self.numbers)
         return losses
+
+    def _augment(self) -> None:
+        """Change the images of the minibatch at hand at random, as they were before they were standardized."""
+        shape = self.data.shape
+        rows = self.batch.view(self.inputs, -1, self.batch.shape[1])
+        images = rows.view(*rows.shape[:2], *((1,) if len(shape) == 2 else ()), *shape)
+        standard = self.data.transform.standard
+        mean, scale = (torch.from_numpy(part).to(rows) for part in standard) if standard else (0.0, 1.0)
+        if standard:
+            rows.mul_(scale).add_(mean)
+        seed_of = torch.arange(len(self.seeds)) if self.inputs < len(self.trials) else self.seed_of
+        for augment in self.augments:
+            images.copy_(augment(images, seed_of))
+        if standard:
+            rows.sub_(mean).div_(scale)
 
     def buffers_for(self, samples: int) -> Pass:
         """Buffers for so many samples a trial, made once; not those that a step uses."""
@@ -193,6 +212,8 @@ class Stack:
             for name, old in mine.state.items():
                 theirs.state[name].copy_(old[list(rows)])
             theirs.streams = {seed: mine.streams[seed] for seed in theirs.streams}
+        for old_one, new_one in zip(self.augments, rest.augments, strict=True):
+            new_one.streams = {seed: old_one.streams[seed] for seed in new_one.streams}
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
