@@ -1,6 +1,6 @@
 """Training: which trials train together, the steps themselves, and what is recorded on the way."""
 
 from koubai.training.cohort import cost, plan
-from koubai.training.loop import Outcome, train
+from koubai.training.loop import Outcome, Training, train
 
-__all__ = ["Outcome", "cost", "plan", "train"]
+__all__ = ["Outcome", "Training", "cost", "plan", "train"]

@@ -1,16 +1,17 @@
-"""The training of one stack from its first step to its last, with its history."""
+"""The training of one stack from its first step to its last, with its history. It can be looked at, thinned out, kept and resumed."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from koubai.data import Dataset
 from koubai.spec import Trial
+from koubai.training.cohort import cost
 from koubai.training.ledger import snapshot, weight_copies
 from koubai.training.stack import Stack
 
@@ -19,6 +20,7 @@ HISTOGRAMS = 5  # of them with histograms
 SAMPLES = 256  # of training and of validation data that a point on the way is measured on
 LAST = 10_000  # of each that the last point is measured on
 SEGMENT = 128  # steps prepared at once
+MOST = 5e10  # of ``cost`` in a segment: about a second, so that who watches, stops or saves need not wait longer
 
 Progress = Callable[[int, int], None]  # (trials in training, steps done by each since the last call)
 
@@ -28,8 +30,9 @@ class Outcome:
     """What a stack's training gave. Every array has the trials first.
 
     ``steps`` are the history's points; ``histogram_steps`` those with histograms. ``diverged`` is the step at which a trial's loss stopped
-    being a number, 0 where it never did; its history is NaN from there on, and so are its weights. ``history`` and ``weights``
-    (named as in the ``state_dict`` of the plain module) are described in ``ledger.snapshot`` and ``train``.
+    being a number, ``stopped`` the step at which it was stopped from outside, 0 where it never did or was; its history is NaN from there
+    on, and so are its weights. ``history`` and ``weights`` (named as in the ``state_dict`` of the plain module) are described in
+    ``ledger.snapshot`` and ``Training``.
     """
 
     trials: list[Trial]
@@ -38,6 +41,7 @@ class Outcome:
     steps: np.ndarray
     histogram_steps: np.ndarray
     diverged: np.ndarray
+    stopped: np.ndarray
     history: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
 
@@ -50,85 +54,174 @@ def points(steps: int) -> list[int]:
     return sorted({round(step) for step in (*early, *even)})
 
 
-@torch.no_grad()
-def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress: Progress = lambda *_: None) -> Outcome:
-    """Train one stack.
+class Training:
+    """A stack in training, and its history so far.
 
     Beside the ledger's, the history has ``loss`` (mean of the minibatch losses since the last point), ``train_loss``,
-    ``train_accuracy``, ``validation_loss`` and ``validation_accuracy``, each ``[trial, point]``. Diverged trials leave the stack.
+    ``train_accuracy``, ``validation_loss`` and ``validation_accuracy``, each ``[trial, point]``, NaN where a point was not taken yet.
+    ``marks`` are the steps of its points, 0 first. Diverged trials leave the stack at the next point; ``rows`` says which are left.
     """
-    stack = Stack(trials, data, device)
-    steps = trials[0].steps
-    marks = points(steps)
-    histogram_marks = {marks[i] for i in np.linspace(0, len(marks) - 1, HISTOGRAMS).round().astype(int)}
-    probe = slice(0, min(trials[0].batch_size, len(stack.x)))
-    held_out = torch.from_numpy(data.x_validation).to(device, stack.network.dtype), torch.from_numpy(data.y_validation).to(device)
-    history: dict[str, np.ndarray] = {}
-    diverged = np.zeros(len(trials), dtype=np.int64)
-    rows = np.arange(len(trials))  # where the stack's trials stand among all
-    taken = {"point": 0, "histogram": 0}
 
-    def record(name: str, point: int, count: int, value: np.ndarray) -> None:
-        if name not in history:
-            dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
-            history[name] = np.full((len(trials), count, *value.shape[1:]), np.nan, dtype=dtype)
-        with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
-            history[name][rows, point] = value
+    def __init__(self, trials: Sequence[Trial], data: Dataset, device: torch.device, marks: Sequence[int] | None = None) -> None:
+        self.trials, self.data, self.device = list(trials), data, device
+        self.marks = list(marks or points(trials[0].steps))
+        drawn = np.linspace(0, len(self.marks) - 1, min(HISTOGRAMS, len(self.marks))).round().astype(int)
+        self.histogram_marks = [self.marks[k] for k in drawn]
+        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, len(data.classes)))))
+        self.history: dict[str, np.ndarray] = {}
+        self.point = 0  # the next to be taken
+        self.diverged, self.stopped = (np.zeros(len(trials), dtype=np.int64) for _ in range(2))
+        self.rows = np.arange(len(trials))  # where the stack's trials stand among all
+        self.stack = Stack(trials, data, device)
+        self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
+        self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
+        self.held_out = (
+            torch.from_numpy(data.x_validation).to(device, self.stack.network.dtype),
+            torch.from_numpy(data.y_validation).to(device),
+        )
 
-    def take(loss: np.ndarray, before: list[torch.Tensor] | None) -> None:
-        last, drawn = stack.t == steps, stack.t in histogram_marks
-        point = taken["point"]
-        record("loss", point, len(marks), loss)
-        for part, (x, y) in {"train": (stack.x, stack.y), "validation": held_out}.items():
-            few = slice(LAST if last else SAMPLES)
-            for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
-                record(f"{part}_{name}", point, len(marks), value.cpu().numpy())
-        for name, found in snapshot(stack, stack.x[probe], stack.y[probe], before, drawn).items():
-            if name in ("histogram", "low", "high"):
-                record(name, taken["histogram"], len(histogram_marks), found)
-            else:
-                record(name, point, len(marks), found)
-        taken["point"] += 1
-        taken["histogram"] += drawn
+    @property
+    def t(self) -> int:
+        """Steps done."""
+        return self.stack.t
 
-    take(np.full(len(trials), np.nan), None)
-    for start, stop in itertools.pairwise(marks):
-        total = torch.zeros(len(rows), dtype=torch.float64, device=device)
-        before = None
-        while stack.t < stop:
-            count = min(SEGMENT, stop - stack.t)
+    @property
+    def done(self) -> bool:
+        """Whether the last point was taken, or no trial is left."""
+        return self.point == len(self.marks) or not len(self.rows)
+
+    @torch.no_grad()
+    def advance(self) -> int:
+        """Train one segment, not past the history's next point, and take that point where it is reached; the steps that were done."""
+        begun, stop = self.t, self.marks[self.point]
+        if stop > begun:
+            count, before = min(self.segment, stop - begun), None
             if count == 1:
-                before = weight_copies(stack)
-            elif stack.t + count == stop:
+                before = weight_copies(self.stack)
+            elif begun + count == stop:
                 count -= 1  # the last step before a point is taken alone, to measure its size
-            begun = stack.t
-            losses = stack.advance(count)
-            total += losses.sum(0)
-            progress(len(rows), count)
+            losses = self.stack.advance(count)
+            self.loss += losses.sum(0)
             lost = (~losses.isfinite()).cpu().numpy()
-            gone = lost.any(0) & (diverged[rows] == 0)  # not those lost in an earlier segment
-            diverged[rows[gone]] = begun + 1 + lost.argmax(0)[gone]
-        fine = np.flatnonzero(diverged[rows] == 0)
-        if len(fine) < len(rows):
-            if not len(fine):
-                break
-            stack, rows = stack.subset(fine.tolist()), rows[fine]
-            total = total[torch.from_numpy(fine)]
-            before = before and [weight[fine.tolist()] for weight in before]
-        take((total / (stop - start)).cpu().numpy(), before)
-    late = (diverged == 0) & ~np.isfinite(history["train_loss"][:, -1])  # the last step itself left weights that give no loss
-    diverged[late] = steps
-    for curve in history.values():
-        curve[late, -1] = np.nan
-    kept = diverged[rows] == 0
-    weights: dict[str, np.ndarray] = {}
-    for k, layer in enumerate(stack.network.layers):
-        tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
-        for name, tensor in tensors.items():
-            value = np.full((len(trials), *tensor.shape[1:]), np.nan, dtype=trials[0].dtype)
-            value[rows[kept]] = tensor.cpu().numpy()[kept]
-            weights[f"{k}.{name}"] = value
-    return Outcome(
-        list(trials), [x.label for x in stack.network.layers], [x.kind for x in stack.network.layers],
-        np.array(marks), np.array(sorted(histogram_marks)), diverged, history, weights,
-    )  # fmt: skip
+            gone = lost.any(0) & (self.diverged[self.rows] == 0)  # not those lost in an earlier segment
+            self.diverged[self.rows[gone]] = begun + 1 + lost.argmax(0)[gone]
+            if self.t < stop:
+                return count
+            kept = self._keep(self.diverged[self.rows] == 0)
+            if not len(self.rows):
+                return count
+            before = before and [weight[kept] for weight in before]
+            loss = self.loss / (stop - self.marks[self.point - 1])
+        else:
+            before, loss = None, torch.full_like(self.loss, torch.nan)
+        self._take(loss.cpu().numpy(), before)
+        self.loss.zero_()
+        if self.done:
+            last = self.history["train_loss"][:, -1]
+            late = self.rows[~np.isfinite(last[self.rows])]  # the last step itself left weights that give no loss
+            self.diverged[late] = self.t
+            for curve in self.history.values():
+                curve[late, -1] = np.nan
+        return self.t - begun
+
+    def _keep(self, fine: np.ndarray) -> torch.Tensor:
+        """Leave only some of the trials in the stack; where those stood in it."""
+        kept = torch.from_numpy(np.flatnonzero(fine))
+        if len(kept) < len(self.rows):
+            self.rows, self.loss = self.rows[fine], self.loss[kept]
+            if len(kept):
+                self.stack = self.stack.subset(kept.tolist())
+        return kept
+
+    def drop(self, rows: Sequence[int]) -> None:
+        """Stop some of the trials, as they are numbered in ``trials``, for good."""
+        leaving = np.isin(self.rows, rows)
+        gone = self.rows[leaving]
+        self.stopped[gone[self.diverged[gone] == 0]] = max(self.t, 1)
+        self._keep(~leaving)
+
+    def evaluate(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean loss and accuracy of the trials in ``rows``; see ``Stack.evaluate``."""
+        return self.stack.evaluate(x, y)
+
+    def _record(self, name: str, point: int, count: int, value: np.ndarray) -> None:
+        if name not in self.history:
+            dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
+            self.history[name] = np.full((len(self.trials), count, *value.shape[1:]), np.nan, dtype=dtype)
+        with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
+            self.history[name][self.rows, point] = value
+
+    def _take(self, loss: np.ndarray, before: list[torch.Tensor] | None) -> None:
+        """Take the history's next point."""
+        stack, count = self.stack, len(self.marks)
+        drawn = self.t in self.histogram_marks
+        self._record("loss", self.point, count, loss)
+        for part, (x, y) in {"train": (stack.x, stack.y), "validation": self.held_out}.items():
+            few = slice(LAST if self.point == count - 1 else SAMPLES)
+            for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
+                self._record(f"{part}_{name}", self.point, count, value.cpu().numpy())
+        for name, found in snapshot(stack, stack.x[self.probe], stack.y[self.probe], before, drawn).items():
+            if name in ("histogram", "low", "high"):
+                self._record(name, self.histogram_marks.index(self.t), len(self.histogram_marks), found)
+            else:
+                self._record(name, self.point, count, found)
+        self.point += 1
+
+    def outcome(self) -> Outcome:
+        """What the training gave so far."""
+        layers = self.stack.network.layers
+        kept = (self.diverged[self.rows] == 0) if len(self.rows) else np.zeros(0, dtype=bool)
+        weights: dict[str, np.ndarray] = {}
+        for k, layer in enumerate(layers):
+            tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
+            for name, tensor in tensors.items():
+                value = np.full((len(self.trials), *tensor.shape[1:]), np.nan, dtype=self.trials[0].dtype)
+                value[self.rows[kept]] = tensor.cpu().numpy()[: len(kept)][kept]
+                weights[f"{k}.{name}"] = value
+        return Outcome(
+            self.trials, [layer.label for layer in layers], [layer.kind for layer in layers],
+            np.array(self.marks), np.array(self.histogram_marks), self.diverged, self.stopped, self.history, weights,
+        )  # fmt: skip
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that ``restored`` needs to go on, bit for bit: arrays, and what JSON can hold."""
+        arrays = {
+            "rows": self.rows, "diverged": self.diverged, "stopped": self.stopped, "loss_since": self.loss.cpu().numpy(),
+            **{f"history/{name}": value for name, value in self.history.items()},
+            **{f"stack/{name}": value.cpu().numpy() for name, value in self.stack.state().items()},
+        }  # fmt: skip
+        return arrays, {"t": self.t, "point": self.point, "marks": self.marks}
+
+    @classmethod
+    def restored(
+        cls,
+        trials: Sequence[Trial],
+        data: Dataset,
+        device: torch.device,
+        arrays: Mapping[str, np.ndarray],
+        about: Mapping[str, Any],
+    ) -> Training:
+        """The training of ``trials`` whose ``state`` this was. Raises ``LookupError``, ``ValueError`` or ``RuntimeError`` for another's."""
+        training = cls(trials, data, device, about["marks"])
+        rows = arrays["rows"]
+        training._keep(np.isin(training.rows, rows))
+        training.point = int(about["point"])
+        training.diverged[:], training.stopped[:] = arrays["diverged"], arrays["stopped"]
+        training.loss.copy_(torch.from_numpy(arrays["loss_since"]))
+        training.history = {
+            name.removeprefix("history/"): value.copy() for name, value in arrays.items() if name.startswith("history/")
+        }
+        state = {
+            name.removeprefix("stack/"): torch.from_numpy(value) for name, value in arrays.items() if name.startswith("stack/")
+        }
+        training.stack.load(state, int(about["t"]))
+        return training
+
+
+def train(trials: Sequence[Trial], data: Dataset, device: torch.device, progress: Progress = lambda *_: None) -> Outcome:
+    """Train one stack from its first step to its last."""
+    training = Training(trials, data, device)
+    while not training.done:
+        trials_left = len(training.rows)
+        progress(trials_left, training.advance())
+    return training.outcome()

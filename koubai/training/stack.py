@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -218,3 +218,29 @@ class Stack:
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
         return rest
+
+    def state(self) -> dict[str, Tensor]:
+        """All that changes while it trains, but for ``t``: weights, the optimizer's memory, running statistics, random streams."""
+        found = {"weights": self.network.weights}
+        found |= {f"slots/{k}": slot for k, slot in enumerate(self.slots)}
+        for k, layer in enumerate(self.network.layers):
+            found |= {f"layers/{k}/{name}": tensor for name, tensor in layer.state.items()}
+            found |= {f"streams/{k}/{seed}": stream.get_state() for seed, stream in layer.streams.items()}
+        for seed, draw, left in zip(self.seeds, self.minibatches.generators, self.minibatches.left, strict=True):
+            found |= {f"minibatches/{seed}": draw.get_state(), f"left/{seed}": left}
+        return found
+
+    def load(self, state: Mapping[str, Tensor], t: int) -> None:
+        """Go back to where ``state()`` was taken, ``t`` steps in. Raises ``LookupError`` or ``RuntimeError`` for another stack's."""
+        self.t = t
+        self.network.weights.copy_(state["weights"])
+        for k, slot in enumerate(self.slots):
+            slot.copy_(state[f"slots/{k}"])
+        for k, layer in enumerate(self.network.layers):
+            for name, tensor in layer.state.items():
+                tensor.copy_(state[f"layers/{k}/{name}"])
+            for seed, stream in layer.streams.items():
+                stream.set_state(state[f"streams/{k}/{seed}"])
+        for k, seed in enumerate(self.seeds):
+            self.minibatches.generators[k].set_state(state[f"minibatches/{seed}"])
+            self.minibatches.left[k] = state[f"left/{seed}"]
