@@ -15,6 +15,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
@@ -88,10 +89,10 @@ def measure(count: int, steps: int, repeats: int, rate: float) -> Row:
         settle()
         for used in {1, threads}:
             torch.set_num_threads(used)
-            plain.append(plain_pytorch(data.x_train, data.y_train, sizes, batch, steps) / steps)
+            plain.append(plain_pytorch(np.asarray(data.x_train), data.y_train, sizes, batch, steps) / steps)
         torch.set_num_threads(threads)
         times["plain"].append(min(plain))
-        times["numpy"].append(numpy_by_hand(data.x_train, data.y_train, sizes, batch, steps) / steps)
+        times["numpy"].append(numpy_by_hand(np.asarray(data.x_train), data.y_train, sizes, batch, steps) / steps)
     middle = {key: statistics.median(values) for key, values in times.items()}
     ratios = [p / k for p, k in zip(times["plain"], times["koubai"], strict=True)]
     least = floor(sizes, batch, rate)

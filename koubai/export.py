@@ -104,7 +104,7 @@ def _same(record: Record, network: nn.Sequential, data: Dataset) -> bool:
     right = 0
     with torch.no_grad():
         for start in range(0, len(data.x_validation), 256):
-            x = torch.from_numpy(data.x_validation[start : start + 256]).to(next(network.parameters()).dtype)
+            x = torch.from_numpy(np.asarray(data.x_validation[start : start + 256])).to(next(network.parameters()).dtype)
             try:
                 outputs = network(x.view(len(x), *shape))
             except RuntimeError:  # of other sizes

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from koubai.data.builtin import BUILTIN
-from koubai.data.files import find, shorten
+from koubai.data.files import find, floats, shorten
 from koubai.data.found import Found, check_classes
-from koubai.data.transform import Transform, fit
+from koubai.data.lying import Lying
+from koubai.data.transform import Transform, fit, made
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
@@ -21,14 +22,15 @@ from koubai.spec import Data
 class Dataset:
     """Features float32 ``[sample, feature]`` and labels int64 ``[sample]``, for training and for validation.
 
+    Features that are too many to be held in memory stay as they lie (``Lying``), and are taken as those of an array are.
     ``shape`` is the shape of one sample before it was made a row of features: ``(height, width)`` for grey images, ``(channel, height,
     width)`` for others. ``transform`` is what made the features of what was found.
     """
 
     spec: Data
-    x_train: np.ndarray
+    x_train: np.ndarray | Lying
     y_train: np.ndarray
-    x_validation: np.ndarray
+    x_validation: np.ndarray | Lying
     y_validation: np.ndarray
     classes: tuple[str, ...]
     shape: tuple[int, ...]
@@ -101,8 +103,8 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
                 f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
-    transform, x_train = fit(spec, found, found.x[rows])
-    x_validation = transform.apply(test[0][held_out])
+    transform = fit(spec, found, rows)
+    x_train, x_validation = made(found.x, rows, transform), made(test[0], held_out, transform)
     return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape, transform)
 
 
@@ -110,9 +112,9 @@ def _clean(spec: Data, found: Found) -> Found:
     """What was found, once its numbers are finite; samples with missing ones left out where ``spec`` says so."""
     parts = [(found.x, found.y), *([found.test] if found.test else [])]
     for k, (x, y) in enumerate(parts):
-        if x.dtype == np.uint8 or np.isfinite([x.min(), x.max()]).all():
+        if x.dtype == np.uint8 or np.isfinite(floats(np.array([x.min(), x.max()]))).all():
             continue
-        infinite = np.isinf(x)
+        infinite = np.isinf(floats(x))
         lacking = np.isnan(x)
         if infinite.any() or (spec.missing == "refuse" and lacking.any()):
             wrong = np.argwhere(infinite if infinite.any() else lacking)[0]

@@ -18,7 +18,8 @@ MOST_CLASSES = 1000  # as many as ImageNet's; more are a quantity or names, and 
 class Found:
     """Samples ``[sample, *shape]``, labels int64 ``[sample]`` from 0, the names of the classes, and a test part where there is one.
 
-    Features are float32, or uint8 that means brightness from 0 to 255; images are ``[height, width]`` or ``[channel, height, width]``.
+    Features are float32, or uint8 that means brightness from 0 to 255; those that stay in a large file may be numbers of any kind. Images
+    are ``[height, width]`` or ``[channel, height, width]``.
     NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``fields``
     its columns that the features come from, with their categories (``None``: numbers), ``missing`` how many values its columns lacked.
     ``notes`` are things worth knowing.

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
+from koubai.data.lying import Lying
 from koubai.spec import Trial
 from koubai.training.cohort import cost
 from koubai.training.ledger import snapshot, weight_copies
@@ -76,7 +77,7 @@ class Training:
         self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
         self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
         self.held_out = (
-            torch.from_numpy(data.x_validation).to(device, self.stack.network.dtype),
+            self.stack.laid(data.x_validation),
             torch.from_numpy(data.y_validation).to(device),
         )
 
@@ -140,7 +141,7 @@ class Training:
         self.stopped[gone[self.diverged[gone] == 0]] = max(self.t, 1)
         self._keep(~leaving)
 
-    def evaluate(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def evaluate(self, x: torch.Tensor | Lying, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean loss and accuracy of the trials in ``rows``; see ``Stack.evaluate``."""
         return self.stack.evaluate(x, y)
 
@@ -160,7 +161,7 @@ class Training:
             few = slice(LAST if self.point == count - 1 else SAMPLES)
             for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
                 self._record(f"{part}_{name}", self.point, count, value.cpu().numpy())
-        for name, found in snapshot(stack, stack.x[self.probe], stack.y[self.probe], before, drawn).items():
+        for name, found in snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn).items():
             if name in ("histogram", "low", "high"):
                 self._record(name, self.histogram_marks.index(self.t), len(self.histogram_marks), found)
             else:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from koubai.data import Dataset
+from koubai.data.lying import Lying
 from koubai.networks import build
 from koubai.networks.architectures import stacked
-from koubai.networks.layers import Mode, Weighted
+from koubai.networks.layers import Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
-from koubai.training.augment import augments
+from koubai.training.augment import Augment, augments
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -60,7 +62,7 @@ class Stack:
         first = trials[0]
         self.network = build(trials, data.shape, len(data.classes), device)
         dtype = self.network.dtype
-        self.x = torch.from_numpy(data.x_train).to(device, dtype)
+        self.x = self.laid(data.x_train)
         self.y = torch.from_numpy(data.y_train).to(device)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
@@ -150,7 +152,10 @@ class Stack:
         labels = torch.empty(trials, 1, buffers.samples, dtype=torch.int64, device=self.device)
         by_input = labels.view(self.inputs, -1, buffers.samples)
         for step in range(steps):
-            torch.index_select(self.x, 0, picks[step], out=self.batch)
+            if isinstance(self.x, Lying):
+                self.batch.copy_(self.tensor(self.x[picks[step].cpu().numpy()]))
+            else:
+                torch.index_select(self.x, 0, picks[step], out=self.batch)
             torch.index_select(self.y, 0, picks[step], out=self.labels)
             if self.augments:
                 self._augment()
@@ -185,7 +190,15 @@ class Stack:
             self._evaluation[samples] = self.network.allocate(samples)
         return self._evaluation[samples]
 
-    def evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def laid(self, x: np.ndarray | Lying) -> Tensor | Lying:
+        """Samples where training takes them from: on the device, or as they lie."""
+        return x if isinstance(x, Lying) else self.tensor(x)
+
+    def tensor(self, x: Tensor | np.ndarray | Lying) -> Tensor:
+        """Samples as the networks take them."""
+        return (x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))).to(self.device, self.network.dtype)
+
+    def evaluate(self, x: Tensor | Lying, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``."""
         size = min(CHUNK if self.network.image is None else self.trials[0].batch_size, CHUNK, len(x))
         buffers = self.buffers_for(size)
@@ -195,7 +208,7 @@ class Stack:
             first = min(start, len(x) - size)  # the last chunk reaches back, and its old samples are not counted again
             new = slice(start - first, size)
             labels = y[first : first + size].expand(len(self.trials), 1, -1)
-            outputs = self.network.forward(buffers, self.network.common(x[first : first + size]), Mode.EVALUATE)
+            outputs = self.network.forward(buffers, self.network.common(self.tensor(x[first : first + size])), Mode.EVALUATE)
             self.network.loss(buffers, labels)
             loss -= buffers.picked[..., new].sum((1, 2))
             right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
@@ -211,13 +224,16 @@ class Stack:
         for mine, theirs in zip(self.network.layers, rest.network.layers, strict=True):
             for name, old in mine.state.items():
                 theirs.state[name].copy_(old[list(rows)])
-            theirs.streams = {seed: mine.streams[seed] for seed in theirs.streams}
-        for old_one, new_one in zip(self.augments, rest.augments, strict=True):
-            new_one.streams = {seed: old_one.streams[seed] for seed in new_one.streams}
+        for drew, draws in zip(self._drawing(), rest._drawing(), strict=True):
+            draws.streams = {seed: drew.streams[seed] for seed in draws.streams}
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
         return rest
+
+    def _drawing(self) -> list[Layer | Augment]:
+        """All that has random streams, beside the minibatches."""
+        return [*self.network.layers, *self.augments]
 
     def state(self) -> dict[str, Tensor]:
         """All that changes while it trains, but for ``t``: weights, the optimizer's memory, running statistics, random streams."""
@@ -225,7 +241,8 @@ class Stack:
         found |= {f"slots/{k}": slot for k, slot in enumerate(self.slots)}
         for k, layer in enumerate(self.network.layers):
             found |= {f"layers/{k}/{name}": tensor for name, tensor in layer.state.items()}
-            found |= {f"streams/{k}/{seed}": stream.get_state() for seed, stream in layer.streams.items()}
+        for k, part in enumerate(self._drawing()):
+            found |= {f"streams/{k}/{seed}": stream.get_state() for seed, stream in part.streams.items()}
         for seed, draw, left in zip(self.seeds, self.minibatches.generators, self.minibatches.left, strict=True):
             found |= {f"minibatches/{seed}": draw.get_state(), f"left/{seed}": left}
         return found
@@ -239,7 +256,8 @@ class Stack:
         for k, layer in enumerate(self.network.layers):
             for name, tensor in layer.state.items():
                 tensor.copy_(state[f"layers/{k}/{name}"])
-            for seed, stream in layer.streams.items():
+        for k, part in enumerate(self._drawing()):
+            for seed, stream in part.streams.items():
                 stream.set_state(state[f"streams/{k}/{seed}"])
         for k, seed in enumerate(self.seeds):
             self.minibatches.generators[k].set_state(state[f"minibatches/{seed}"])
