@@ -24,6 +24,7 @@ KIND_WORDS = {
     "convolution": Words("convolution", "畳み込み"),
     "pooling": Words("pooling", "プーリング"),
     "augmentation": Words("augmentation", "データ拡張"),
+    "loss": Words("loss", "損失関数"),
 }
 
 

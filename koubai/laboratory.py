@@ -112,7 +112,7 @@ def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial],
 def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
     """The shape of one sample of a trial's data, and how many classes there are."""
     data = load(trial.data)
-    return data.shape, len(data.classes)
+    return data.shape, data.outputs
 
 
 def trained(stack: list[Trial], study: str, place: torch.device, report: Report) -> Outcome:
@@ -136,7 +136,7 @@ def check(trial: Trial) -> None:
     """Raise ``UserError`` if the trial's data cannot be had, do not fill a minibatch, or do not fit through the layers."""
     data = load(trial.data)
     samples = len(data.x_train)
-    places(trial, data.shape, len(data.classes))
+    places(trial, data.shape, data.outputs)
     if trial.augment and len(data.shape) not in (2, 3):
         raise UserError(
             f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",

@@ -121,7 +121,7 @@ class Result:
 
     def best(self) -> Best:
         """The trial with the highest final validation accuracy."""
-        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-1)))
+        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-np.inf)))
 
     def _ipython_display_(self) -> None:
         from IPython.display import HTML, display
@@ -132,10 +132,12 @@ class Result:
     def _repr_html_(self) -> str:
         from markupsafe import escape
 
-        from koubai.report.summary import HEADS, cells
+        from koubai.report.summary import cells, heads
 
-        head = "".join(f"<th>{escape(say(words))}</th>" for words in HEADS.values())
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in self.table)
+        head = "".join(f"<th>{escape(say(words))}</th>" for words in heads(self.table).values())
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, heads(self.table))) + "</tr>" for row in self.table
+        )
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def __repr__(self) -> str:

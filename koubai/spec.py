@@ -61,9 +61,10 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 class Data(BaseModel):
     """Which data: a built-in set by name or the path of one's own, how many training samples of it, and how it is split.
 
-    For tables: ``target`` is the column of the classes (else one that is called so, or the last), ``drop`` are columns to leave out.
+    For tables: ``target`` is the column to be predicted (else one that is called so, or the last), ``drop`` are columns to leave out.
     ``missing`` values are refused, filled with the mean of the training samples, or their rows dropped. ``size`` is the height and
-    width (or one number for both) that images are cropped and resized to.
+    width (or one number for both) that images are cropped and resized to. ``task`` says whether the target is classes or a quantity;
+    where it is not given, the target itself does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -77,6 +78,7 @@ class Data(BaseModel):
     drop: Annotated[tuple[str, ...], AfterValidator(_each_once)] = _later(())
     missing: Literal["refuse", "mean", "drop"] = _later("refuse")
     size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
+    task: Literal["classification", "regression"] | None = _later(None)
 
     @model_validator(mode="before")
     @classmethod

@@ -53,15 +53,20 @@ class Unsuited(UserError):
 
 def fitted(exercise: Exercise, study: Study) -> Study:
     """The exercise's study with layers that fit its data. Raises ``Unsuited`` where none do."""
+    data = load(study.base.data)
+    if data.target:
+        raise Unsuited(
+            f"The exercise {exercise.name} is about classes, and the target of {study.base.data} is a quantity; write it as a study.",
+            f"演習 {exercise.name} は分類用で、{study.base.data} の target は連続量です。koubai study で実験を書いてください。",
+        )
     if exercise.layers is None and not any("flatten" in trial.layers for trial in study.trials):
         return study
-    data = load(study.base.data)
     try:
         if exercise.layers is not None:
-            axes = {**study.axes, "layers": exercise.layers(data.shape, len(data.classes))}
+            axes = {**study.axes, "layers": exercise.layers(data.shape, data.outputs)}
             study = Study(study.base, name=study.name, axes=axes, zip=study.zip)
         for trial in {trial.layers: trial for trial in study.trials}.values():
-            places(trial, data.shape, len(data.classes))
+            places(trial, data.shape, data.outputs)
     except UserError as error:
         raise Unsuited(
             f"The exercise {exercise.name} does not go with {study.base.data}. {error.words.en}",

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from koubai.language import Words, apart, language, saying_both
+from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
-from koubai.report.summary import HEADS, cells
+from koubai.report.summary import cells, heads
 from koubai.statistics import VERDICTS
 from koubai.store import write_whole
 
@@ -111,7 +112,8 @@ class Page:
 def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:
     """The figure called ``name`` over these groups, for a page."""
     kind = FIGURES[name]
-    return Drawing(name, kind.title, kind.caption, lambda: kind.draw(groups), again)
+    records = [record for group in groups for record in getattr(group, "records", ())]
+    return Drawing(name, scored(kind.title, records), scored(kind.caption, records), lambda: kind.draw(groups), again)
 
 
 def render(page: Page) -> str:
@@ -151,11 +153,10 @@ def write(path: str | Path, page: Page) -> Path:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:
     """A table of variants in both languages: heads and cells."""
-    some = any(row["diverged"] for row in rows)
-    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    names = heads(rows)
     with saying_both():
-        shown = [[apart(cell) for cell in cells(row)][: len(heads)] for row in rows]
-    return heads, shown
+        shown = [[apart(cell) for cell in cells(row, names)] for row in rows]
+    return [*names.values()], shown
 
 
 def by_section(verdicts: Iterable[Verdict]) -> dict[Words, list[Verdict]]:

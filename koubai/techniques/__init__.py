@@ -7,6 +7,7 @@ from koubai.techniques.augmentation import AUGMENTATIONS, augmentation
 from koubai.techniques.convolution import CONVOLUTIONS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
+from koubai.techniques.losses import LOSSES
 from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.techniques.optimizers import OPTIMIZERS, Block, optimizer
 from koubai.techniques.penalties import PENALTIES, penalty
@@ -25,6 +26,7 @@ KINDS: dict[str, Mapping[str, Technique]] = {
     "convolution": CONVOLUTIONS,
     "pooling": POOLINGS,
     "augmentation": AUGMENTATIONS,
+    "loss": LOSSES,
 }
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "DROPOUTS",
     "INITIALIZERS",
     "KINDS",
+    "LOSSES",
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "PENALTIES",

@@ -60,6 +60,7 @@ class Training:
 
     Beside the ledger's, the history has ``loss`` (mean of the minibatch losses since the last point), ``train_loss``,
     ``train_accuracy``, ``validation_loss`` and ``validation_accuracy``, each ``[trial, point]``, NaN where a point was not taken yet.
+    Where a quantity is predicted, ``..._accuracy`` is ``R^2``, and ``train_rmse`` and ``validation_rmse`` are there too, in its unit.
     ``marks`` are the steps of its points, 0 first. Diverged trials leave the stack at the next point; ``rows`` says which are left.
     """
 
@@ -68,7 +69,7 @@ class Training:
         self.marks = list(marks or points(trials[0].steps))
         drawn = np.linspace(0, len(self.marks) - 1, min(HISTOGRAMS, len(self.marks))).round().astype(int)
         self.histogram_marks = [self.marks[k] for k in drawn]
-        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, len(data.classes)))))
+        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, data.outputs))))
         self.history: dict[str, np.ndarray] = {}
         self.point = 0  # the next to be taken
         self.diverged, self.stopped = (np.zeros(len(trials), dtype=np.int64) for _ in range(2))
@@ -78,7 +79,7 @@ class Training:
         self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
         self.held_out = (
             self.stack.laid(data.x_validation),
-            torch.from_numpy(data.y_validation).to(device),
+            self.stack.answers(data.y_validation),
         )
 
     @property
@@ -161,6 +162,9 @@ class Training:
             few = slice(LAST if self.point == count - 1 else SAMPLES)
             for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
                 self._record(f"{part}_{name}", self.point, count, value.cpu().numpy())
+            if self.data.target:
+                value = self.history[f"{part}_loss"][self.rows, self.point]
+                self._record(f"{part}_rmse", self.point, count, np.sqrt(value) * self.data.target[1])
         for name, found in snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn).items():
             if name in ("histogram", "low", "high"):
                 self._record(name, self.histogram_marks.index(self.t), len(self.histogram_marks), found)

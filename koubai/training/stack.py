@@ -60,10 +60,10 @@ class Stack:
     def __init__(self, trials: Sequence[Trial], data: Dataset, device: torch.device) -> None:
         self.trials, self.data, self.device, self.t = list(trials), data, device, 0
         first = trials[0]
-        self.network = build(trials, data.shape, len(data.classes), device)
+        self.network = build(trials, data.shape, data.outputs, device)
         dtype = self.network.dtype
         self.x = self.laid(data.x_train)
-        self.y = torch.from_numpy(data.y_train).to(device)
+        self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
         each = len(trials) // len(self.seeds)
@@ -75,7 +75,7 @@ class Stack:
         self.augments = augments(first.augment, self.seeds)
         self.buffers = self.network.allocate(first.batch_size)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
-        self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
+        self.labels = torch.empty(len(self.batch), dtype=self.y.dtype, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
@@ -149,7 +149,7 @@ class Stack:
         paces = [(rates * factor, blocks) for factor, blocks in self.paces]
         losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
         x = self.batch.view(self.inputs, buffers.samples, -1).transpose(1, 2)
-        labels = torch.empty(trials, 1, buffers.samples, dtype=torch.int64, device=self.device)
+        labels = torch.empty(trials, 1, buffers.samples, dtype=self.y.dtype, device=self.device)
         by_input = labels.view(self.inputs, -1, buffers.samples)
         for step in range(steps):
             if isinstance(self.x, Lying):
@@ -198,8 +198,16 @@ class Stack:
         """Samples as the networks take them."""
         return (x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))).to(self.device, self.network.dtype)
 
+    def answers(self, y: np.ndarray) -> Tensor:
+        """Labels or targets as the loss takes them."""
+        right = torch.from_numpy(y).to(self.device)
+        return right.to(self.network.dtype) if right.is_floating_point() else right
+
     def evaluate(self, x: Tensor | Lying, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``."""
+        """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``.
+
+        In the place of the accuracy stands for targets ``R^2``, the share of their variance that is explained: ``1 - loss / variance``.
+        """
         size = min(CHUNK if self.network.image is None else self.trials[0].batch_size, CHUNK, len(x))
         buffers = self.buffers_for(size)
         loss = torch.zeros(len(self.trials), dtype=torch.float64, device=self.device)
@@ -210,8 +218,11 @@ class Stack:
             labels = y[first : first + size].expand(len(self.trials), 1, -1)
             outputs = self.network.forward(buffers, self.network.common(self.tensor(x[first : first + size])), Mode.EVALUATE)
             self.network.loss(buffers, labels)
-            loss -= buffers.picked[..., new].sum((1, 2))
-            right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
+            loss += buffers.each[..., new].sum((1, 2))
+            if not y.is_floating_point():
+                right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
+        if y.is_floating_point():
+            return loss / len(x), 1 - loss / len(x) / y.double().var(correction=0)
         return loss / len(x), right / len(x)
 
     def subset(self, rows: Sequence[int]) -> Stack:

@@ -52,7 +52,7 @@ def read(path: Path, spec: Data) -> Found:
             )
         parts.append((x, y))
     (x, y), *test = parts
-    y, y_test, classes = encode(path, y, test[0][1] if test else None)
+    y, y_test, classes = encode(path, y, test[0][1] if test else None, spec.task)
     if test and x.shape[1:] != test[0][0].shape[1:]:
         raise UserError(
             f"{path}: samples of x_train are of shape {x.shape[1:]}, those of x_test of {test[0][0].shape[1:]}.",
@@ -62,8 +62,8 @@ def read(path: Path, spec: Data) -> Found:
 
 
 def samples(path: Path) -> np.ndarray:
-    """The samples ``x`` of an ``.npz`` alone, labelled or not. Raises ``UserError``."""
-    held = _archive(path)
+    """The samples ``x`` of an ``.npz`` or a folder of ``.npy`` alone, labelled or not. Raises ``UserError``."""
+    held = _folder(path) if path.is_dir() else _archive(path)
     if "x" not in held:
         raise UserError(f"{path} has no array 'x'.", f"{path} に配列 'x' がありません。")
     x = _features(path, "x", held["x"])
