@@ -33,10 +33,11 @@ README = """# {name}
 - {reached}
 
 ```python
+import torch
 from model import load, prepare{also}  # {here.en} / {here.ja}
 
 network = load()
-x = prepare({raw})  # [sample, {shape}]
+x = prepare({raw}
 print({answer})  # {gives.en} / {gives.ja}
 ```
 
@@ -217,12 +218,12 @@ def _readme(name: str, record: Record, data: Dataset, shape: tuple[int, ...]) ->
             Words("a probability for each class", "各クラスの確率"),
             f"{CLASSES.en} / {CLASSES.ja}: {', '.join(data.classes)}",
         )
-    raw = '"image.png"' if pictures(data) else "samples"
+    raw = f"torch.zeros(1, {', '.join(map(str, data.shape))}))" + '  # or prepare("image.png")' * pictures(data)
     if transform.fields:
-        raw = "{" + ", ".join(f"{n!r}: {0 if c is None else c[0]!r}" for n, c in transform.fields.items()) + "}"
+        raw = "{" + ", ".join(f"{n!r}: {0 if c is None else c[0]!r}" for n, c in transform.fields.items()) + "})"
     return README.format(
         name=name, layers=title(record.trial.layers), version=__version__, data=record.trial.data, reached=reached,
-        shape=", ".join(map(str, shape)), raw=raw, also=", target" if data.target else "", gives=gives,
+        raw=raw, also=", target" if data.target else "", gives=gives,
         answer="target(network(x))" if data.target else "network(x).softmax(1)",
         goes_in="\n".join(f"- {line}" for line in about), goes_out=goes_out, **FIXED,
     )  # fmt: skip

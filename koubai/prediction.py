@@ -31,7 +31,7 @@ class Prediction:
     @property
     def chosen(self) -> list[str]:
         """The class of each sample: the one with the highest probability. None of a quantity."""
-        return [self.classes[k] for k in self.probabilities.argmax(1)]
+        return [self.classes[k] for k in self.probabilities.argmax(1)] if self.values is None else []
 
 
 def predict(record: Record, path: str | Path) -> Prediction:

@@ -13,7 +13,7 @@ import torch
 
 import koubai as kb
 from koubai.language import UserError, speak
-from koubai.report.summary import as_text, cells, power, summarize
+from koubai.report.summary import HEADS, as_text, cells, power, summarize
 from koubai.statistics import interval
 
 
@@ -73,7 +73,7 @@ def test_factors_are_shown_as_people_write_them(decades: float, shown: str) -> N
 
 
 def test_one_seed_has_no_interval(result: kb.Result) -> None:
-    assert cells({"variant": "x", **summarize(result.records[:1])})[1].count("[") == 0
+    assert cells({"variant": "x", **summarize(result.records[:1])}, HEADS)[1].count("[") == 0
 
 
 def test_the_data_frame_has_a_row_a_trial(result: kb.Result) -> None:

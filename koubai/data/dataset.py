@@ -12,7 +12,7 @@ import numpy as np
 from koubai.data.builtin import BUILTIN
 from koubai.data.files import find, floats, shorten
 from koubai.data.found import Found, check_classes, quantity, texts
-from koubai.data.lying import Lying
+from koubai.data.lying import Lying, large
 from koubai.data.transform import Transform, fit, made
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
@@ -114,7 +114,8 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
             )
         rows = rows[: spec.samples]
     transform = fit(spec, found, rows)
-    x_train, x_validation = made(found.x, rows, transform), made(test[0], held_out, transform)
+    held = not large(found.x, len(rows) + len(held_out))
+    x_train, x_validation = made(found.x, rows, transform, held), made(test[0], held_out, transform, held)
     y_train, y_validation, target = found.y[rows], test[1][held_out], None
     if not found.classes:
         target = _spread(spec, y_train)

@@ -15,7 +15,7 @@ MOST_CLASSES = 1000  # as many as ImageNet's; more are a quantity or names, and 
 FEW_CLASSES, EACH = (
     20,
     10,
-)  # whole numbers are classes where they are at most so many, or have so many samples each on the average
+)  # whole numbers in a table are classes if they are at most so many, or have so many samples each on average
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +103,16 @@ def encode(
 
 
 def is_quantity(labels: np.ndarray) -> bool:
-    """Whether labels are a quantity: numbers that are not all whole, or too many different ones to be classes."""
+    """Whether labels are a quantity: numbers that are not all whole, or too many different ones to be classes.
+
+    Of integers, which number classes, ``MOST_CLASSES`` are not too many; of the numbers of a table fewer are.
+    """
     if labels.dtype.kind not in "iuf":
         return False
-    if labels.dtype.kind == "f" and (labels != np.floor(labels)).any():
+    whole = labels.dtype.kind != "f"
+    if not whole and (labels != np.floor(labels)).any():
         return True
-    different = len(np.unique(labels))
-    return different > min(MOST_CLASSES, max(FEW_CLASSES, len(labels) // EACH))
+    return len(np.unique(labels)) > (MOST_CLASSES if whole else min(MOST_CLASSES, max(FEW_CLASSES, len(labels) // EACH)))
 
 
 def check_classes(path: str | Path, y: np.ndarray, y_test: np.ndarray, names: Sequence[str]) -> None:

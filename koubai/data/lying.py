@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from koubai.data.transform import Transform
 
-HELD = 2**28  # bytes of float32 features of a part that are held in memory; where there are more, they stay as they lie
+HELD = 2**28  # bytes of float32 features that are held in memory; where there are more, they stay as they lie
 PIECE = HELD // 32  # bytes of features that are made at once of such a part
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from koubai.data.files import floats
 from koubai.data.found import Found
-from koubai.data.lying import Lying, large, pieces
+from koubai.data.lying import Lying, pieces
 from koubai.language import UserError
 from koubai.spec import Data
 
@@ -54,9 +54,9 @@ def fit(spec: Data, found: Found, rows: np.ndarray) -> Transform:
     return replace(transform, scaler=scaler)
 
 
-def made(whole: np.ndarray, rows: np.ndarray, transform: Transform) -> np.ndarray | Lying:
-    """The samples at ``rows`` as features, or as they lie where they are too many to be held."""
-    return Lying(whole, rows, transform) if large(whole, len(rows)) else transform.apply(np.asarray(whole[rows]))
+def made(whole: np.ndarray, rows: np.ndarray, transform: Transform, held: bool) -> np.ndarray | Lying:
+    """The samples at ``rows`` as features that are held in memory, or as they lie."""
+    return transform.apply(np.asarray(whole[rows])) if held else Lying(whole, rows, transform)
 
 
 def flat(x: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def augmentation(
 
 @augmentation(
     "flip",
-    formula=r"y_{c,i,j} = \begin{cases} x_{c,\,i,\,W-1-j} & u < p \\ x_{c,i,j} & \text{else} \end{cases}",
+    formula=r"y_{c,i,j} = x_{c,\,i,\,W-1-j} \text{ if } u < p \text{ else } x_{c,i,j}",
     about=Words("Mirrors an image left to right, every other one by chance.", "画像を確率 chance で左右反転する。"),
     source="Krizhevsky et al. 2012 (AlexNet), section 4.1",
     draws=1,
@@ -57,7 +57,7 @@ def flip(x: Tensor, noise: Tensor, *, chance: float) -> Tensor:
 
 @augmentation(
     "shift",
-    formula=r"y_{c,i,j} = x_{c,\,i-a,\,j-b},\quad a, b \in \{-\lfloor rS \rfloor, \dots, \lfloor rS \rfloor\}",
+    formula=r"y_{c,i,j} = x_{c,\,i-a,\,j-b},\quad |a|, |b| \le \lfloor rS \rfloor",
     about=Words(
         "Moves an image by whole pixels up, down, left or right; black comes in.",
         "画像を上下左右に画素単位でずらす。空いたところは黒(0)になる。",
