@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from koubai.spec import Trial
     from koubai.store import Store
     from koubai.study import Study
+    from koubai.watching import watch
 
 _HOMES = {
     "run": "laboratory",
@@ -27,9 +28,10 @@ _HOMES = {
     "Trial": "spec",
     "UserError": "language",
     "speak": "language",
+    "watch": "watching",
 }
 
-__all__ = ["Result", "Store", "Study", "Trial", "UserError", "run", "speak"]
+__all__ = ["Result", "Store", "Study", "Trial", "UserError", "run", "speak", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -174,6 +174,7 @@ Width = Annotated[
         "N",
     ),
 ]
+Yes = Annotated[bool, option("--yes", "Train very many networks without asking.", "非常に多くても確認せずに学習する。")]
 Threads = Annotated[int | None, option("--threads", "Threads of PyTorch.", "PyTorchのスレッド数。", "N")]
 
 

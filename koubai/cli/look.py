@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from koubai.store import Store
 
 
-@command("list", "List the exercises, the techniques and the data sets.", "演習・手法・データセットの一覧を表示します。")
+@command(
+    "list",
+    "List the exercises, the techniques, the symptoms and the data sets.",
+    "演習・手法・症状・データセットの一覧を表示します。",
+)
 def list_(lang: Lang = None) -> None:
     """List what there is."""
     from koubai.data.builtin import BUILTIN
+    from koubai.doctor import SYMPTOMS
     from koubai.experiments.catalogue import EXERCISES
     from koubai.spec import KIND_WORDS
     from koubai.techniques import KINDS
@@ -28,6 +33,8 @@ def list_(lang: Lang = None) -> None:
     for kind, techniques in KINDS.items():
         about = ((name, " ".join(filter(None, (say(t.about), _numbers(t.defaults()))))) for name, t in techniques.items())
         rows(text(f"Techniques: {kind}", f"手法: {say(KIND_WORDS[kind])}({kind})"), about)
+    symptoms = ((name, say(one.title) + text(". ", ": ") + say(one.about)) for name, one in SYMPTOMS.items())
+    rows(text("Symptoms (koubai diagnose RUN)", "症状(koubai diagnose RUN)"), symptoms)
     data = ((name, say(source.about)) for name, source in BUILTIN.items())
     rows(text("Data sets (--data NAME)", "データセット(--data NAME)"), data)
 
@@ -61,7 +68,8 @@ def runs(
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else f"{one['best']:.1%}"
-        listed.add_row(one["name"], when, *(f"{one[key]:,}" for key in ("trials", "stored", "diverged")), best, one["id"][:8])
+        counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
+        listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
     console().print(listed)
 
 
@@ -88,12 +96,19 @@ def _trials(store: Store, name: str) -> None:
 HEADS = (
     Words("study", "実験"),
     Words("when", "日時"),
+    Words("state", "状態"),
     Words("trials", "試行"),
     Words("stored", "保存済み"),
     Words("diverged", "発散"),
     Words("best validation accuracy (or R²)", "最高の検証精度(またはR²)"),
     Words("id", "id"),
 )
+STATES = {
+    "finished": Words("finished", "完了"),
+    "running": Words("running", "実行中"),
+    "interrupted": Words("interrupted", "中断"),
+    "diverged": Words("diverged", "発散"),
+}
 TRIAL_HEADS = (
     Words("trial", "試行"),
     Words("variant", "設定"),

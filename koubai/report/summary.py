@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from koubai.language import Words, say
-from koubai.measures import NOTHING, accuracy, attenuation, is_regression, named
+from koubai.measures import NOTHING, accuracy, attenuation, is_regression, named, spelled
 from koubai.statistics import interval
 from koubai.store import Record
 
@@ -66,8 +66,8 @@ def cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
         if name == "attenuation":
             shown[name] = power(middle)
         elif "rmse" in row:
-            digits = ".4g" if name == "rmse" else ".3f"
-            shown[name] = f"{middle:{digits}}" + (f" [{low:{digits}}, {high:{digits}}]" if interval else "")
+            ends = [f"{value:.4g}" if name == "rmse" else spelled(value, True) for value in (middle, low, high)]
+            shown[name] = "" if np.isnan(middle) else ends[0] + (f" [{ends[1]}, {ends[2]}]" if interval else "")
         else:
             shown[name] = f"{middle:.1%}" + (f" [{low * 100:.1f}, {high * 100:.1f}]" if interval else "")
     return [shown.get(name, "") for name in names]
