@@ -180,7 +180,7 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
 def described(record: Record, data: Dataset, shape: tuple[int, ...]) -> dict[str, Any]:
     """What goes into a network, what comes out, how it was trained and what it reached, for ``model.json``."""
     transform, trial = data.transform, record.trial
-    goes_in: dict[str, Any] = {"shape": shape, "dtype": trial.dtype, "bytes": "divided by 255"}
+    goes_in: dict[str, Any] = {"shape": shape, "dtype": trial.kept, "bytes": "divided by 255"}
     if transform.means is not None:
         goes_in["missing"] = transform.means.reshape(shape).tolist()
     if transform.standard is not None:

@@ -139,8 +139,9 @@ class Trial(BaseModel):
     the input's shape and the number of classes come from the data. ``batch_norm`` says where batch normalization stands in each hidden
     layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are
     factors on the learning rate of each layer with weights, first to last. ``augment`` are augmentations of images, done in that order
-    to every minibatch. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind the initial weights,
-    and nothing else does. Unknown or impossible values raise ``UserError``.
+    to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions and matrix
+    products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind the initial
+    weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -159,7 +160,7 @@ class Trial(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 100
     steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
     augment: Annotated[tuple[chosen("augmentation"), ...], BeforeValidator(_several)] = _later(())  # type: ignore[valid-type]
 
     def __init__(self, /, **fields: Any) -> None:
@@ -193,6 +194,11 @@ class Trial(BaseModel):
     def id(self) -> str:
         """The trial's identity everywhere: a hash of everything that decides its numbers."""
         return identity(self.model_dump(mode="json"))
+
+    @property
+    def kept(self) -> Literal["float32", "float64"]:
+        """The type of the weights, and of all that is measured."""
+        return "float64" if self.dtype == "float64" else "float32"
 
     def __hash__(self) -> int:
         """By identity, as equality is."""

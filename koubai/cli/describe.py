@@ -106,6 +106,16 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
         text("all", "合計"), "", "", *(f"{total:,}" for total in totals), amount(sum(row.bytes for row in rows)), "100.0%"
     )
     console().print(made)
+    conv = [row for row in rows if row.place.part.name == "conv"]
+    if conv:
+        work = sum(row.place.products for row in conv) / totals[1]
+        spent = sum(row.share for row in conv)
+        print(
+            text(
+                f"\nConvolutions: {work:.1%} of the multiply-adds, {spent:.1%} of the time.",
+                f"\n畳み込み層: 積和演算の {work:.1%}、時間の {spent:.1%}。",
+            )
+        )
     measured, threads = samples(trial, places(trial, shape, classes)), torch.get_num_threads()
     whole = amount(footprint(trial, shape, classes))
     print(

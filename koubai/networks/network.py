@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from koubai.networks.images import as_images
+from koubai.networks.images import Images, as_images
 from koubai.networks.layers import Dense, Layer, Mode, Parameter
 from koubai.techniques import LOSSES
 
@@ -18,10 +18,12 @@ from koubai.techniques import LOSSES
 class Pass:
     """Buffers for so many samples: ``values[k]`` goes into layer ``k`` and ``values[k + 1]`` comes out; ``gradients`` likewise.
 
-    A layer that runs in place has the same memory on both sides. ``each`` are the losses of the samples.
+    A layer that runs in place has the same memory on both sides. ``each`` are the losses of the samples,
+    ``images`` is the type of the values of layers of images.
     """
 
     samples: int
+    images: torch.dtype
     values: list[Tensor]
     gradients: list[Tensor | None]
     each: Tensor
@@ -70,21 +72,23 @@ class Network:
         """Samples ``[sample, feature]`` as the input of all trials."""
         return x.T[None] if self.shares else x.T.expand(self.trials, -1, -1)
 
-    def allocate(self, samples: int) -> Pass:
-        """Buffers for ``samples`` samples a trial."""
+    def allocate(self, samples: int, steps: bool = False) -> Pass:
+        """Buffers for ``samples`` samples a trial, for ``steps`` of training (which may be done in bfloat16) or to look and evaluate."""
+        images = torch.bfloat16 if steps and self.layers[0].half else self.dtype
         values, gradients = [torch.empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
         for k, layer in enumerate(self.layers):
             # never over the samples themselves, nor over an output that the layer before goes back to
             stays = layer.in_place and k > 0 and not self.layers[k - 1].reads_output
-            values.append(values[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
-            gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
+            dtype = images if isinstance(layer, Images) else self.dtype
+            values.append(values[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
+            gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
         each = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
-        return Pass(samples, values, gradients, each)
+        return Pass(samples, images, values, gradients, each)
 
     def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
         """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``; fewer inputs where the network ``shares``."""
         values = buffers.values
-        values[0] = x if self.image is None else as_images(x, self.image)
+        values[0] = x if self.image is None else as_images(x, self.image, buffers.images)
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):
             layer.forward(into, out, mode)
         return values[-1]

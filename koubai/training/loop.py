@@ -180,7 +180,7 @@ class Training:
         for k, layer in enumerate(layers):
             tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
             for name, tensor in tensors.items():
-                value = np.full((len(self.trials), *tensor.shape[1:]), np.nan, dtype=self.trials[0].dtype)
+                value = np.full((len(self.trials), *tensor.shape[1:]), np.nan, dtype=self.trials[0].kept)
                 value[self.rows[kept]] = tensor.cpu().numpy()[: len(kept)][kept]
                 weights[f"{k}.{name}"] = value
         return Outcome(

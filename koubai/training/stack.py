@@ -73,7 +73,7 @@ class Stack:
         )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.augments = augments(first.augment, self.seeds)
-        self.buffers = self.network.allocate(first.batch_size)
+        self.buffers = self.network.allocate(first.batch_size, steps=True)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
         self.labels = torch.empty(len(self.batch), dtype=self.y.dtype, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]

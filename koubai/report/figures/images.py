@@ -176,7 +176,7 @@ def ready(record: Record, most: int) -> tuple[Dataset, nn.Sequential, Tensor]:
     from koubai.places import entrance
 
     data = load(record.trial.data)
-    x = torch.from_numpy(np.asarray(data.x_validation[:most])).to(getattr(torch, record.trial.dtype))
+    x = torch.from_numpy(np.asarray(data.x_validation[:most])).to(getattr(torch, record.trial.kept))
     network = module(record.trial, record.weights()).requires_grad_(False)
     return data, network, x.view(-1, *entrance(record.trial.layers, data.shape))
 
