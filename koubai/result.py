@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from koubai.report.page import Page, Section
 
 USUAL = (
-    "accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes",
+    "accuracy", "loss", "predicted", "filters", "feature-maps", "confusion", "mistakes",
     "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final",
 )  # fmt: skip
 

@@ -148,6 +148,14 @@ def test_tables_and_pages_speak_of_r2(result: Result) -> None:
     assert result.best().record.trial.learning_rate < 1
 
 
+def test_the_figure_shows_predictions_beside_what_is_true(result: Result, patients: Dataset) -> None:
+    best, drawn = result.best().record, result.figure("predicted").data[1]
+    true, said = np.array(drawn.x, dtype=float), np.array(drawn.y, dtype=float)
+    assert root_mean_squared_error(true, said) == pytest.approx(best.final("validation_rmse"), rel=0.01)
+    assert patients.target is not None
+    np.testing.assert_allclose(true, patients.y_validation * patients.target[1] + patients.target[0], rtol=1e-3)
+
+
 def test_beside_classes_both_are_named(result: Result, tmp_path: Path) -> None:
     from koubai.report.summary import as_text, summarize
 
