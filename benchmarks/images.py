@@ -1,8 +1,8 @@
 """``python -m benchmarks.images [--quick]``: a step of a convolutional network beside what a user would otherwise write, in one run.
 
 Rivals: plain PyTorch (default layout, ``torch.optim.Adam``), hand-tuned PyTorch (``channels_last``, the fused Adam) and, for the deep
-CNN, NumPy by im2col; beside them Koubai itself in bfloat16. All train in turn, several times, on the same random images; milliseconds a step, minibatches by indexing
-included, ledger and history not.
+CNN, NumPy by im2col; beside them Koubai itself in bfloat16. All train in turn, several times, on the same random images; milliseconds
+a step, minibatches by indexing included, ledger and history not.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ class Data(BaseModel):
     ``missing`` values are refused, filled with the mean of the training samples, or their rows dropped. ``size`` is the height and
     width (or one number for both) that images are cropped and resized to. ``task`` says whether the target is classes or a quantity;
     where it is not given, the target itself does.
+    ``balance`` repeats the training samples of rare classes until all classes have about as many.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -79,6 +80,7 @@ class Data(BaseModel):
     missing: Literal["refuse", "mean", "drop"] = _later("refuse")
     size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
     task: Literal["classification", "regression"] | None = _later(None)
+    balance: bool = _later(False)
 
     @model_validator(mode="before")
     @classmethod

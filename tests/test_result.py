@@ -13,7 +13,7 @@ import torch
 
 import koubai as kb
 from koubai.language import UserError, speak
-from koubai.report.summary import HEADS, as_text, cells, power, summarize
+from koubai.report.summary import as_text, cells, power, summarize
 from koubai.statistics import interval
 
 
@@ -73,7 +73,7 @@ def test_factors_are_shown_as_people_write_them(decades: float, shown: str) -> N
 
 
 def test_one_seed_has_no_interval(result: kb.Result) -> None:
-    assert cells({"variant": "x", **summarize(result.records[:1])}, HEADS)[1].count("[") == 0
+    assert cells({"variant": "x", **summarize(result.records[:1])})[1].count("[") == 0
 
 
 def test_the_data_frame_has_a_row_a_trial(result: kb.Result) -> None:
@@ -120,3 +120,10 @@ def test_five_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.chdir(tmp_path)
     exec(compile(example.read_text(encoding="utf-8").replace("steps=500", "steps=5"), str(example), "exec"), {})
     assert "validation accuracy" in capsys.readouterr().out
+
+
+def test_variants_that_are_not_trained_yet_are_left_out(result: kb.Result) -> None:
+    part = kb.Result(result.study, tuple(r for r in result.records if str(r.trial.initializer) == "he" and r.trial.seed == 0))
+    assert [group.values["initializer"] for group in part.groups] == ["he", "he"]
+    assert [row["seeds"] for row in part.table] == [1, 1]
+    assert "ledger" in part.figures()

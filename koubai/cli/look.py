@@ -79,7 +79,7 @@ def _trials(store: Store, name: str) -> None:
     from koubai.naming import SHOWN, study_named
 
     study = study_named(store, name)
-    stored = {record.trial: record for record in store.get(study.trials)}
+    stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
     listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS))
     listed.columns[1].justify = "left"
@@ -89,6 +89,8 @@ def _trials(store: Store, name: str) -> None:
             record = stored[trial]
             value = spelled(record.final("validation_accuracy"), is_regression(record))
             reached = text("diverged", "発散") if record.diverged else value
+            if record.stopped:
+                reached = text(f"stopped at step {record.stopped:,}", f"ステップ {record.stopped:,} で打ち切り")
         listed.add_row(str(number), labels[trial], str(trial.seed), reached, trial.id[:SHOWN])
     console().print(listed)
 

@@ -113,6 +113,13 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
                 f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
+    if spec.balance:
+        if not found.classes:
+            raise UserError(
+                f"{spec.name}: balance is for classes, and the target is a quantity; leave it out.",
+                f"{spec.name}: balance はクラス用です。target が連続量なので、指定を外してください。",
+            )
+        rows = balanced(rows, found.y)
     transform = fit(spec, found, rows)
     held = not large(found.x, len(rows) + len(held_out))
     x_train, x_validation = made(found.x, rows, transform, held), made(test[0], held_out, transform, held)
@@ -131,6 +138,16 @@ def _spread(spec: Data, y: np.ndarray) -> tuple[float, float]:
             f"{spec.name}: 訓練サンプル {len(y)} 個の target がすべて {y[0]:g} なので、学習できることがありません。",
         )
     return float(y.mean()), float(y.std())
+
+
+def balanced(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows with those of each class in turn repeated until it has as many as the largest, in their old order, repeats behind.
+
+    Random oversampling without the randomness (Buda et al. 2018, arXiv:1710.05381).
+    """
+    counts = np.bincount(y[rows])
+    more = [np.resize(of, counts.max() - len(of)) for of in (rows[y[rows] == label] for label in np.flatnonzero(counts))]
+    return np.concatenate([rows, *more])
 
 
 def _clean(spec: Data, found: Found) -> Found:

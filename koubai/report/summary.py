@@ -20,16 +20,19 @@ HEADS = {
     "attenuation": Words("gradient, first / last layer", "勾配(最初の層 / 最後の層)"),
     "seeds": Words("seeds", "シード"),
     "diverged": Words("diverged", "発散"),
+    "stopped": Words("stopped", "打ち切り"),
 }
+COUNTS = ("diverged", "stopped")
+RARE = ("rmse", *COUNTS)  # columns that are shown where there is anything in them
 MEASURES = ("train_accuracy", "validation_accuracy", "rmse", "attenuation")
 
 
 def summarize(records: Sequence[Record]) -> dict[str, Any]:
-    """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged.
+    """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged, stopped.
 
-    Accuracies are final, a diverged trial counting as guessing; ``attenuation`` is the gradient at the first layer over that at the
-    last when training starts, in decades (-20: nothing arrives). Where a quantity is predicted, accuracies are ``R^2``, and ``rmse`` is
-    the root of the mean squared error on validation samples, in the quantity's unit.
+    Accuracies are final, a diverged trial counting as guessing, a stopped one with its last; ``attenuation`` is the gradient at the first
+    layer over that at the last when training starts, in decades (-20: nothing arrives). Where a quantity is predicted,
+    accuracies are ``R^2``, and ``rmse`` is the root of the mean squared error on validation samples, in the quantity's unit.
     """
     regression = any(map(is_regression, records))
     measured = {
@@ -45,19 +48,19 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
         if name.endswith("accuracy") and np.isfinite(low):
             low, high = low if regression else max(low, 0.0), min(high, 1.0)
         row |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
-    return row | {"seeds": len(records), "diverged": sum(record.diverged > 0 for record in records)}
+    counts = {name: sum(getattr(record, name) > 0 for record in records) for name in COUNTS}
+    return row | {"seeds": len(records), **counts}
 
 
-def heads(rows: Sequence[Mapping[str, Any]]) -> dict[str, Words]:
-    """The heads of a table of these rows: none that would stay empty, and R² where a quantity is predicted."""
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Words]:
+    """The heads of a table of such rows, without those that nothing stands under; R² where a quantity is predicted."""
     kinds = {"rmse" in row for row in rows}
-    unused = {"rmse": True not in kinds, "diverged": not any(row["diverged"] for row in rows)}
-    return {name: named(words, kinds) for name, words in HEADS.items() if not unused.get(name)}
+    return {name: named(words, kinds) for name, words in HEADS.items() if name not in RARE or any(row.get(name) for row in rows)}
 
 
-def cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-    """A row as a reader wants it, under the heads of these names; ``diverged`` is empty where none did."""
-    shown = {"variant": str(row["variant"]), "seeds": str(row["seeds"]), "diverged": str(row["diverged"] or "")}
+def cells(row: Mapping[str, Any], names: Iterable[str] = HEADS) -> list[str]:
+    """A row as a reader wants it, the columns of these names; ``diverged`` and ``stopped`` are empty where none did or was."""
+    shown = {"variant": str(row["variant"]), "seeds": str(row["seeds"]), **{name: str(row[name] or "") for name in COUNTS}}
     for name in MEASURES:
         if name not in row:
             continue
@@ -87,12 +90,12 @@ def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    names = heads(rows)
+    heads = columns(rows)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for name, words in names.items():
+    for name, words in heads.items():
         table.add_column(say(words), justify="left" if name == "variant" else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*cells(row, names))
+        table.add_row(*cells(row, heads))
     console = Console(width=400, no_color=True, highlight=False, markup=False)
     with console.capture() as caught:
         console.print(table)
