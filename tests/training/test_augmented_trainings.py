@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,3 +115,8 @@ def test_rows_of_numbers_are_no_images() -> None:
     with pytest.raises(UserError, match="augment changes images, and a sample of moons is 2 numbers"):
         check(augmented(data="moons"))
     assert set(AUGMENTATIONS) == {"flip", "shift", "crop"}
+
+
+def test_the_example_is_a_study_of_four_augmentations() -> None:
+    study = Study.from_toml((Path(__file__).parents[2] / "examples" / "augmentation.toml").read_text(encoding="utf-8"))
+    assert len(study) == 40 and {choice.name for trial in study for choice in trial.augment} == set(AUGMENTATIONS)
