@@ -141,7 +141,7 @@ def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool 
 
     Raises ``UserError`` where one of ``trials`` cannot be trained.
     """
-    for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
+    for trial in {(t.data, t.batch_size, t.layers, bool(t.augment)): t for t in trials}.values():
         check(trial)
         fits(trial)
     done = set() if fresh else store.has(trials, stopped=stopping)
@@ -207,7 +207,12 @@ def check(trial: Trial) -> None:
     """Raise ``UserError`` if the trial's data cannot be had, do not fill a minibatch, or do not fit through the layers."""
     data = load(trial.data)
     samples = len(data.x_train)
-    places(trial, data.shape, len(data.classes))
+    places(trial, data.shape, data.outputs)
+    if trial.augment and len(data.shape) not in (2, 3):
+        raise UserError(
+            f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",
+            f"augment は画像用です。{trial.data} の1サンプルは {data.shape[0]} 個の数なので、指定を外してください。",
+        )
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",

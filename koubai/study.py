@@ -252,6 +252,8 @@ def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
     if isinstance(value, Data):
         return str(value)
     field = name.rpartition(".")[2]
+    if field == "augment":
+        return f"augment={'+'.join(map(str, value)) or 'none'}"
     if isinstance(value, tuple | list):
         return f"{field}={title(tuple(value))}"
     return f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"
