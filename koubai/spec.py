@@ -78,7 +78,7 @@ def _positive_zero(value: float) -> float:
     return value + 0.0
 
 
-def _shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value as a sentence shows it: not longer than a line."""
     try:
         text = repr(value)
@@ -115,8 +115,8 @@ def choose(kind: str, given: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise _custom(
             UserError(
-                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {_shown(given)}",
-                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {_shown(given)}",
+                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {brief(given)}",
+                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {brief(given)}",
             )
         )
     name = given["name"]
@@ -134,8 +134,8 @@ def choose(kind: str, given: Any) -> Any:
             whole = ("a whole number ", "整数で、") if number.whole else ("", "")
             raise _custom(
                 UserError(
-                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {_shown(value)}.",
-                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {_shown(value)}",
+                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {brief(value)}.",
+                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {brief(value)}",
                 )
             )
         numbers[key] = _positive_zero(float(value))
@@ -387,5 +387,5 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     if words is None:
         kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
         words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
-    filled = [text.format(**{**context, "field": field, "input": _shown(first["input"])}) for text in words]
+    filled = [text.format(**{**context, "field": field, "input": brief(first["input"])}) for text in words]
     return UserError(filled[0] + ".", filled[1] + "。")
