@@ -60,7 +60,7 @@ def positive_zero(value: float) -> float:
     return value + 0.0
 
 
-def shown(value: Any) -> str:
+def brief(value: Any) -> str:
     """A value as a sentence shows it: not longer than a line."""
     try:
         text = repr(value)
@@ -97,8 +97,8 @@ def choose(kind: str, given: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise custom(
             UserError(
-                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {shown(given)}",
-                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {shown(given)}",
+                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {brief(given)}",
+                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {brief(given)}",
             )
         )
     name = given["name"]
@@ -116,8 +116,8 @@ def choose(kind: str, given: Any) -> Any:
             whole = ("a whole number ", "整数で、") if number.whole else ("", "")
             raise custom(
                 UserError(
-                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {shown(value)}.",
-                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {shown(value)}",
+                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {brief(value)}.",
+                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {brief(value)}",
                 )
             )
         numbers[key] = positive_zero(float(value))

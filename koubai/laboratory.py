@@ -67,7 +67,7 @@ def run(
         store.prepare()
         if note:
             store.note(study)
-        checkpoints.tidy(store.folder, store.has(study.trials))
+        checkpoints.tidy(store.folder, {trial.id for trial in study.trials} - {trial.id for trial in todo})
         begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo))}
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
@@ -75,7 +75,7 @@ def run(
         beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
         with (
             heeding() as halt,
-            store.at_work(study),
+            store.at_work(study) if todo else nullcontext(),
             nullcontext(progress) if callable(progress) else reporter(progress, todo) as bar,
         ):
             told = unbroken(bar)

@@ -26,8 +26,8 @@ from pydantic import (
 from koubai import blueprint
 from koubai.choices import KIND_WORDS as KIND_WORDS
 from koubai.choices import Choice as Choice
+from koubai.choices import brief, chosen, custom, flat, positive_zero, sentences
 from koubai.choices import choose as choose
-from koubai.choices import chosen, custom, flat, positive_zero, sentences, shown
 from koubai.language import UserError, Words, unknown
 
 VERSION = 1  # of the meaning of a trial: raised when the same spec would train to other numbers
@@ -289,5 +289,5 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     if words is None:
         kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
         words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
-    filled = [text.format(**{**context, "field": field, "input": shown(first["input"])}) for text in words]
+    filled = [text.format(**{**context, "field": field, "input": brief(first["input"])}) for text in words]
     return UserError(filled[0] + ".", filled[1] + "。")
