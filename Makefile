@@ -9,6 +9,9 @@ help: ## this list
 run: $(VENV)/ready ## the whole of the notes: train every exercise, judge every claim, write koubai-out/report.html
 	$(BIN)/koubai run
 
+serve: $(VENV)/ready ## the laboratory in a browser, on this machine alone
+	$(BIN)/koubai serve
+
 test: lint ## everything: ruff, mypy and all tests
 	$(BIN)/python -m pytest -n auto
 
@@ -43,4 +46,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-.PHONY: help run test check lint format docs bench clean
+.PHONY: help run serve test check lint format docs bench clean

@@ -107,14 +107,18 @@ def lowest_value(landscape: str) -> float:
     return float(surface.value(torch.tensor([surface.lowest], dtype=torch.float64))[0])
 
 
-def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, starts: int) -> list[Path]:
-    """Each optimizer, at its learning rate, from every start; the paths of one start have one ``seed``."""
+def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, starts: int | Tensor) -> list[Path]:
+    """Each optimizer, at its learning rate, from every start; the paths of one start have one ``seed``.
+
+    ``starts`` is how many of the landscape's own, or other points ``[start, 2]``.
+    """
     field_ = LANDSCAPES[landscape]
+    begun = field_.starts(starts) if isinstance(starts, int) else starts.double()
     paths = []
     for name, (choice, rate) in runs.items():
         optimizer = OPTIMIZERS[choice.name]
         numbers = {key: torch.tensor(value, dtype=torch.float64) for key, value in choice.numbers.items()}
-        point = field_.starts(starts)
+        point = begun.clone()
         slots = tuple(
             torch.full_like(point, float(numbers[start]) if isinstance(start, str) else start)
             for start in optimizer.slots.values()
@@ -126,5 +130,5 @@ def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, s
             way.append(point.clone())
         values = torch.stack([field_.value(p) for p in way], 1).numpy()
         points = torch.stack(way, 1).numpy()
-        paths += [Path(landscape, name, rate, seed, points[seed], values[seed]) for seed in range(starts)]
+        paths += [Path(landscape, name, rate, seed, points[seed], values[seed]) for seed in range(len(begun))]
     return paths

@@ -90,26 +90,32 @@ def values(technique: Technique, x: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def initializer(technique: Technique) -> Picture:
     """The spread of activations after each of five untrained layers, for three activations."""
-    import torch
-
-    from koubai.streams import generator
-
     lines = []
     for name in ("sigmoid", "tanh", "relu"):
-        draw = generator(0, "picture")
-        signal = torch.randn(SAMPLES, UNITS, dtype=torch.float64, generator=draw)
-        spread = [float(signal.std())]
-        for _ in range(LAYERS):
-            normal = torch.randn(UNITS, UNITS, dtype=torch.float64, generator=draw)
-            weight = technique(normal, UNITS, UNITS, **technique.defaults())
-            signal = torch.from_numpy(values(ACTIVATIONS[name], signal @ weight.T)[0])
-            spread.append(float(signal.std()))
+        spread = [signal.std(ddof=1) for signal in signals(technique, technique.defaults(), ACTIVATIONS[name])]
         lines.append(Line(Words(name, name), np.arange(LAYERS + 1.0), np.array(spread)))
     title = Words(
         f"Spread of activations by depth, {technique.name} ({UNITS} units)",
         f"層の深さと活性の標準偏差、{technique.name}({UNITS}ユニット)",
     )
     return Picture(title, Words("layer (0: input)", "層(0は入力)"), Words("standard deviation", "標準偏差"), tuple(lines))
+
+
+def signals(initializer: Technique, numbers: Mapping[str, float], activation: Technique) -> list[np.ndarray]:
+    """Normal inputs, and what each of five untrained layers makes of them, ``[sample, unit]`` each."""
+    import torch
+
+    from koubai.streams import generator
+
+    draw = generator(0, "picture")
+    signal = torch.randn(SAMPLES, UNITS, dtype=torch.float64, generator=draw)
+    made = [signal.numpy()]
+    for _ in range(LAYERS):
+        normal = torch.randn(UNITS, UNITS, dtype=torch.float64, generator=draw)
+        weight = initializer(normal, UNITS, UNITS, **numbers)
+        signal = torch.from_numpy(values(activation, signal @ weight.T)[0])
+        made.append(signal.numpy())
+    return made
 
 
 def normalization(technique: Technique) -> Picture | None:

@@ -139,11 +139,16 @@ def quadratic(w: np.ndarray) -> np.ndarray:
     return np.einsum("...i,ij,...j->...", away, CURVATURE, away)
 
 
-def best_within(p: float) -> np.ndarray:
-    """The weights of least loss among those with ``|w|_p <= REACH``, by trying the whole border."""
-    angle = np.linspace(0, 2 * np.pi, 40_001)
+def limit(p: float, reach: float = REACH, points: int = 401) -> np.ndarray:
+    """The weights with ``|w|_p = reach``, all around: ``[point, 2]``."""
+    angle = np.linspace(0, 2 * np.pi, points)
     around = np.stack([np.cos(angle), np.sin(angle)], -1)
-    border = REACH * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p)
+    return np.asarray(reach * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p))
+
+
+def best_within(p: float, reach: float = REACH) -> np.ndarray:
+    """The weights of least loss among those with ``|w|_p <= reach``, by trying the whole border; the optimum lies outside."""
+    border = limit(p, reach, 40_001)
     return np.asarray(border[quadratic(border).argmin()])
 
 
@@ -157,16 +162,17 @@ def best_within(p: float) -> np.ndarray:
         "L2では円周上のどこか、L1では角(一方の重みがちょうど0)になりやすい。",
     ),
 )
-def norm_contours(groups: Sequence[Group] = (), titles: tuple[str, str] = ("L2", "L1")) -> Figure:
+def norm_contours(
+    groups: Sequence[Group] = (), titles: Sequence[str] = ("L2", "L1"), norms: Sequence[float] = (2.0, 1.0), reach: float = REACH
+) -> Figure:
     """The contour picture behind the review question: which one is L1? ``titles`` may hide it."""
     import plotly.graph_objects as go
 
     made = panels(titles, 2, 420)
     axis = np.linspace(-1.6, 2.6, 85)
     values = quadratic(np.stack(np.meshgrid(axis, axis), -1))
-    angle = np.linspace(0, 2 * np.pi, 401)
-    for k, p in enumerate((2.0, 1.0)):
-        at = place(k, 2, 2)
+    for k, p in enumerate(norms):
+        at = place(k, len(norms), 2)
         made.add_contour(
             x=rounded(axis),
             y=rounded(axis),
@@ -179,8 +185,7 @@ def norm_contours(groups: Sequence[Group] = (), titles: tuple[str, str] = ("L2",
             line={"width": 1.2},
             **at,
         )
-        around = np.stack([np.cos(angle), np.sin(angle)], -1)
-        border = REACH * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p)
+        border = limit(p, reach)
         made.add_trace(
             go.Scatter(
                 x=rounded(border[:, 0]),
@@ -195,7 +200,7 @@ def norm_contours(groups: Sequence[Group] = (), titles: tuple[str, str] = ("L2",
             ),
             **at,
         )
-        best = best_within(p)
+        best = best_within(p, reach)
         shown = f"({best[0] + 0.0:.2f}, {best[1] + 0.0:.2f})".replace("-0.00", "0.00")
         for point, words, symbol, mark in (
             (OPTIMUM, Words("least loss", "損失最小"), "x", COLORS[1]), (best, Words("best allowed", "範囲内の最良点"), "circle", INK),

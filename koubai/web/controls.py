@@ -1,0 +1,170 @@
+"""What a visitor moves: the browser's own controls, labelled, so that keyboard and screen reader work as everywhere.
+
+Each takes a label, a value and ``changed``, which is called with the new value (and may be asynchronous). Each gives a function that sets
+its value from the server's side, without calling ``changed``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from nicegui.events import GenericEventArguments
+
+from koubai.language import Words
+from koubai.web.shell import Put, put
+
+T = TypeVar("T")
+Changed = Callable[[T], Any]
+VALUE = "(e) => emit(e.target.value)"
+
+
+def slider(
+    label: Words | str,
+    low: float,
+    high: float,
+    step: float,
+    value: float,
+    changed: Changed[float],
+    shown: Callable[[float], str] = lambda value: f"{value:g}",
+) -> Callable[[float], None]:
+    """A slider from ``low`` to ``high``, its value beside its name as ``shown`` writes it."""
+    with put("label", classes="slider"):
+        with put("span", classes="name"):
+            put("span", label)
+            out = put("output", shown(value))
+        knob = put("input", type="range", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}", value=f"{value:g}")
+
+    def moved(event: GenericEventArguments) -> Any:
+        given = _number(event.args, low, high)
+        if given is None:
+            return None
+        with knob.props.suspend_updates():  # the visitor holds it: sending it back would make it jump
+            knob.props["value"] = f"{given:g}"
+        out.text = shown(given)
+        return changed(given)
+
+    def set_to(value: float) -> None:
+        knob.props["value"] = f"{value:g}"
+        out.text = shown(value)
+
+    knob.on("input", moved, throttle=0.06, js_handler=VALUE)
+    return set_to
+
+
+def number(
+    label: Words | str, low: float, high: float, value: float, changed: Changed[float], step: float | None = None
+) -> Callable[[float], None]:
+    """A field for a number from ``low`` to ``high``; what is none, or beyond them, changes nothing."""
+    with put("label", classes="field"):
+        put("span", label)
+        field = put(
+            "input", type="number", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}" if step else "any", value=f"{value:g}"
+        )
+
+    def typed(event: GenericEventArguments) -> Any:
+        given = _number(event.args, low, high)
+        if given is None:
+            field.update()  # shows the value that holds
+            return None
+        field.props["value"] = f"{given:g}"
+        return changed(given)
+
+    def set_to(value: float) -> None:
+        field.props["value"] = f"{value:.4g}"
+
+    field.on("change", typed, js_handler=VALUE)
+    return set_to
+
+
+def choice(
+    label: Words | str, options: Mapping[str, Words | str] | Sequence[str], value: str, changed: Changed[str]
+) -> Callable[[str], None]:
+    """A menu of ``options``: names, or names with what is shown for them."""
+    named: Mapping[str, Words | str] = options if isinstance(options, Mapping) else {name: name for name in options}
+    with put("label", classes="field"):
+        put("span", label)
+        with put("select") as menu:
+            made = {name: put("option", words, value=name) for name, words in named.items()}
+    made[value].props["selected"] = True
+
+    def chosen(event: GenericEventArguments) -> Any:
+        if event.args not in made:
+            return None
+        _select(made, event.args)
+        return changed(event.args)
+
+    def set_to(value: str) -> None:
+        _select(made, value)
+        for option in made.values():
+            option.update()
+
+    menu.on("change", chosen, js_handler=VALUE)
+    return set_to
+
+
+def _select(options: Mapping[str, Put], value: str) -> None:
+    for name, option in options.items():
+        with option.props.suspend_updates():
+            option.props.set_bool("selected", name == value)
+
+
+def check(label: Words | str, value: bool, changed: Changed[bool]) -> None:
+    """A box to tick."""
+    with put("label", classes="check"):
+        box = put("input", type="checkbox")
+        put("span", label)
+    box.props.set_bool("checked", value)
+
+    def ticked(event: GenericEventArguments) -> Any:
+        with box.props.suspend_updates():
+            box.props.set_bool("checked", bool(event.args))
+        return changed(bool(event.args))
+
+    box.on("change", ticked, js_handler="(e) => emit(e.target.checked)")
+
+
+def text(
+    label: Words | str, value: str, changed: Changed[str], lines: int = 1, most: int = 1000, monospaced: bool = True
+) -> Callable[[str], None]:
+    """A field for a text of at most ``most`` characters, on one line or several; ``changed`` is called while it is typed."""
+    with put("label", classes="field"):
+        put("span", label)
+        about = {"maxlength": str(most), "spellcheck": "false", "autocomplete": "off", "value": value}
+        field = put("input", type="text", **about) if lines == 1 else put("textarea", rows=str(lines), **about)
+    field.classes("mono" if monospaced else "")
+
+    def typed(event: GenericEventArguments) -> Any:
+        given = str(event.args)[:most]
+        with field.props.suspend_updates():
+            field.props["value"] = given
+        return changed(given)
+
+    def set_to(value: str) -> None:
+        field.props["value"] = value
+
+    field.on("input", typed, throttle=0.3, leading_events=False, js_handler=VALUE)
+    return set_to
+
+
+def button(words: Words | str, pressed: Callable[[], Any], classes: str = "", **properties: Any) -> Put:
+    """A button; ``classes`` may be ``main`` or ``danger``. ``enabled`` switches it off and on."""
+    made = put("button", words, f"button {classes}", type="button", **properties)
+    made.on("click", lambda: pressed(), js_handler="() => emit()")
+    return made
+
+
+def enabled(one: Put, on: bool) -> None:
+    """Switch a button on or off."""
+    one.props.set_bool("disabled", not on)
+
+
+def _number(given: Any, low: float, high: float) -> float | None:
+    """What a browser sends, as a number within bounds; ``None`` for what is none."""
+    with suppress(TypeError, ValueError):
+        value = float(given)
+        if math.isfinite(value):
+            return min(max(value, low), high)
+    return None

@@ -1,0 +1,35 @@
+"""The server: the pages, the guard around them, and how it is started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from nicegui import app, ui
+
+from koubai.language import Language
+from koubai.store import Store
+from koubai.web import ideas, play, runs, start
+from koubai.web.guard import Guard
+from koubai.web.shell import PAGES, Content, head, page
+
+CONTENT: Mapping[str, Content] = {"/": start.content, "/play": play.content, "/ideas": ideas.content, "/runs": runs.content}
+
+
+def serve(store: Store, host: str, port: int, token: str | None, first: Language | None) -> None:
+    """Serve the laboratory until it is interrupted. ``token`` and ``first`` are the guard's."""
+    head()
+    for path, content in CONTENT.items():
+        page(path, PAGES[path], content, store)
+    for name, idea in ideas.IDEAS.items():
+        page(f"/ideas/{name}", idea.title, ideas.one(idea), store)
+    app.add_middleware(Guard, token=token, first=first)
+    ui.run(
+        host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
+        show_welcome_message=False, reconnect_timeout=10,
+    )  # fmt: skip
+
+
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0072b2"/>'
+    '<path d="M5 8c9 0 9 16 22 16" fill="none" stroke="#fff" stroke-width="3.5" stroke-linecap="round"/></svg>'
+)

@@ -1,0 +1,21 @@
+"use strict";
+// Language and theme are cookies: the server speaks the one when it writes the page, the other is put on before anything is drawn.
+(() => {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const chosen = () => (document.cookie.match(/(?:^|; )koubai-theme=(\w+)/) || [])[1];
+  const remember = (name, value) => { document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`; };
+  const put = () => {
+    const theme = chosen() || (system.matches ? "dark" : "light");
+    root.dataset.theme = theme;
+    if (window.Quasar) window.Quasar.Dark.set(theme === "dark");
+    for (const one of document.querySelectorAll("[data-switch-theme]")) one.setAttribute("aria-pressed", theme === "dark");
+  };
+  put();
+  system.addEventListener("change", put);
+  addEventListener("load", put);
+  window.koubai = {
+    speak(language) { remember("koubai-language", language); location.reload(); },
+    theme() { remember("koubai-theme", root.dataset.theme === "dark" ? "light" : "dark"); put(); },
+  };
+})();

@@ -1,0 +1,205 @@
+"""What every page stands in: the header with pages, language and theme, and the few pieces that pages are made of.
+
+Texts are said where they are put: the guard has chosen the visitor's language, for the page and for what its handlers do later. What
+leaves the event loop keeps it through ``aside``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from contextvars import copy_context
+from inspect import isawaitable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from nicegui import ui
+from nicegui.elements.mixins.text_element import TextElement
+
+from koubai.language import UserError, Words, language, say
+from koubai.report.style import COLORS, FONT, INK, PALE, PAPER
+from koubai.store import Store
+from koubai.web.guard import dark
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Content = Callable[[Store], Awaitable[None] | None]  # fills a page
+
+HERE = Path(__file__).parent
+PAGES = {
+    "/": Words("Start", "はじめに"),
+    "/play": Words("Play", "実験する"),
+    "/ideas": Words("Ideas", "しくみ"),
+    "/runs": Words("Runs", "記録"),
+}
+LIGHT = {
+    "paper": PAPER, "ink": INK, "soft": "#55636f", "line": PALE, "edge": "#7d8a96", "wash": "#f4f6f8",
+    "blue": COLORS[0], "red": "#b34700", "green": "#00795a", "gray": "#5f6b76", "on": "#ffffff",
+}  # fmt: skip
+DARK = {
+    "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
+    "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "on": "#10161c",
+}  # fmt: skip
+MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
+
+
+class Page(ui.page):
+    """A page in the visitor's language and theme."""
+
+    def resolve_language(self) -> Any:
+        """The language of the request in hand."""
+        return "ja" if language() == "ja" else "en-US"
+
+    def resolve_dark(self) -> bool | None:
+        """The theme of the request in hand."""
+        return dark.get()
+
+
+class Put(TextElement):
+    """An HTML element with a text or with others inside."""
+
+    def __init__(self, tag: str, text: str) -> None:
+        super().__init__(tag=tag, text=text)
+
+
+def put(tag: str, words: Words | str = "", classes: str = "", **properties: Any) -> Put:
+    """Put an HTML element where we are; the text is escaped. ``properties`` are attributes, ``_`` written for ``-``.
+
+    Others go inside by ``with put("section"):``.
+    """
+    made = Put(tag, say(words) if isinstance(words, Words) else words).classes(classes)
+    for name, value in properties.items():
+        made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
+    return made
+
+
+def page(path: str, title: Words, content: Content, store: Store) -> None:
+    """Register a page: what ``content`` puts, inside the frame. What it cannot do and the user can mend is said in its place."""
+
+    @Page(path, response_timeout=30)
+    async def shown() -> None:
+        ui.page_title(f"{say(title)} | Koubai 勾配")
+        _frame(path)
+        try:
+            made = content(store)
+            if isawaitable(made):
+                await made
+        except UserError as error:
+            problem(error)
+
+
+def head() -> None:
+    """What all pages have in their head: the colours, the style, and the script that knows the theme. Called once."""
+    script, style = ((HERE / name).read_text("utf-8") for name in ("shell.js", "style.css"))
+    light, night = ("".join(f"--{name}:{value};" for name, value in theme.items()) for theme in (LIGHT, DARK))
+    colors = f":root{{--font:{FONT};{light}}}[data-theme=dark]{{{night}}}"
+    ui.add_head_html(f"<style>{colors}{style}</style><script>{script}</script>", shared=True)
+
+
+def _frame(path: str) -> None:
+    """The header, above the page's main part."""
+    ui.on_exception(_told)
+    ui.colors(
+        primary=LIGHT["blue"], secondary=LIGHT["soft"], positive=LIGHT["green"], negative=LIGHT["red"],
+        dark=DARK["wash"], dark_page=DARK["paper"],
+    )  # fmt: skip
+    with ui.context.client.layout, put("header") as header:
+        with put("a", classes="brand", href="/"):
+            put("span", "Koubai ")
+            put("b", "勾配")
+        with put("nav", aria_label=Words("Pages", "ページ")):
+            for other, title in PAGES.items():
+                here = other == path or (other != "/" and path.startswith(other + "/"))
+                put("a", title, href=other, **({"aria_current": "page"} if here else {}))
+        with put("div", classes="switch", role="group", aria_label="Language / 言語"):
+            for code, name in (("en", "English"), ("ja", "日本語")):
+                pressed = "true" if language() == code else "false"
+                button = put("button", name, type="button", lang=code, aria_pressed=pressed)
+                button.on("click", js_handler=f"() => koubai.speak('{code}')")
+        theme = put("button", "◐", "theme", type="button", data_switch_theme="", aria_label=Words("Dark", "ダーク表示"))
+        theme.props["title"] = say(Words("Light or dark", "明暗を切り替える"))
+        theme.on("click", js_handler="() => koubai.theme()")
+    header.move(target_index=0)
+    ui.skip_link(say(Words("Skip to the content", "本文へ")), target=ui.context.client.content)
+
+
+def _told(error: Exception) -> None:
+    """Say what a handler met and the user can mend; a bug of ours is logged by NiceGUI, and its visitor told that there is one."""
+    if isinstance(error, UserError):
+        warn(error)
+    else:
+        warn(
+            Words(f"A bug in Koubai: {error!r}. The terminal has the details.", f"Koubaiの不具合です({error!r})。詳細は端末に。")
+        )
+
+
+def warn(words: Words | UserError) -> None:
+    """A message that stays until it is closed."""
+    said = str(words) if isinstance(words, UserError) else say(words)
+    ui.notify(said, type="negative", timeout=0, close_button=say(Words("Close", "閉じる")), multi_line=True)
+
+
+def problem(error: UserError) -> None:
+    """An error in the place of what could not be shown."""
+    put("p", str(error), "problem", role="alert")
+
+
+def formula(text: str) -> None:
+    """A formula on its own line. ``text`` is LaTeX as techniques have it, or plain already."""
+    from koubai.report.typeset import plain
+
+    put("div", plain(text) if "\\" in text or "^" in text or "_" in text else text, "formula", role="math")
+
+
+def figure(made: Figure, label: Words | str, width: int = 280) -> ui.plotly:
+    """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
+
+    Where there are less than ``width`` pixels it scrolls sideways.
+    """
+    with put("div", classes="plot"):
+        shown = ui.plotly(dressed(made)).style(f"min-width: {width}px")
+    shown.props["role"] = "img"
+    shown.props["aria-label"] = say(label) if isinstance(label, Words) else label
+    return shown
+
+
+def update(shown: ui.plotly, made: Figure) -> None:
+    """Show another figure in the place of one."""
+    shown.update_figure(dressed(made))
+
+
+def dressed(made: Figure) -> dict[str, Any]:
+    """A figure for the page: the page's colours shine through, ink that both themes can read; style.css does the rest."""
+    from koubai.report.style import plain
+
+    shown: dict[str, Any] = plain(made.to_plotly_json(), [], [])
+    shown["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
+    shown["data"] = _readable(shown["data"])
+    if not any(shown["layout"].get(name) for name in ("title", "annotations", "margin")):
+        shown["layout"]["margin"] = {"t": 44}  # only the legend stands above
+    shown["layout"]["autosize"] = True
+    shown["config"] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+    return shown
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _readable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_readable(part) for part in value]
+    return MIDDLE if isinstance(value, str) and value == INK else value
+
+
+async def aside(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Work off the event loop, in the visitor's language: the page, and all others, go on meanwhile."""
+    return await elsewhere(None, work, *args, **kwargs)
+
+
+async def elsewhere(pool: Executor | None, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """``aside``, in a pool of one's own."""
+    context = copy_context()
+    return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(work, *args, **kwargs))
