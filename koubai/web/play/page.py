@@ -10,4 +10,3 @@ from koubai.web.shell import put
 def content(store: Store) -> None:
     """Fill the page."""
     put("h1", Words("Play", "実験する"))
-    put("p", Words("This page is being built.", "このページは準備中です。"), "lead")
