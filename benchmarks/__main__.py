@@ -131,4 +131,5 @@ def main() -> None:
     chosen.json.write_text(json.dumps({"machine": name(), "peak": rate, "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

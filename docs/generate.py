@@ -118,7 +118,12 @@ def commands() -> str:
 
 
 def command(name: str, english: Any, japanese: Any) -> list[str]:
-    """One command."""
+    """One command, or one that has others below it."""
+    if hasattr(english, "commands"):
+        parts = [f"## `koubai {name}`", english.help, japanese.help]
+        for below in english.commands:
+            parts += command(f"{name} {below}", english.commands[below], japanese.commands[below])
+        return parts
     arguments = "".join(f" {one.metavar}" for one in english.params if one.param_type_name == "argument")
     return [f"## `koubai {name}{arguments}`", english.help, japanese.help, options(english, japanese)]
 

@@ -15,6 +15,7 @@ import torch
 
 from koubai.blueprint import title
 from koubai.data import load
+from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, say
 from koubai.places import places
 from koubai.result import Result
@@ -63,7 +64,8 @@ def run(
         with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
 
             def work_off(stack: list[Trial], report: Report) -> None:
-                store.put(trained(stack, study.name, place, report), device_name(place))
+                data = fingerprint(stack[0].data.name)
+                store.put(trained(stack, study.name, place, report), device_name(place), data)
 
             small: list[list[Trial]] = []
             large: list[list[Trial]] = []

@@ -6,7 +6,8 @@ import difflib
 import locale
 import os
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
@@ -30,6 +31,7 @@ HABITS = {
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 _both: ContextVar[bool] = ContextVar("both", default=False)
+_listener: ContextVar[Callable[[Words], None] | None] = ContextVar("listener", default=None)
 
 
 def language() -> Language:
@@ -78,6 +80,25 @@ def saying_both() -> Iterator[None]:
 def apart(text: str) -> Words:
     """A text made while ``saying_both``, in each language."""
     return Words(re.sub("\x02(.*?)\x03.*?\x04", r"\1", text, flags=re.S), re.sub("\x02.*?\x03(.*?)\x04", r"\1", text, flags=re.S))
+
+
+def tell(words: Words) -> None:
+    """Say a sentence that stops nothing: on stderr, or to whoever listens."""
+    listener = _listener.get()
+    if listener is None:
+        print(say(words), file=sys.stderr)
+    else:
+        listener(words)
+
+
+@contextmanager
+def listening(listener: Callable[[Words], None]) -> Iterator[None]:
+    """Inside a ``with``, what is told goes to ``listener`` instead of stderr."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 class UserError(Exception):

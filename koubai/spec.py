@@ -298,8 +298,7 @@ class Trial(BaseModel):
     @cached_property
     def id(self) -> str:
         """The trial's identity everywhere: a hash of everything that decides its numbers."""
-        text = json.dumps([VERSION, self.model_dump(mode="json")], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:20]
+        return identity(self.model_dump(mode="json"))
 
     def __hash__(self) -> int:
         """By identity, as equality is."""
@@ -323,6 +322,11 @@ class Trial(BaseModel):
             if value != field.default:
                 fields[name] = plain(value)
         return fields
+
+
+def identity(spec: Mapping[str, Any]) -> str:
+    """The id of the trial that is written down so, all of its fields in JSON."""
+    return hashlib.sha256(json.dumps([VERSION, spec], sort_keys=True).encode()).hexdigest()[:20]
 
 
 def plain(value: Any) -> Any:

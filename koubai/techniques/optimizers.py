@@ -42,7 +42,6 @@ class Optimizer(Technique):
 
 
 OPTIMIZERS: dict[str, Optimizer] = {}
-LARGE = 2**20  # weights from which on Adam, where all trials share its numbers, is the library's kernel
 
 
 def optimizer(
@@ -177,7 +176,7 @@ def adam(blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2:
     Weakness: an L2 penalty in the gradient is divided by ``sqrt(v)`` too; AdamW decays beside it.
     """
     shared = not any(number.dim() for number in (rate, beta1, beta2, eps))
-    if shared and blocks[0].weight.device.type == "cpu" and sum(block.weight.numel() for block in blocks) >= LARGE:
+    if shared and blocks[0].weight.device.type == "cpu" and blocks[0].weight.dtype is torch.float32:
         library_adam(blocks, t, float(rate), float(beta1), float(beta2), float(eps))
         return
     c = (1 - beta2**t).sqrt()
@@ -190,7 +189,10 @@ def adam(blocks: Sequence[Block], t: int, rate: Tensor, *, beta1: Tensor, beta2:
 
 
 def library_adam(blocks: Sequence[Block], t: int, rate: float, beta1: float, beta2: float, eps: float) -> None:
-    """The same by the library's kernel, in one pass over memory where the formula takes seven: a third of the time for large networks."""
+    """The same by the library's kernel, in one pass over memory where the formula takes seven: a quarter of the time.
+
+    For float32 alone: of float64 it takes the last few values with less than double precision (PyTorch 2.13).
+    """
     weights, gradients, slots, _, _ = zip(*blocks, strict=True)
     m, v = zip(*slots, strict=True)
     steps = [torch.tensor(float(t))] * len(blocks)

@@ -179,7 +179,7 @@ def dressed(made: Figure) -> dict[str, Any]:
     shown: dict[str, Any] = plain(made.to_plotly_json(), [], [])
     shown["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     shown["data"] = _readable(shown["data"])
-    if not any(shown["layout"].get(name) for name in ("title", "annotations", "margin")):
+    if not any(shown["layout"].get(name) for name in ("annotations", "margin")):
         shown["layout"]["margin"] = {"t": 44}  # only the legend stands above
     shown["layout"]["autosize"] = True
     shown["config"] = {"displaylogo": False, "displayModeBar": False, "responsive": True}

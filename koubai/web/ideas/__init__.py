@@ -6,7 +6,19 @@ from collections.abc import Awaitable
 
 from koubai.language import Words
 from koubai.store import Store
-from koubai.web.ideas import activations, chain_rule, initial_weights, optimizers  # noqa: F401 (they register themselves)
+from koubai.web.ideas import (  # noqa: F401 (they register themselves)
+    activations,
+    chain_rule,
+    convolution,
+    dropout,
+    initial_weights,
+    normalization,
+    optimizers,
+    penalties,
+    pooling,
+    questions,
+    schedules,
+)
 from koubai.web.ideas.base import IDEAS, Idea
 from koubai.web.shell import Content, put
 
@@ -25,7 +37,7 @@ def content(store: Store) -> None:
         "lead",
     )
     before = None
-    for one in IDEAS.values():
+    for one in sorted(IDEAS.values(), key=lambda one: one.section.en):
         if one.section != before:
             put("h2", one.section, "section")
             cards = put("div", classes="cards")

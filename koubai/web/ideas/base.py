@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from koubai.language import Words, say
+from koubai.report import pictures
 from koubai.store import Store
 from koubai.techniques import Technique
 from koubai.web.shell import Put, formula, put
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,8 @@ def technique(one: Technique) -> None:
     put("p", one.about, "small")
     if one.source:
         put("p", say(Words("Source: ", "出典: ")) + one.source, "small soft")
+
+
+def picture(drawn: pictures.Picture) -> Figure:
+    """A technique's picture without its title: the page has one."""
+    return pictures.figure(drawn).update_layout(title=None)

@@ -1,0 +1,114 @@
+"""A store's index: which trial lies where, the studies that were asked for, the verdicts, and who is at work."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from koubai.language import UserError
+
+NAME = "index.sqlite"
+SCHEMA = 2
+TABLES = """
+create table trial (id text primary key, spec text not null, file text not null, row integer not null,
+    diverged integer not null, validation_accuracy real, created real not null,
+    stopped integer not null default 0, data text);
+create table study (id text primary key, name text not null, toml text not null, trials text not null, created real not null);
+create table claim (name text, data text, verdict text not null, en text not null, ja text not null, created real not null,
+    primary key (name, data));
+create table run (study text not null, process text not null, primary key (study, process))
+"""
+LIFTS = {  # from each older version to the next
+    1: """
+alter table trial add column stopped integer not null default 0;
+alter table trial add column data text;
+create table run (study text not null, process text not null, primary key (study, process))
+"""
+}
+
+
+@contextmanager
+def opened(folder: Path, write: bool = False) -> Iterator[sqlite3.Connection]:
+    """The index, for one transaction; writers go one after another. Where there is none yet, a reader finds an empty one and leaves none.
+
+    An index of an older version is brought up to this one. Raises ``UserError`` for one of a newer version, of another program, damaged,
+    or where it cannot be.
+    """
+    path = folder / NAME
+    try:
+        if write:
+            (folder / "stacks").mkdir(parents=True, exist_ok=True)
+        # readers open it to write too, where they can: they undo what a killed process left half written
+        there = write or path.exists()
+        place = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}" if there else ":memory:"
+        with (
+            closing(sqlite3.connect(place, uri=True, timeout=60)) as found,
+            closing(_current(found, path, write)) as index,
+            index,
+        ):
+            if write:
+                index.execute("begin immediate")
+            yield index
+    except (OSError, sqlite3.OperationalError) as error:
+        raise UserError(
+            f"The store {folder} cannot be used: {error}. Choose another folder with --out.",
+            f"保存先 {folder} を使えません({error})。--out で別のフォルダを指定してください。",
+        ) from None
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is not a store's index, or damaged: {error}. koubai store check --mend makes it anew from the stacks.",
+            f"{path} は保存先の索引ではないか、壊れています({error})。koubai store check --mend でスタックから作り直せます。",
+        ) from None
+
+
+def _current(index: sqlite3.Connection, path: Path, write: bool) -> sqlite3.Connection:
+    """The index with the tables of this version: itself, or a copy in memory where it is of an older one and cannot be written."""
+    version = _version(index)
+    try:
+        if version == 0:
+            _make(index)
+        elif version in LIFTS:
+            _lift(index)
+    except sqlite3.OperationalError:
+        if write or version == 0:
+            raise
+        copy = sqlite3.connect(":memory:")
+        index.backup(copy)
+        index = copy
+        _lift(index)
+    version = _version(index)
+    if version != SCHEMA:
+        raise UserError(
+            f"{path} is of version {version}, this Koubai reads {SCHEMA}; choose another folder with --out.",
+            f"{path} は版 {version} です。このKoubaiは版 {SCHEMA} を読みます。--out で別のフォルダを指定してください。",
+        )
+    return index
+
+
+def _version(index: sqlite3.Connection) -> int:
+    (version,) = index.execute("pragma user_version").fetchone()
+    return int(version)
+
+
+def _make(index: sqlite3.Connection) -> None:
+    """The tables of a new index."""
+    index.execute("begin immediate")  # of two processes that come here at once, one makes them
+    if index.execute("select count(*) from sqlite_master").fetchone() == (0,):
+        _run(index, TABLES, SCHEMA)
+    index.commit()
+
+
+def _lift(index: sqlite3.Connection) -> None:
+    """Bring an older index up to this version, in one transaction."""
+    index.execute("begin immediate")
+    while (version := _version(index)) in LIFTS:  # another process may have done it meanwhile
+        _run(index, LIFTS[version], version + 1)
+    index.commit()
+
+
+def _run(index: sqlite3.Connection, statements: str, version: int) -> None:
+    for statement in statements.split(";"):
+        index.execute(statement)
+    index.execute(f"pragma user_version = {version}")

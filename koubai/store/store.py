@@ -1,0 +1,210 @@
+"""The store itself: what is asked of it, and what it is given."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from koubai.data.fingerprint import fingerprint
+from koubai.language import UserError, Words, tell
+from koubai.spec import Trial
+from koubai.store import index
+from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, stopped_of, sweep, write_stack
+from koubai.store.processes import gone, this_process
+from koubai.study import Study
+
+if TYPE_CHECKING:
+    from koubai.training import Outcome
+
+LISTED = "(select value from json_each(?))"
+PUT = "insert or replace into trial (id, spec, file, row, diverged, validation_accuracy, created, stopped, data)"
+PUT += " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def _ids(trials: Iterable[Trial]) -> tuple[str]:
+    """The parameter of a query on ``id in LISTED``: one, however many the trials are."""
+    return (json.dumps([trial.id for trial in trials]),)
+
+
+class Store:
+    """A folder of results. Made when first written to; raises ``UserError`` where it cannot be.
+
+    A file that is damaged costs its own trials: they no longer count as stored, one sentence says so, and all else is as it was.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._told: set[Words] = set()
+
+    @contextmanager
+    def _index(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+        """The index, for one transaction."""
+        with index.opened(self.folder, write) as opened:
+            yield opened
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever stored here."""
+        return (self.folder / index.NAME).exists()
+
+    @property
+    def stacks(self) -> Path:
+        """The folder of the stacks' files."""
+        return self.folder / "stacks"
+
+    def prepare(self) -> None:
+        """Make the store if need be, so that an unusable folder is known before anything is trained; sweep up after dead processes."""
+        with self._index(write=True):
+            sweep(self.stacks)
+
+    def has(self, trials: Iterable[Trial], *, stopped: bool = False) -> set[str]:
+        """The ids of those trials that are stored: whole, and trained on what their data hold today.
+
+        With ``stopped`` also those that were stopped from outside.
+        """
+        trials = list(trials)
+        today = {name: fingerprint(name) for name in {trial.data.name for trial in trials}}
+        names = {trial.id: trial.data.name for trial in trials}
+        found: set[str] = set()
+        for _, rows in self._places(trials, stopped):
+            for id, _, data in rows:
+                name = names[id]
+                if None in (data, today[name]) or data == today[name]:
+                    found.add(id)
+                else:
+                    self._tell(
+                        f"{name} has changed since trials in {self.folder} were trained on it; these no longer count as stored.",
+                        f"{name} は、{self.folder} の試行を学習した後に変わっています。それらは保存済みとして扱いません。",
+                    )
+        return found
+
+    def get(self, trials: Sequence[Trial], *, stopped: bool = False) -> list[Record]:
+        """The records of those trials that are stored, in the order of ``trials``; with ``stopped`` also of stopped ones."""
+        wanted = {trial.id: trial for trial in trials}
+        records: dict[str, Record] = {}
+        for file, rows in self._places(trials, stopped):
+            try:
+                records |= read_records(self.stacks / file, [(wanted[id], row) for id, row, _ in rows])
+            except Damaged as damage:
+                self._damaged(damage)
+        return [records[trial.id] for trial in trials if trial.id in records]
+
+    def _places(self, trials: Iterable[Trial], stopped: bool) -> Iterator[tuple[str, list[tuple[str, int, str | None]]]]:
+        """The files that hold these trials, with the id, row and data's fingerprint of each, as far as index and file agree."""
+        query = f"select file, id, row, data from trial where id in {LISTED} and (stopped = 0 or ?) order by file"
+        with self._index() as opened:
+            places = opened.execute(query, (*_ids(trials), stopped)).fetchall()
+        for file, rows in itertools.groupby(places, lambda place: place[0]):
+            path = (
+                self.stacks / Path(file if isinstance(file, str) else repr(file)).name
+            )  # a name: no index leads out of the folder
+            try:
+                contents = inspect(path)
+                fine = [(id, row, contents.data) for _, id, row, _ in rows if self._agrees(path, contents, row, id)]
+            except Damaged as damage:
+                self._damaged(damage)
+                continue
+            yield path.name, fine
+
+    def _agrees(self, path: Path, contents: Contents, row: Any, id: str) -> bool:
+        fine = holds(contents, row, id)
+        if not fine:
+            self._damaged(Damaged(path, f"it does not hold trial {id[:8]} where the index says"))
+        return fine
+
+    def _damaged(self, damage: Damaged) -> None:
+        self._tell(
+            f"{damage.file} is damaged ({damage.error}); its trials no longer count as stored, all others do.",
+            f"{damage.file} が壊れています({damage.error})。中の試行は保存済みとして扱いません。ほかは無事です。",
+        )
+
+    def _tell(self, en: str, ja: str) -> None:
+        """Say a sentence, once."""
+        words = Words(en, ja)
+        if words not in self._told:
+            self._told.add(words)
+            tell(words)
+
+    def put(self, outcome: Outcome, device: str, data: str | None = None) -> None:
+        """Keep what a stack gave: the file first, whole or not at all, then its rows in the index. ``data``: its data's fingerprint."""
+        with self._index(write=True) as opened:
+            file = write_stack(self.stacks, outcome, device, data)
+            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], stopped_of(outcome), time.time()
+            rows = [
+                (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), now,
+                 int(stopped[row]), data)
+                for row, trial in enumerate(outcome.trials)
+            ]  # fmt: skip
+            opened.executemany(PUT, rows)
+
+    def note(self, study: Study) -> None:
+        """Remember that a study was asked for."""
+        with self._index(write=True) as opened:
+            ids = json.dumps([trial.id for trial in study.trials])
+            row = (study.id, study.name, study.to_toml(), ids, time.time())
+            opened.execute("insert or replace into study values (?, ?, ?, ?, ?)", row)
+
+    @contextmanager
+    def at_work(self, study: Study) -> Iterator[None]:
+        """Inside a ``with``, this process is listed as training the study."""
+        row = (study.id, this_process())
+        with self._index(write=True) as opened:
+            opened.execute("insert or replace into run values (?, ?)", row)
+        try:
+            yield
+        finally:
+            if self.exists:
+                with suppress(UserError), self._index(write=True) as opened:
+                    opened.execute("delete from run where study = ? and process = ?", row)
+
+    def studies(self) -> list[dict[str, Any]]:
+        """The studies that were asked for, newest first.
+
+        Each with id, name, toml, when, how many trials, stored and diverged and stopped ones, the best accuracy, and its ``state``:
+        ``"running"``, ``"finished"`` or ``"interrupted"``. Rows that no store would write are left out.
+        """
+        query = """
+            select study.id, name, toml, study.created, count(*) as trials, count(iif(stopped, null, trial.id)) as stored,
+                count(nullif(diverged, 0)) as diverged, count(nullif(stopped, 0)) as stopped,
+                max(iif(diverged, null, validation_accuracy)) as best
+            from study, json_each(iif(json_valid(study.trials), study.trials, '[]')) as asked
+                left join trial on trial.id = asked.value
+            where typeof(study.id) = 'text' and typeof(name) = 'text' and typeof(toml) = 'text'
+                and typeof(study.created) = 'real' and study.created between 0 and 1e10
+            group by study.id order by study.created desc, study.rowid desc
+        """
+        with self._index() as opened:
+            opened.row_factory = sqlite3.Row
+            running = {row["study"] for row in opened.execute("select study, process from run") if not gone(str(row["process"]))}
+            return [dict(row) | {"state": _state(row, running)} for row in opened.execute(query)]
+
+    def forget(self, id: str) -> int:
+        """Forget a study, and whatever no other study needs; the bytes that are free again."""
+        from koubai.store.care import prune
+
+        with self._index(write=True) as opened:
+            opened.execute("delete from study where id = ?", (id,))
+        return prune(self)
+
+    def note_claim(self, name: str, data: str, verdict: str, reason: Words) -> None:
+        """Remember how a claim was judged on a data set."""
+        with self._index(write=True) as opened:
+            opened.execute("insert or replace into claim values (?, ?, ?, ?, ?, ?)", (name, data, verdict, *reason, time.time()))
+
+    def claims(self) -> dict[tuple[str, str], tuple[str, Words]]:
+        """The verdicts by claim and data set, each with its reason."""
+        with self._index() as opened:
+            rows = opened.execute("select name, data, verdict, en, ja from claim order by created").fetchall()
+        return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in rows}
+
+
+def _state(row: sqlite3.Row, running: set[str]) -> str:
+    if row["id"] in running:
+        return "running"
+    return "finished" if row["stored"] + row["stopped"] >= row["trials"] else "interrupted"

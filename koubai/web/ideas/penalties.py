@@ -1,0 +1,90 @@
+"""Penalties: what a limit on the weights does to the best of them, and how a penalty pulls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from koubai.language import Words
+from koubai.report import pictures
+from koubai.report.figures.surfaces import REACH, best_within, norm_contours
+from koubai.store import Store
+from koubai.techniques import PENALTIES
+from koubai.web.controls import choice, slider
+from koubai.web.ideas.base import Facts, idea, picture, technique
+from koubai.web.shell import figure, formula, put, update
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+ZERO = 5e-4  # what is called 0: the border is tried in 40,001 places
+
+
+@idea(
+    "penalties",
+    Words("Section 3: overfitting", "Section3 過学習の抑制"),
+    Words("L1, L2 and between", "L1、L2とその間"),
+    Words(
+        "The best weights within a limit lie where the smallest contour touches. L1's corners make exact zeros.",
+        "制約の中で最良の重みは、等高線が最初に接する所にある。L1の角は、ちょうど0の重みを作る。",
+    ),
+)
+def fill(store: Store) -> None:
+    """Fill the page."""
+    state = SimpleNamespace(p=1.0, reach=REACH, penalty="l1")
+
+    def show() -> None:
+        update(contours, norm_contours((), (f"L{state.p:g}",), (state.p,), state.reach))
+        w = np.where(np.abs(best := best_within(state.p, state.reach)) < ZERO, 0.0, best)
+        facts.show(
+            {
+                Words("best weight 1", "最良の重み1"): f"{w[0]:.3f}",
+                Words("best weight 2", "最良の重み2"): f"{w[1]:.3f}",
+                Words("exactly 0", "ちょうど0"): f"{int((w == 0).sum())}",
+            }
+        )
+
+    def moved(name: str, value: float) -> None:
+        setattr(state, name, value)
+        show()
+
+    def chosen(name: str) -> None:
+        state.penalty = name
+        about.clear()
+        with about:
+            technique(PENALTIES[name])
+        update(pull, drawn())
+
+    def drawn() -> Figure:
+        return picture(pictures.penalty(PENALTIES[state.penalty]))
+
+    with put("div", classes="side"):
+        with put("div", classes="controls"):
+            formula(r"E_n(w) + \frac{1}{p} \lambda \|w\|_p,  \|w\|_p = (\sum |w_i|^p)^{1/p}")
+            slider("p", 1, 4, 0.1, state.p, lambda value: moved("p", value), lambda value: f"{value:.1f}")
+            slider(
+                Words("Limit: |w| at most", "制約: |w| の上限"),
+                0.2,
+                1.5,
+                0.05,
+                state.reach,
+                lambda v: moved("reach", v),
+                lambda v: f"{v:.2f}",
+            )
+        with put("div"):
+            contours = figure(
+                norm_contours((), ("L1",), (1.0,)), Words("Contours of the loss and the limit", "損失の等高線と制約")
+            )
+            facts = Facts()
+    with put("section"):
+        put("h2", Words("How a penalty pulls on one weight", "正則化が1つの重みを引く力"))
+        with put("div", classes="side"):
+            with put("div", classes="controls"):
+                names = [name for name in PENALTIES if name != "none"]
+                choice(Words("Penalty", "正則化"), names, state.penalty, chosen)
+                about = put("div")
+            pull = figure(drawn(), Words("The penalty and its gradient over a weight", "重みに対する罰則とその勾配"))
+    chosen(state.penalty)
+    show()

@@ -1,0 +1,95 @@
+"""Pooling, step by step: a window leaves one number."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from koubai.answers.sizes import worked
+from koubai.language import Words, say
+from koubai.report.maps import flat
+from koubai.store import Store
+from koubai.techniques import Technique
+from koubai.techniques.pooling import POOLINGS
+from koubai.web.controls import check, choice, slider
+from koubai.web.ideas.base import idea, technique
+from koubai.web.ideas.convolution import image, images
+from koubai.web.ideas.grids import Grid, window
+from koubai.web.shell import put
+
+
+@idea(
+    "pooling",
+    Words("Section 4: CNN", "Section4 CNN"),
+    Words("Pooling", "プーリング"),
+    Words(
+        "A window leaves one number, its largest or its mean. Move the image by a pixel: little changes in what is left.",
+        "領域ごとに、最大値か平均値の1つだけを残す。画像を1画素ずらしても、残る値はあまり変わらない。",
+    ),
+)
+def fill(store: Store) -> None:
+    """Fill the page."""
+    state = SimpleNamespace(image="0", kind="maxpool", window=2, stride=2, step=0, moved=False)
+
+    def change(name: str, value: Any) -> None:
+        setattr(state, name, value)
+        state.step = 0
+        arrange()
+
+    def arrange() -> None:
+        about.clear()
+        with about:
+            technique(POOLINGS[state.kind])
+        x = image(state.image)
+        sized.text = say(worked(x.shape[2], state.window, state.stride, 0))
+        count = kept(POOLINGS[state.kind], x, state.window, state.stride).size
+        place.clear()
+        with place:
+            slider(Words("Place of the window", "領域の位置"), 1, count, 1, 1, at, lambda value: f"{value:g} / {count}")
+        show()
+
+    def at(value: float) -> None:
+        state.step = int(value) - 1
+        show()
+
+    def show() -> None:
+        x = image(state.image)
+        before = kept(POOLINGS[state.kind], x, state.window, state.stride)
+        if state.moved:
+            x = x.roll(1, 3)
+        y = kept(POOLINGS[state.kind], x, state.window, state.stride)
+        i, j = divmod(state.step, y.shape[1])
+        under = window(i * state.stride, j * state.stride, state.window, state.window)
+        pixels = flat(x)
+        largest = {cell for cell in under if state.kind == "maxpool" and pixels[cell] == y[i, j]}
+        input_.show(Words("Image", "画像"), pixels, lit=under, marked=largest)
+        output.show(POOLINGS[state.kind].name, y, marked={(i, j)})
+        change = np.abs(y - before).sum() / max(np.abs(before).sum(), 1e-12)
+        shifted.text = say(
+            Words(f"The shift changes {change:.0%} of what is left.", f"ずらすことで、残った値の {change:.0%} が変わる。")
+        )
+        shifted.set_visibility(state.moved)
+
+    with put("div", classes="side"):
+        with put("div", classes="controls"):
+            choice(Words("Image", "画像"), images(), state.image, lambda v: change("image", v))
+            choice(Words("What is left", "残す値"), list(POOLINGS), state.kind, lambda v: change("kind", v))
+            slider(Words("Window", "領域の大きさ"), 1, 4, 1, state.window, lambda v: change("window", int(v)))
+            slider(Words("Stride", "ストライド"), 1, 4, 1, state.stride, lambda v: change("stride", int(v)))
+            check(Words("Move the image by a pixel", "画像を1画素ずらす"), state.moved, lambda v: change("moved", v))
+            place = put("div")
+            about = put("div")
+        with put("div"):
+            sized = put("p", classes="formula", aria_live="polite")
+            with put("div", classes="grids"):
+                input_, output = Grid(), Grid()
+            shifted = put("p")
+    arrange()
+
+
+def kept(pool: Technique, x: Any, side: int, stride: int) -> np.ndarray:
+    """What a pooling leaves of an image."""
+    made = pool(x, side, stride)
+    return flat(made[0] if isinstance(made, tuple) else made)

@@ -1,0 +1,38 @@
+"""Schedules: the learning rate over a training."""
+
+from __future__ import annotations
+
+from koubai.language import Words
+from koubai.report import pictures
+from koubai.store import Store
+from koubai.techniques import SCHEDULES
+from koubai.web.controls import choice
+from koubai.web.ideas.base import idea, picture, technique
+from koubai.web.shell import figure, put, update
+
+
+@idea(
+    "schedules",
+    Words("Section 2: optimizers", "Section2 学習率最適化手法"),
+    Words("Learning rate schedules", "学習率のスケジュール"),
+    Words("Begin with large steps, end with small ones.", "大きな歩幅で始めて、小さな歩幅で終える。"),
+)
+def fill(store: Store) -> None:
+    """Fill the page."""
+
+    def chosen(name: str) -> None:
+        about.clear()
+        with about:
+            technique(SCHEDULES[name])
+        update(drawn, picture(pictures.schedule(SCHEDULES[name])))
+
+    with put("div", classes="side"):
+        with put("div", classes="controls"):
+            first = list(SCHEDULES)[-1]
+            choice(Words("Schedule", "スケジュール"), list(SCHEDULES), first, chosen)
+            about = put("div")
+        drawn = figure(
+            picture(pictures.schedule(SCHEDULES[first])),
+            Words("The share of the rate by step", "ステップごとの学習率の倍率"),
+        )
+    chosen(first)
