@@ -57,6 +57,13 @@ class Board(BaseModel):
         except ValidationError as error:
             raise sentence(error, Board.model_fields) from None
 
+    @classmethod
+    def of(cls, study: Study) -> Board:
+        """The board that shows a study: its first variant is the base. Raises ``UserError`` where there are too many."""
+        base, *others = [trials[0].replace({"seed": 0}) for trials in study.variants().values()]
+        seeds = len({trial.seed for trial in study.trials})
+        return cls(base, [apart(base, other) for other in others], seeds=min(seeds, MOST_SEEDS), name=study.name)
+
     @cached_property
     def variants(self) -> tuple[Trial, ...]:
         """A trial of each variant, the base first, all of seed 0."""
@@ -89,6 +96,10 @@ class Board(BaseModel):
         if len(made.changes) == len(self.changes):
             raise UserError("This variant is already there.", "その設定はすでに並んでいます。")
         return made
+
+    def with_seeds(self, count: int) -> Board:
+        """The board with so many seeds of each variant."""
+        return self._with(seeds=count)
 
     def without(self, variant: int) -> Board:
         """The board without one variant; without the base, the next one is the base."""

@@ -27,8 +27,8 @@ from koubai.training.cohort import footprint
 T = TypeVar("T")
 
 SLICE = 0.02  # seconds of training until others have their turn, and a wish of the page's is heard
-OFTEN = 0.1  # seconds between two looks, at least
-SHARE = 0.06  # of the time, at most, goes into looking while it trains
+OFTEN = 0.12  # seconds between two looks, at least
+SHARE = 0.07  # of the time, at most, goes into looking while it trains
 MOST_BYTES = 2**29  # that the trainings of one page may take
 
 
@@ -64,16 +64,18 @@ class Live(Generic[T]):
     """A study in training, all of its trials side by side; it begins paused at step 0.
 
     ``look`` is called on its thread, and makes of the trainings what the page shows: at once where they stand still, and else as often as
-    the page takes what it gave, within ``OFTEN`` and ``SHARE``. ``error`` is what ended it before its time.
+    the page takes what it gave, within ``OFTEN`` and ``SHARE``. ``tell``, on the same thread, says that there is something to take, that
+    the study is stored, or that there is an ``error``, which ended it before its time.
     """
 
-    def __init__(self, study: Study, look: Callable[[Sequence[Training]], T]) -> None:
+    def __init__(self, study: Study, look: Callable[[Sequence[Training]], T], tell: Callable[[], object] = lambda: None) -> None:
         """Raises ``UserError`` where a trial cannot be trained, or all of them take too much memory."""
         affordable(study)
         self.study = study
         self.running = self.done = self.stored = False
         self.error: BaseException | None = None
         self._look: Callable[[Sequence[Training]], T] | None = look
+        self._tell = tell
         self._seen: T | None = None
         self._asked = self._stale = True  # the page wants a look; something is there that it has not seen
         self._next_look = 0.0
@@ -132,7 +134,7 @@ class Live(Generic[T]):
     def close(self) -> None:
         """Nobody looks any more: the thread ends, at once or, where the study is kept, when that is stored."""
         with self._changed:
-            self._closed, self._look, self._seen = True, None, None
+            self._closed, self._look, self._seen, self._tell = True, None, None, lambda: None
             self._changed.notify()
 
     def _turn(self) -> Training | Literal["look", "store", "end"] | None:
@@ -175,6 +177,7 @@ class Live(Generic[T]):
                         self._take(turn)
         except BaseException as error:
             self.error = error
+            self._tell()
             if not isinstance(error, UserError):  # a bug of ours: its traceback belongs on the terminal
                 raise
         finally:
@@ -198,6 +201,7 @@ class Live(Generic[T]):
             with self._changed:
                 self._seen = seen if self._look else None
                 self._next_look = time.monotonic() + max(OFTEN - spent, spent / SHARE)
+            self._tell()
         elif turn == "store" and (store := self._store):
             store.prepare()
             store.note(self.study)
@@ -205,6 +209,7 @@ class Live(Generic[T]):
                 store.put(training.outcome(), "cpu")
             with self._changed:
                 self._store, self.stored = None, True
+            self._tell()
 
 
 def affordable(study: Study) -> None:

@@ -6,14 +6,13 @@ Pictures are bytes in base64, a byte a value. A signed picture has 0 at byte 127
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from koubai.data import Dataset, load
+from koubai.data import Dataset
 from koubai.networks.layers import Mode, Weighted
 from koubai.report.figures.images import MOST_FILTERS, MOST_MAPS, mosaic
 from koubai.report.style import mean_and_interval, rounded
@@ -188,15 +187,3 @@ def signed(values: np.ndarray) -> Shown:
 def packed(values: np.ndarray) -> str:
     """Bytes in base64."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=np.uint8)).decode()
-
-
-def scene(board: Board) -> list[Shown]:
-    """What does not change while a board trains: the points of each variant's data, and its layers."""
-    from koubai.places import places
-
-    made = []
-    for label, trial in zip(board.labels, board.variants, strict=True):
-        data = load(trial.data)
-        laid = places(trial, data.shape, len(data.classes))
-        made.append({"label": label, "points": points(data), "layers": [place.label for place in laid], "steps": trial.steps})
-    return made

@@ -62,7 +62,7 @@ export default {
         <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
           <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
-          <canvas class="picture" :class="{ plane: one.points.length }" role="img" :aria-label="pictured(k)"></canvas>
+          <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <dl><div><dt>{{ words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
           <p v-if="now(k).lost" class="lost" role="status">{{ lost(k) }}</p>
           <div class="flow" role="img" :aria-label="words.flow + ': ' + arrives(k)"><canvas></canvas><span aria-hidden="true"><b>{{ words.first }}</b><b>{{ words.last }}</b></span></div>
@@ -126,11 +126,12 @@ export default {
   },
   methods: {
     whole, short,
+    cloud(one) { return this.scene.clouds[one.cloud]; },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
     accuracy(k) { const [mean, low, high] = this.now(k).accuracy || []; return share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : ""); },
     loss(k) { return short((this.now(k).loss || [])[0]); },
     lost(k) { return this.words.lost.replace("{n}", this.now(k).lost).replace("{of}", this.scene.seeds); },
-    pictured(k) { const one = this.scene.variants[k]; return `${one.label}: ${one.points.length ? this.words.boundary : this.words.weights}`; },
+    pictured(k) { const one = this.scene.variants[k]; return `${one.label}: ${this.cloud(one).length ? this.words.boundary : this.words.weights}`; },
     range(k, n) { const one = (this.now(k).histograms || [])[n]; return one ? one.range.map(short).join(" … ") : ""; },
     arrives(k) {
       const means = (this.now(k).flow || [])[0] || [];
@@ -184,7 +185,7 @@ export default {
       context.imageSmoothingQuality = "high";
       context.drawImage(made, 0, 0, width, height);
       const paper = css("--paper");
-      for (const [x, y, label, held] of one.points) {
+      for (const [x, y, label, held] of this.cloud(one)) {
         context.beginPath();
         context.arc(x * width, y * height, held ? 2.6 : 2.4, 0, 7);
         context.lineWidth = held ? 1.6 : 0.8;
