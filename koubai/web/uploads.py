@@ -1,0 +1,81 @@
+"""Data that visitors bring: small files that the data readers accept, kept in a folder of their own; and nothing else of this machine.
+
+A visitor names data in addresses and fields too. What they may name are the built-in sets and the files in that folder: anything else would
+let a page read whatever the server can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from koubai.data import load
+from koubai.data.builtin import BUILTIN
+from koubai.language import UserError
+from koubai.spec import Data
+from koubai.store import Store, write_whole
+
+MOST = 20 * 10**6  # bytes of one file
+ALL = 500 * 10**6  # bytes of all files
+KINDS = (".csv", ".npz", ".parquet")  # one file is all of the data
+
+
+def folder(store: Store) -> Path:
+    """Where uploads lie: beside the store."""
+    return store.folder.parent / "uploads"
+
+
+def keep(store: Store, name: str, content: bytes, target: str | None = None) -> Data:
+    """Keep an uploaded file and give it as data; ``target`` is a table's column of classes. What no reader accepts is not kept.
+
+    The file is named by its content, after the visitor's own name for it as far as that is letters. Raises ``UserError``.
+    """
+    kind = Path(name).suffix.lower()
+    if kind not in KINDS:
+        raise UserError(
+            f"{name[-60:]!r} cannot be uploaded; take a file that ends in {', '.join(KINDS)}.",
+            f"{name[-60:]!r} は受け取れません。{'、'.join(KINDS)} のファイルを選んでください。",
+        )
+    if len(content) > MOST:
+        raise UserError(
+            f"{name[-60:]!r} has {len(content) / 1e6:.0f} MB; at most {MOST / 1e6:.0f} can be uploaded. Use koubai run --data for more.",
+            f"{name[-60:]!r} は {len(content) / 1e6:.0f} MB です。上限は {MOST / 1e6:.0f} MB です(koubai run --data なら制限なし)。",
+        )
+    plain = "".join(letter for letter in Path(name).stem if letter.isalnum() or letter in "-_")[:30] or "data"
+    path = folder(store) / f"{plain}-{hashlib.sha256(content).hexdigest()[:12]}{kind}"
+    new = not path.exists()
+    if new and sum(file.stat().st_size for file in _files(store)) + len(content) > ALL:
+        raise UserError(
+            f"Uploads take more than {ALL / 1e6:.0f} MB; remove some from {folder(store)}.",
+            f"アップロードの合計が {ALL / 1e6:.0f} MB を超えます。{folder(store)} の中を整理してください。",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if new:
+            write_whole(path, content)
+        data = Data(name=str(path), target=target)
+        load(data)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.", f"{path} に書き込めません({error.strerror})。") from None
+    except UserError as error:
+        if new:
+            path.unlink(missing_ok=True)
+        raise UserError(*(words.replace(f"{path.parent}/", "") for words in error.words)) from None
+    return data
+
+
+def permitted(store: Store, names: Iterable[str]) -> None:
+    """Raise ``UserError`` for data that is neither built in nor an upload."""
+    there = {str(file) for file in _files(store)}
+    for name in names:
+        if name not in BUILTIN and name not in there:
+            raise UserError(
+                f"The data {name[-60:]!r} is neither built in nor was it uploaded here.",
+                f"データ {name[-60:]!r} は、内蔵のものでも、ここにアップロードされたものでもありません。",
+            )
+
+
+def _files(store: Store) -> list[Path]:
+    place = folder(store)
+    return [file for file in place.iterdir() if file.is_file() and not file.is_symlink()] if place.is_dir() else []

@@ -1,0 +1,90 @@
+"""What visitors may bring, and what they may name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from koubai.data import load
+from koubai.language import UserError
+from koubai.store import Store
+from koubai.web import uploads
+
+TABLE = "a,b,class\n" + "".join(f"{k},{k * k % 7},{'yes' if k % 2 else 'no'}\n" for k in range(40))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "out" / "store")
+
+
+def kept(store: Store) -> list[str]:
+    place = uploads.folder(store)
+    return sorted(file.name for file in place.iterdir()) if place.exists() else []
+
+
+def test_a_table_is_kept_beside_the_store_and_is_data(store: Store) -> None:
+    data = uploads.keep(store, "my table.csv", TABLE.encode())
+    assert Path(data.name).parent == store.folder.parent / "uploads"
+    assert load(data).classes == ("no", "yes")
+    uploads.permitted(store, [data.name, "digits"])
+    assert uploads.keep(store, "my table.csv", TABLE.encode()) == data and len(kept(store)) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/cron.csv", "/etc/x.csv", "..csv", "a/../../b.csv", "<script>.csv", "\x00.csv", "勾配.csv"]
+)
+def test_no_name_leads_out_of_the_folder(store: Store, name: str) -> None:
+    path = Path(uploads.keep(store, name, TABLE.encode()).name) if Path(name).suffix else uploads.folder(store) / "x"
+    assert path.parent == uploads.folder(store) and not set("<>/\x00") & set(path.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"\xff\xfe\x00"),
+        ("a.npz", b"PK\x03\x04 not really"),
+        ("a.parquet", b"PAR1"),
+        ("a.csv", b"x\n1\n"),
+    ],
+)
+def test_what_no_reader_accepts_is_not_kept(store: Store, name: str, content: bytes) -> None:
+    with pytest.raises(UserError) as error:
+        uploads.keep(store, name, content)
+    assert not kept(store)
+    assert str(store.folder.parent) not in str(error.value)
+
+
+def test_arrays_that_would_have_to_be_unpickled_are_refused(store: Store, tmp_path: Path) -> None:
+    np.savez(tmp_path / "evil.npz", x=np.array([{"a": 1}] * 40, dtype=object), y=np.arange(40) % 2)
+    with pytest.raises(UserError):
+        uploads.keep(store, "evil.npz", (tmp_path / "evil.npz").read_bytes())
+    assert not kept(store)
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a.py", "a", "a.csv.exe", ".csv", "a.zip"])
+def test_other_kinds_are_refused(store: Store, name: str) -> None:
+    with pytest.raises(UserError, match="ends in"):
+        uploads.keep(store, name, b"x")
+
+
+def test_too_much_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MOST", 100)
+    with pytest.raises(UserError, match="at most"):
+        uploads.keep(store, "a.csv", TABLE.encode())
+    monkeypatch.setattr(uploads, "MOST", 10**6)
+    monkeypatch.setattr(uploads, "ALL", len(TABLE) + 10)
+    uploads.keep(store, "a.csv", TABLE.encode())
+    with pytest.raises(UserError, match="take more"):
+        uploads.keep(store, "a.csv", (TABLE + "1,2,no\n").encode())
+
+
+def test_a_link_in_the_folder_leads_nowhere(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "secret.csv").write_text(TABLE)
+    uploads.folder(store).mkdir(parents=True)
+    (uploads.folder(store) / "link.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(UserError):
+        uploads.permitted(store, [str(uploads.folder(store) / "link.csv")])
