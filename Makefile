@@ -32,7 +32,6 @@ docs: $(VENV)/ready ## write docs/techniques.md and docs/commands.md from the co
 
 bench: $(VENV)/ready ## measure against plain PyTorch, NumPy and the machine's peak; QUICK=1 for a first look
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
-	$(BIN)/python -m benchmarks.images $(if $(QUICK),--quick)
 
 clean: ## remove the environment and caches; results in koubai-out stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,27 +1,26 @@
 """``python -m benchmarks [--quick]``: one table, and ``benchmarks/latest.json``.
 
-Each row runs a study as a user would (``koubai.run``: ledger, history and store on) and its rivals in turn, several times; times are a
-network and step. The plain
-loop gets the better of one thread and all. The floor is the matrix products' time at the peak measured in the same run.
+Each dense row runs a study as a user would (``koubai.run``: planning, ledger, history and store on) and its rivals in turn, several
+times. Rivals on PyTorch get the better of one thread and all. The floor is the matrix products' time at the peak measured in the same
+run. The rows of images are those of ``benchmarks.images``: the training step alone, on both sides.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import statistics
 import tempfile
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
+from benchmarks import images
 from benchmarks.machine import floor, name, peak, settle
-from benchmarks.rivals import numpy_by_hand, plain_pytorch
+from benchmarks.rivals import best_of_threads, jax_scan, numpy_by_hand, plain_pytorch, vmapped
+from benchmarks.table import HERE, Row, in_turn, row, show, write
 from koubai.data import Dataset, load
 from koubai.laboratory import run
 from koubai.spec import Data, Trial
@@ -29,21 +28,7 @@ from koubai.study import Study
 from koubai.training import plan, train
 from koubai.training.stack import Stack
 
-
-@dataclass
-class Row:
-    """One benchmark: microseconds a network and step (medians), ratios, and the spread of the ratio over repeats."""
-
-    work: str
-    koubai: float
-    plain: float
-    numpy: float
-    floor: float
-    ratio: float
-    ratio_low: float
-    ratio_high: float
-    over_floor: float
-    ledger: float
+SCALES = [{"name": "normal", "std": 0.05 * (k + 1)} for k in range(6)]
 
 
 def study_seconds(study: Study) -> float:
@@ -54,81 +39,116 @@ def study_seconds(study: Study) -> float:
         return time.perf_counter() - begun
 
 
-def stack_seconds(stack: list[Trial], data: Dataset, recorded: bool) -> float:
-    """Seconds to train one stack, with ledger and history or without."""
-    begun = time.perf_counter()
-    if recorded:
+def ledger_share(stack: list[Trial], data: Dataset, repeats: int) -> float:
+    """What ledger and history add to the training of one stack, as a share: the median over repeats, both in each turn."""
+    shares = []
+    for _ in range(repeats):
+        settle()
+        begun = time.perf_counter()
         train(stack, data, torch.device("cpu"))
-    else:
+        middle = time.perf_counter()
         with torch.no_grad():
             Stack(stack, data, torch.device("cpu")).advance(stack[0].steps)
-    return time.perf_counter() - begun
+        shares.append((middle - begun) / (time.perf_counter() - middle) - 1)
+    return statistics.median(shares)
 
 
-def networks(count: int, steps: int) -> Study:
-    """``count`` of the notes' networks, 64-40-20-10, batch 100, Adam: six initial weights a seed."""
-    base = Trial(data=Data(name="digits"), layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
-    scales = [{"name": "normal", "std": 0.05 * (k + 1)} for k in range(6)]
-    return Study(base, axes={"initializer": scales, "seed": count // 6})
+def wide_images(folder: Path) -> Data:
+    """8,000 samples of 784 features that only the clock looks at, as a file."""
+    draw = np.random.default_rng(0)
+    path = folder / "wide.npz"
+    np.savez(path, x=draw.standard_normal((8000, 784), dtype=np.float32), y=draw.integers(0, 10, 8000))
+    return Data(name=str(path))
 
 
-def measure(count: int, steps: int, repeats: int, rate: float) -> Row:
-    """Koubai and its rivals in turn, ``repeats`` times."""
-    sizes, batch = (64, 40, 20, 10), 100
-    data, threads = load(Data(name="digits")), torch.get_num_threads()
-    study = networks(count, steps)
-    stack = plan(study.trials, lambda trial: (data.shape, len(data.classes)))[0]
-    times: dict[str, list[float]] = {"koubai": [], "recorded": [], "bare": [], "plain": [], "numpy": []}
-    for _ in track(range(repeats), f"{count} networks", console=Console(stderr=True)):
-        settle()
-        times["koubai"].append(study_seconds(study) / count / steps)
-        for recorded, kind in ((True, "recorded"), (False, "bare")):
-            times[kind].append(stack_seconds(stack, data, recorded))
-        plain = []
-        settle()
-        for used in {1, threads}:
-            torch.set_num_threads(used)
-            plain.append(plain_pytorch(data.x_train, data.y_train, sizes, batch, steps) / steps)
-        torch.set_num_threads(threads)
-        times["plain"].append(min(plain))
-        times["numpy"].append(numpy_by_hand(data.x_train, data.y_train, sizes, batch, steps) / steps)
-    middle = {key: statistics.median(values) for key, values in times.items()}
-    ratios = [p / k for p, k in zip(times["plain"], times["koubai"], strict=True)]
-    least = floor(sizes, batch, rate)
-    return Row(
-        f"{count} x 64-40-20-10, batch {batch}, Adam, {steps} steps",
-        koubai=middle["koubai"] * 1e6,
-        plain=middle["plain"] * 1e6,
-        numpy=middle["numpy"] * 1e6,
-        floor=least * 1e6,
-        ratio=statistics.median(ratios),
-        ratio_low=min(ratios),
-        ratio_high=max(ratios),
-        over_floor=middle["koubai"] / least,
-        ledger=middle["recorded"] / middle["bare"] - 1,
-    )
+def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[str, ...]) -> Row:
+    """A study by Koubai, and its rivals, in turn."""
+    trials = study.trials
+    first, count, steps = trials[0], len(trials), trials[0].steps
+    data = load(first.data)
+    kinds = list({trial.optimizer.name: trial for trial in trials}.values())
+    each = {1, torch.get_num_threads()}
+    few = max(20, steps // 10)  # of a rival that is slow
+
+    def plain() -> float:
+        seconds = [
+            best_of_threads(functools.partial(plain_pytorch, trial, data.x_train, data.y_train, steps), sorted(each))
+            for trial in kinds
+        ]
+        return sum(seconds) / len(kinds) / steps
+
+    def tutorial() -> float:
+        width = min(count, 60)
+        seconds = best_of_threads(functools.partial(vmapped, first, data.x_train, data.y_train, few, width), sorted(each))
+        return seconds / few / width
+
+    trains = {"Koubai": lambda: study_seconds(study) / count / steps, "plain PyTorch": plain}
+    notes = {}
+    if "vmap" in rivals:
+        trains["torch.func.vmap"] = tutorial
+    if "jax" in rivals:
+        try:
+            width = min(count, 64)
+            scan, compiling = jax_scan(first, data.x_train, data.y_train, steps, width)
+        except ImportError:
+            notes["JAX"] = "not installed; pip install jax"
+        else:
+            trains["JAX scan+vmap"] = lambda: scan() / steps / width
+            notes["JAX compiled in"] = f"{compiling:.1f} s, not counted"
+    if "numpy" in rivals:
+        trains["NumPy by hand"] = lambda: numpy_by_hand(first, data.x_train, data.y_train, steps) / steps
+    times = in_turn(work, trains, repeats)
+    stack = plan(trials, lambda trial: (data.shape, len(data.classes)))[0]
+    sizes = (data.features, *map(int, first.layers), len(data.classes))
+    return row(work, times, floor(sizes, first.batch_size, rate), ledger=ledger_share(stack, data, repeats), notes=notes)
+
+
+def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]:
+    """What is measured: the notes' network in two numbers, a large one with one and with four optimizers, and one with everything on."""
+    steps, few = (400, 40) if quick else (2000, 200)
+    small = Trial(data=Data(name="digits"), layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
+    large = small.replace({"data": wide_images(folder), "layers": [100] * 4, "batch_size": 128, "steps": few})
+    full = small.replace({"layers": [100] * 5, "batch_norm": "before", "dropout": 0.2, "steps": steps // 4})
+    mixed = [{"name": name} for name in ("sgd", "momentum", "adagrad", "rmsprop")]
+    chosen = [
+        (
+            f"60 x 64-40-20-10, batch 100, Adam, {steps} steps",
+            Study(small, axes={"initializer": SCALES, "seed": 10}),
+            ("vmap", "jax", "numpy"),
+        ),
+        (
+            f"240 x 64-40-20-10, batch 100, Adam, {steps} steps",
+            Study(small, axes={"initializer": SCALES, "seed": 40}),
+            ("jax", "numpy"),
+        ),
+        (f"64 x 784-100x4-10, batch 128, Adam, {few} steps", Study(large, axes={"seed": 64}), ("jax",)),
+        (
+            f"64 x 784-100x4-10, batch 128, SGD, momentum, AdaGrad, RMSProp, {few} steps",
+            Study(large, axes={"optimizer": mixed, "seed": 16}),
+            (),
+        ),
+        (
+            f"60 x 64-100x5-10, batch norm, dropout, Adam, {steps // 4} steps",
+            Study(full, axes={"initializer": SCALES, "seed": 10}),
+            (),
+        ),
+    ]
+    return [chosen[0], chosen[2], chosen[4]] if quick else chosen
 
 
 def main() -> None:
     """Measure, print, write."""
     cli = argparse.ArgumentParser(description=__doc__)
-    cli.add_argument("--quick", action="store_true", help="fewer repeats and steps: under a minute")
-    cli.add_argument("--json", type=Path, default=Path(__file__).with_name("latest.json"))
+    cli.add_argument("--quick", action="store_true", help="fewer rows, repeats and steps: under a minute")
+    cli.add_argument("--json", type=Path, default=HERE / "latest.json")
     chosen = cli.parse_args()
-    repeats, steps = (3, 600) if chosen.quick else (5, 2000)
+    repeats = 3 if chosen.quick else 5
     rate = peak()
-    rows = [measure(count, steps, repeats, rate) for count in (60, 240)]
-    table = Table(title=f"{name()}, peak {rate / 1e9:.0f} GFLOP/s; us a network and step, medians of {repeats}")
-    heads = ("work", "Koubai", "plain PyTorch", "NumPy", "floor", "faster than plain", "times the floor", "ledger and history")
-    for head in heads:
-        table.add_column(head, justify="left" if head == "work" else "right")
-    for row in rows:
-        table.add_row(
-            row.work, f"{row.koubai:.1f}", f"{row.plain:.0f}", f"{row.numpy:.0f}", f"{row.floor:.1f}",
-            f"{row.ratio:.1f} ({row.ratio_low:.1f}-{row.ratio_high:.1f})", f"{row.over_floor:.2f}", f"{row.ledger:+.0%}",
-        )  # fmt: skip
-    Console(width=160).print(table)
-    chosen.json.write_text(json.dumps({"machine": name(), "peak": rate, "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure(work, study, repeats, rate, rivals) for work, study, rivals in works(Path(folder), chosen.quick)]
+    rows += images.rows(chosen.quick)
+    show(rows, f"{name()}, peak {rate / 1e9:.0f} GFLOP/s; medians of {repeats} repeats, spread in brackets")
+    write(chosen.json, rows, peak=rate)
 
 
 if __name__ == "__main__":

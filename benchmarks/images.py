@@ -8,22 +8,18 @@ included, ledger and history not.
 from __future__ import annotations
 
 import argparse
-import json
-import statistics
+import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 from torch.nn import functional as F
 
 from benchmarks.book import Book
-from benchmarks.machine import name, settle
+from benchmarks.machine import name
+from benchmarks.table import HERE, Row, in_turn, row, show, write
 from koubai.blueprint import NATIVE
 from koubai.data import Dataset
 from koubai.networks.unstack import module
@@ -31,15 +27,6 @@ from koubai.spec import Data, Trial
 from koubai.training.stack import Stack
 
 DEEP = [(16, 3, 1), (16, 3, 1), (32, 3, 1), (32, 3, 2), (64, 3, 1), (64, 3, 1)]
-
-
-@dataclass
-class Row:
-    """Medians of milliseconds a step by rival, and Koubai's advantage over each with its spread over repeats."""
-
-    work: str
-    milliseconds: dict[str, float]
-    ratios: dict[str, tuple[float, float, float]]
 
 
 def random_images(shape: Sequence[int], classes: int, samples: int) -> Dataset:
@@ -103,49 +90,36 @@ def measure(layers: str, batch: int, steps: int, repeats: int) -> Row:
     rivals = {
         "Koubai": koubai(trial, data),
         "plain PyTorch": pytorch(trial, data, False),
-        "hand-tuned": pytorch(trial, data, True),
+        "hand-tuned PyTorch": pytorch(trial, data, True),
     }
     if layers == "deep-cnn":
-        rivals["NumPy"] = numpy(trial, data)
-    times: dict[str, list[float]] = {rival: [] for rival in rivals}
-    for train in rivals.values():
-        train(1)
-    for _ in track(range(repeats), layers, console=Console(stderr=True)):
-        for rival, train in rivals.items():
-            settle()
-            train(1)  # its own memory back in the cache
-            begun = time.perf_counter()
-            train(steps)
-            times[rival].append((time.perf_counter() - begun) / steps * 1e3)
-    ratios = {}
-    for rival in [*rivals][1:]:
-        each = [there / ours for there, ours in zip(times[rival], times["Koubai"], strict=True)]
-        ratios[rival] = (statistics.median(each), min(each), max(each))
-    middle = {rival: statistics.median(values) for rival, values in times.items()}
-    return Row(f"{layers}, {'x'.join(map(str, shape))}, batch {batch}, Adam", middle, ratios)
+        rivals["NumPy im2col"] = numpy(trial, data)
+
+    def timed(train: Callable[[int], None]) -> float:
+        train(1)  # its own memory back in the cache
+        begun = time.perf_counter()
+        train(steps)
+        return (time.perf_counter() - begun) / steps
+
+    times = in_turn(layers, {who: functools.partial(timed, train) for who, train in rivals.items()}, repeats)
+    return row(f"{layers}, {'x'.join(map(str, shape))}, batch {batch}, Adam", times)
+
+
+def rows(quick: bool) -> list[Row]:
+    """The deep CNN, and AlexNet unless it must be quick."""
+    deep = measure("deep-cnn", 100, 5, 3 if quick else 9)
+    return [deep] if quick else [deep, measure("alexnet", 16, 1, 7)]
 
 
 def main() -> None:
     """Measure, print, write."""
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--quick", action="store_true", help="the deep CNN alone, fewer repeats")
-    cli.add_argument("--json", type=Path, default=Path(__file__).with_name("images.json"))
+    cli.add_argument("--json", type=Path, default=HERE / "images.json")
     chosen = cli.parse_args()
-    rows = [measure("deep-cnn", 100, 5, 3 if chosen.quick else 9)]
-    if not chosen.quick:
-        rows.append(measure("alexnet", 16, 1, 7))
-    table = Table(title=f"{name()}; ms a step, medians; times as fast as the rival, with the spread over repeats")
-    for head in ("work", "Koubai", "plain PyTorch", "hand-tuned", "NumPy"):
-        table.add_column(head, justify="left" if head == "work" else "right")
-    for row in rows:
-        cells = [f"{row.milliseconds['Koubai']:.0f}"]
-        for rival in ("plain PyTorch", "hand-tuned", "NumPy"):
-            if rival in row.ratios:
-                middle, low, high = row.ratios[rival]
-                cells.append(f"{row.milliseconds[rival]:.0f}: {middle:.2f} ({low:.2f}-{high:.2f})")
-        table.add_row(row.work, *cells)
-    Console(width=160).print(table)
-    chosen.json.write_text(json.dumps({"machine": name(), "rows": [asdict(row) for row in rows]}, indent=2) + "\n")
+    found = rows(chosen.quick)
+    show(found, f"{name()}; medians, spread in brackets")
+    write(chosen.json, found)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,52 @@
-"""The competitors, in full: what a good engineer would write for one network. Each trains ``steps`` steps and returns its seconds."""
+"""The competitors, in full: what a good engineer would write. Each trains ``steps`` steps and returns its seconds."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn import functional as F
+
+from koubai.spec import Trial
+
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
+    "adagrad": torch.optim.Adagrad,
+    "rmsprop": torch.optim.RMSprop,
+    "adam": torch.optim.Adam,
+}
 
 
-def plain_pytorch(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int, steps: int) -> float:
-    """Modules, ``torch.optim.Adam``, minibatches by indexing, no DataLoader, no logging."""
-    features, labels = torch.from_numpy(x), torch.from_numpy(y)
+def modules(trial: Trial, features: int, classes: int) -> nn.Sequential:
+    """The trial's network of dense layers, as modules."""
     layers: list[nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    for fan_in, fan_out in itertools.pairwise((features, *map(int, trial.layers))):
+        layers.append(nn.Linear(fan_in, fan_out))
+        if trial.batch_norm == "before":
+            layers.append(nn.BatchNorm1d(fan_out))
+        layers.append(nn.ReLU())
+        if trial.dropout:
+            layers.append(nn.Dropout(trial.dropout))
+    return nn.Sequential(*layers, nn.Linear(int(trial.layers[-1]), classes))
+
+
+def plain_pytorch(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int) -> float:
+    """One network: modules, ``torch.optim``, minibatches by indexing, no DataLoader, no logging."""
+    features, labels = torch.from_numpy(x), torch.from_numpy(y)
+    model = modules(trial, x.shape[1], int(y.max()) + 1)
+    optimizer = OPTIMIZERS[trial.optimizer.name](model.parameters(), lr=trial.learning_rate)
     criterion = nn.CrossEntropyLoss()
     begun = time.perf_counter()
     for _ in range(steps):
-        picks = torch.randint(0, len(features), (batch,))
+        picks = torch.randint(0, len(features), (trial.batch_size,))
         loss = criterion(model(features[picks]), labels[picks])
         optimizer.zero_grad()
         loss.backward()
@@ -30,10 +54,82 @@ def plain_pytorch(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int
     return time.perf_counter() - begun
 
 
-def numpy_by_hand(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int, steps: int) -> float:
-    """The chain rule in NumPy, float32, Adam, as textbooks write it."""
+def vmapped(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, count: int) -> float:
+    """``count`` networks at once, as PyTorch's tutorial on model ensembling has it: ``stack_module_state``, ``vmap`` and Adam."""
+    features, labels = torch.from_numpy(x), torch.from_numpy(y)
+    models = [modules(trial, x.shape[1], int(y.max()) + 1) for _ in range(count)]
+    parameters, _ = stack_module_state(models)
+    skeleton = modules(trial, x.shape[1], int(y.max()) + 1).to("meta")
+    optimizer = torch.optim.Adam(list(parameters.values()), lr=trial.learning_rate)
+
+    def loss(parameters: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(functional_call(skeleton, parameters, (x,)), y)
+
+    gradients = vmap(grad(loss))
+    begun = time.perf_counter()
+    for _ in range(steps):
+        picks = torch.randint(0, len(features), (count, trial.batch_size))
+        found = gradients(parameters, features[picks], labels[picks])
+        for name, parameter in parameters.items():
+            parameter.grad = found[name].detach()
+        optimizer.step()
+    return time.perf_counter() - begun
+
+
+def jax_scan(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, count: int) -> tuple[Callable[[], float], float]:
+    """``count`` networks at once in JAX: Adam's step under ``vmap``, the steps under ``scan``, all compiled by XLA.
+
+    Gives what trains and returns its seconds, and the seconds that compiling took. Raises ``ImportError`` where JAX is not installed.
+    """
+    jax: Any = import_module("jax")
+    jnp: Any = import_module("jax.numpy")
+    sizes = (x.shape[1], *map(int, trial.layers), int(y.max()) + 1)
     draw = np.random.default_rng(0)
-    shapes = list(itertools.pairwise(sizes))
+    layers = [
+        (
+            draw.standard_normal((count, i, o), dtype=np.float32) * np.sqrt(2 / i, dtype=np.float32),
+            np.zeros((count, o), np.float32),
+        )
+        for i, o in itertools.pairwise(sizes)
+    ]
+    picks = draw.integers(0, len(x), (steps, count, trial.batch_size), dtype=np.int32)
+    features, labels = jnp.asarray(x), jnp.asarray(y)
+
+    def loss(layers: Any, x: Any, y: Any) -> Any:
+        for w, b in layers[:-1]:
+            x = jax.nn.relu(x @ w + b)
+        w, b = layers[-1]
+        return -jnp.take_along_axis(jax.nn.log_softmax(x @ w + b), y[:, None], 1).mean()
+
+    def adam(state: Any, picked: Any) -> tuple[Any, None]:
+        t, w, m, v = state
+        g = jax.grad(loss)(w, features[picked], labels[picked])
+        t = t + 1
+        m = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, m, g)
+        v = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, v, g)
+        rate = trial.learning_rate * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+        w = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-8), w, m, v)
+        return (t, w, m, v), None
+
+    train = jax.jit(lambda state, picks: jax.lax.scan(jax.vmap(adam), state, picks)[0])
+    zeros = jax.tree.map(np.zeros_like, layers)
+    state = (np.zeros(count, np.float32), layers, zeros, zeros)
+    begun = time.perf_counter()
+    compiled = train.lower(state, picks).compile()
+    seconds = time.perf_counter() - begun
+
+    def again() -> float:
+        begun = time.perf_counter()
+        jax.block_until_ready(compiled(state, picks))
+        return time.perf_counter() - begun
+
+    return again, seconds
+
+
+def numpy_by_hand(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int) -> float:
+    """The chain rule in NumPy, float32, Adam, as textbooks write it."""
+    draw, batch = np.random.default_rng(0), trial.batch_size
+    shapes = list(itertools.pairwise((x.shape[1], *map(int, trial.layers), int(y.max()) + 1)))
     weights = [(draw.standard_normal(s) * np.sqrt(2 / s[0])).astype(np.float32) for s in shapes]
     biases = [np.zeros(s[1], np.float32) for s in shapes]
     parameters = [*weights, *biases]
@@ -61,3 +157,13 @@ def numpy_by_hand(x: np.ndarray, y: np.ndarray, sizes: Sequence[int], batch: int
             v[k] += 0.001 * (gradient * gradient - v[k])
             parameter -= np.float32(1e-3 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)) * m[k] / (np.sqrt(v[k]) + 1e-8)
     return time.perf_counter() - begun
+
+
+def best_of_threads(train: Callable[[], float], threads: Sequence[int]) -> float:
+    """The better of a rival's times over numbers of PyTorch's threads: small networks are quicker on one."""
+    before, found = torch.get_num_threads(), []
+    for count in threads:
+        torch.set_num_threads(count)
+        found.append(train())
+    torch.set_num_threads(before)
+    return min(found)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
     from torch import nn
 
+    from koubai.doctor import Diagnoses, Diagnosis
     from koubai.prediction import Prediction
     from koubai.report.page import Page, Section
 
@@ -81,6 +82,16 @@ class Result:
 
         return [name for name, kind in FIGURES.items() if kind.fits(self.groups)]
 
+    def diagnose(self) -> Diagnoses:
+        """What is wrong with each variant, seeds together: symptom, layer, cause; see ``koubai.doctor``."""
+        from koubai.doctor import Case, Diagnoses, Joint, diagnose
+
+        return Diagnoses(
+            (group.label, Joint(tuple(diagnose(Case.of(record)) for record in group.records)))
+            for group in self.groups
+            if group.records
+        )
+
     def section(self, figures: Sequence[str] = (), again: str = "", **words: Any) -> Section:
         """This study as a part of a report, with the named figures or the usual ones.
 
@@ -96,7 +107,7 @@ class Result:
             for one in figures or usual
         ]
         given = {"name": name, "title": Words(name, name), "about": Words("", ""), **words}
-        return Section(rows=self.table, drawings=drawings, **given)
+        return Section(rows=self.table, drawings=drawings, diagnoses=self.diagnose(), **given)
 
     def report(self, path: str | Path = "report.html") -> Path:
         """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
@@ -169,6 +180,12 @@ class Best:
         from koubai.prediction import predict
 
         return predict(self.record, path)
+
+    def diagnose(self) -> Diagnosis:
+        """What is wrong with its training: symptom, layer, cause; see ``koubai.doctor``."""
+        from koubai.doctor import Case, diagnose
+
+        return diagnose(Case.of(self.record))
 
     @property
     def history(self) -> Mapping[str, np.ndarray]:

@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from koubai.store import Store
 
 
-@command("list", "List the exercises, the techniques and the data sets.", "演習・手法・データセットの一覧を表示します。")
+@command(
+    "list",
+    "List the exercises, the techniques, the symptoms and the data sets.",
+    "演習・手法・症状・データセットの一覧を表示します。",
+)
 def list_(lang: Lang = None) -> None:
     """List what there is."""
     from koubai.data.builtin import BUILTIN
+    from koubai.doctor import SYMPTOMS
     from koubai.experiments.catalogue import EXERCISES
     from koubai.spec import KIND_WORDS
     from koubai.techniques import KINDS
@@ -28,6 +33,8 @@ def list_(lang: Lang = None) -> None:
     for kind, techniques in KINDS.items():
         about = ((name, " ".join(filter(None, (say(t.about), _numbers(t.defaults()))))) for name, t in techniques.items())
         rows(text(f"Techniques: {kind}", f"手法: {say(KIND_WORDS[kind])}({kind})"), about)
+    symptoms = ((name, say(one.title) + text(". ", ": ") + say(one.about)) for name, one in SYMPTOMS.items())
+    rows(text("Symptoms (koubai diagnose RUN)", "症状(koubai diagnose RUN)"), symptoms)
     data = ((name, say(source.about)) for name, source in BUILTIN.items())
     rows(text("Data sets (--data NAME)", "データセット(--data NAME)"), data)
 

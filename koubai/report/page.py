@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from koubai.doctor.finding import CAUSES, SEVERITIES
 from koubai.language import Words, apart, language, saying_both
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
@@ -21,6 +22,8 @@ from koubai.store import write_whole
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from koubai.doctor import Joint
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: words, the command that makes it again, notes, a table of variants (rows of ``summarize``), figures."""
+    """A part of the page: words, the command that makes it again, notes, a table of variants (rows of ``summarize``), figures.
+
+    ``diagnoses`` are those of the variants that were looked at.
+    """
 
     name: str
     title: Words
@@ -45,6 +51,7 @@ class Section:
     notes: Sequence[Words] = ()
     rows: Sequence[Mapping[str, Any]] = ()
     drawings: Sequence[Drawing] = ()
+    diagnoses: Mapping[str, Joint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,7 @@ def render(page: Page) -> str:
 
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
-        table=table, by_section=by_section,
+        table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
     )  # fmt: skip
 

@@ -35,10 +35,10 @@ def weight_copies(stack: Stack) -> list[Tensor]:
 def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None, histograms: bool) -> Snapshot:
     """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every array has the trials first.
 
-    ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight`` and ``update``
-    (the last step's size over the weights', from the weights ``before`` it) ``[trial, weighted layer]``; ``mean``, ``std``, ``saturated``,
-    ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]`` (shares) between
-    ``low`` and ``high`` ``[trial, activation]``.
+    ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight``, ``update``
+    (the last step's size over the weights', from the weights ``before`` it) and ``apart`` ``[trial, weighted layer]``; ``mean``, ``std``,
+    ``saturated``, ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]``
+    (shares) between ``low`` and ``high`` ``[trial, activation]``.
     """
     network, trials = stack.network, len(stack.trials)
     buffers = stack.buffers_for(len(x))
@@ -62,6 +62,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
         "weight_gradient": [norm(layer.weight.gradient) for layer in weighted],
         "weight": sizes,
         "update": moved,
+        "apart": [apart(layer.weight.value) for layer in weighted],
     }
     for layer, values in zip(network.layers, buffers.values[1:], strict=True):
         if isinstance(layer, Activation):
@@ -69,6 +70,14 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
             for name, value in (describe(y, layer) | (histogram(y, layer) if histograms else {})).items():
                 found.setdefault(name, []).append(value)
     return {name: torch.stack(values, 1).cpu().numpy() for name, values in found.items()}
+
+
+def apart(weight: Tensor) -> Tensor:
+    """How far units differ: ``|W - mean over units| / |W|`` ``[trial]``, 0 where all are one, NaN where there is only one."""
+    if weight.shape[1] < 2:
+        return torch.full((len(weight),), torch.nan, dtype=torch.float64, device=weight.device)
+    size = norm(weight)
+    return torch.where(size > 0, norm(weight - weight.mean(1, keepdim=True)) / size, 0.0)
 
 
 def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:

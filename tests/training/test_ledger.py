@@ -18,7 +18,7 @@ from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
 from koubai.training import train
-from koubai.training.ledger import BINS, NEAR, describe, histogram, norm, snapshot, weight_copies
+from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, norm, snapshot, weight_copies
 from koubai.training.stack import Stack
 
 
@@ -203,7 +203,7 @@ def test_history_has_every_measure_at_every_point(digits: Dataset, cpu: torch.de
     points, marks = len(outcome.steps), len(outcome.histogram_steps)
     assert outcome.layers == ["dense 1", "batch_norm 1", "relu 1", "dense 2", "batch_norm 2", "relu 2", "dense 3"]
     assert outcome.kinds == ["weights", "normalization", "activation", "weights", "normalization", "activation", "weights"]
-    shapes = {"gradient": 7, "weight": 3, "weight_gradient": 3, "update": 3}
+    shapes = {"gradient": 7, "weight": 3, "weight_gradient": 3, "update": 3, "apart": 3}
     shapes |= dict.fromkeys(("mean", "std", "saturated", "dead", "zeros"), 2)
     for name, curve in outcome.history.items():
         if name in ("loss", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"):
@@ -223,3 +223,10 @@ def test_history_has_every_measure_at_every_point(digits: Dataset, cpu: torch.de
     assert not shapes
     assert outcome.history["std"][0, -1, 1] > 0
     assert set(outcome.histogram_steps) <= set(outcome.steps) and {0, 70} <= set(outcome.histogram_steps)
+
+
+def test_apart_says_how_far_units_differ() -> None:
+    alike, spread = torch.ones(1, 3, 4), torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]])
+    assert apart(alike).tolist() == [0.0] and apart(torch.zeros(1, 3, 4)).tolist() == [0.0]
+    assert apart(spread).tolist() == [1.0]  # a mean of nothing: all of it is difference
+    assert apart(torch.ones(2, 1, 4)).isnan().all()

@@ -1,26 +1,22 @@
-"""What one browser has before it: its board, the training of it, and files of its own. It ends with the page."""
+"""What one browser has before it: its board, and the training of it. It ends with the page."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from nicegui import ui
 
-from koubai.data.builtin import BUILTIN
-from koubai.data.files import shorten
 from koubai.language import UserError, Words
-from koubai.spec import Trial
 from koubai.store import Store
 from koubai.web.play.board import Board
 from koubai.web.play.live import Live
 from koubai.web.play.look import Look, Shown
 from koubai.web.play.scene import Stage, scene
 from koubai.web.shell import aside, warn
+from koubai.web.uploads import permitted
 
 USUAL_SPEED = 1000.0  # steps a second
 FALLBACK = (20, 20)  # layers, where data came that the layers before do not take
@@ -37,8 +33,7 @@ class Bench:
         self.speed, self.kept = USUAL_SPEED, False
         self.heard: list[Callable[[], object]] = []
         self.live: Live[Shown] | None = None
-        self.files: dict[str, Path] = {}
-        self._folder: TemporaryDirectory[str] | None = None
+        self.brought: list[str] = []  # uploads of this visit
         self._run = 0
         self._drawn = True  # the browser drew what it was sent last
         self._one = asyncio.Lock()
@@ -90,16 +85,16 @@ class Bench:
 
     async def _begin(self, board: Board, going: bool) -> None:
         """A new training; the old one ends only when the new one is there. Raises ``UserError``."""
-        real = self.real(board)
+        permitted(self.store, {trial.data.name for trial in board.variants})
         self._run += 1
-        look, run = Look(real), self._run
+        look, run = Look(board), self._run
 
         def tell() -> None:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._push, context=self._context)
 
-        live = await aside(Live, real.study, look, tell)
-        shown = await aside(scene, real, run)
+        live = await aside(Live, board.study, look, tell)
+        shown = await aside(scene, board, run)
         if self.live:
             self.live.close()
         if self._client.is_deleted:
@@ -141,12 +136,7 @@ class Bench:
             self.live.start(self.speed)
 
     def keep(self, on: bool) -> None:
-        """Whether it goes on when the page is closed, and is stored at its end. Raises ``UserError`` for a visitor's own file."""
-        if on and any(trial.data.name in self.files for trial in self.board.variants):
-            raise UserError(
-                "A training on an uploaded file is not kept; koubai study takes a file where it lies.",
-                "アップロードしたファイルでの学習は保存できません。koubai study なら、元の場所のファイルを使えます。",
-            )
+        """Whether it goes on when the page is closed, and is stored at its end."""
         self.kept = on
         if self.live:
             self.live.keep(self.store if on else None)
@@ -157,34 +147,6 @@ class Bench:
             self.live.close()
             self.live = None
         self.heard.clear()
-        if self._folder:
-            self._folder.cleanup()
-
-    def real(self, board: Board) -> Board:
-        """The board with the places of the visitor's own files. Raises ``UserError`` for data that are neither these nor built in."""
-
-        def placed(trial: Trial) -> dict[str, Any]:
-            name = trial.data.name
-            if name in self.files:
-                return {"data": {**trial.data.model_dump(), "name": str(self.files[name])}}
-            if name in BUILTIN:
-                return {}
-            raise UserError(
-                f"{shorten(name)} is a file of the link's author; choose it under Data to go on, or other data.",
-                f"{shorten(name)} はリンクの作成者のファイルです。「データ」で同じファイルか別のデータを選んでください。",
-            )
-
-        changes = [
-            {**change, **(placed(trial) if "data" in change else {})}
-            for change, trial in zip(board.changes, board.variants[1:], strict=True)
-        ]
-        return Board(board.base.replace(placed(board.base)), changes, seeds=board.seeds, name=board.name)
-
-    def folder(self) -> Path:
-        """Where the visitor's own files lie."""
-        if self._folder is None:
-            self._folder = TemporaryDirectory(prefix="koubai-", ignore_cleanup_errors=True)
-        return Path(self._folder.name)
 
     def _push(self) -> None:
         """Send the browser the newest look, where it has drawn the one before; called when there is one."""

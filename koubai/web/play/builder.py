@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from koubai.blueprint import PRESETS, named, read
@@ -83,7 +84,7 @@ def data(bench: Bench) -> None:
 
     def fill() -> None:
         spec = bench.board.base.data
-        options: dict[str, Words | str] = {name: name for name in dict.fromkeys([*BUILTIN, *bench.files, spec.name])}
+        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*BUILTIN, *bench.brought, spec.name])}
         choice(Words("data set", "データセット"), options, spec.name, partial(other_data, bench))
         if spec.name in BUILTIN:
             put("p", BUILTIN[spec.name].about, "small soft")
@@ -92,7 +93,7 @@ def data(bench: Bench) -> None:
             line(Words("column of the classes", "クラスの列"), spec.target or "", lambda name: change(name or None))
         check(Words("standardized", "標準化する"), spec.standardize, partial(_changed, bench, "data.standardize"))
 
-    anew(bench, lambda trial: (trial.data.name, trial.data.standardize, *bench.files), fill)
+    anew(bench, lambda trial: (trial.data.name, trial.data.standardize, *bench.brought), fill)
     upload(bench)
 
 
@@ -193,7 +194,7 @@ def presets(bench: Bench) -> list[str]:
     found = []
     for name in PRESETS:
         try:
-            trial = bench.real(bench.board).base.replace({"layers": name, "layer_rates": ()})
+            trial = bench.board.base.replace({"layers": name, "layer_rates": ()})
             data = load(trial.data)
             places(trial, data.shape, len(data.classes))
         except UserError:

@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from threading import Condition, Lock, Thread
 from typing import Generic, Literal, TypeVar
 
@@ -87,7 +88,8 @@ class Live(Generic[T]):
         self._caps: list[int] = []  # of each training: the most steps at once
         self._paces: list[float] = []  # and the seconds that one takes
         self._changed = Condition()
-        self.thread = Thread(target=self._work, name="live", daemon=True)
+        context = copy_context()  # the thread speaks the visitor's language
+        self.thread = Thread(target=context.run, args=(self._work,), name="live", daemon=True)
         self.thread.start()
 
     def start(self, speed: float = math.inf) -> None:

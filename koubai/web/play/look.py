@@ -21,6 +21,7 @@ from koubai.training.ledger import Snapshot, snapshot
 from koubai.training.loop import SAMPLES
 from koubai.training.stack import Stack
 from koubai.web.play.board import Board
+from koubai.web.play.doctor import Doctor
 
 SIDE = 48  # cells of a decision boundary along each axis
 MARGIN = 0.08  # of the data's range, around it
@@ -38,7 +39,7 @@ class Look:
     """
 
     def __init__(self, board: Board) -> None:
-        self.board, self.seed = board, 0
+        self.board, self.seed, self.doctor = board, 0, Doctor(board)
         self.where = {
             trial: (variant, seed)
             for variant, trials in enumerate(board.study.variants().values())
@@ -70,16 +71,20 @@ class Look:
                 norms[variant].append(found["gradient"][k])
                 if seed == self.seed:
                     pictures[variant] = inside(stack, k, found) | {"picture": self.picture(training, k)}
+        with np.errstate(divide="ignore"):
+            curves[:2] = np.log10(np.where(curves[:2] > 0, curves[:2], np.nan))  # as the report draws losses
         mean, low, high = mean_and_interval(curves.transpose(1, 0, 2))
+        self.doctor.look(trainings)
         return {
             "step": max(steps),
             "variants": [
                 {
                     "step": steps[k],
                     "lost": lost[k],
-                    "loss": rounded([mean[0, k], low[0, k], high[0, k]]),
+                    "loss": rounded(10 ** np.array([mean[0, k], low[0, k], high[0, k]])),
                     "accuracy": rounded([mean[3, k], low[3, k], high[3, k]]),
                     "trained": rounded(mean[2, k])[0],
+                    "doctor": self.doctor.says(k),
                     **flow(norms[k]),
                     **pictures[k],
                 }
@@ -186,4 +191,4 @@ def signed(values: np.ndarray) -> Shown:
 
 def packed(values: np.ndarray) -> str:
     """Bytes in base64."""
-    return base64.b64encode(np.ascontiguousarray(values, dtype=np.uint8)).decode()
+    return base64.b64encode(np.asarray(values, dtype=np.uint8).tobytes()).decode()

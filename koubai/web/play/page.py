@@ -18,6 +18,7 @@ from koubai.web.play.builder import builder
 from koubai.web.play.scene import Stage
 from koubai.web.play.variants import adding
 from koubai.web.shell import problem, put
+from koubai.web.uploads import permitted
 
 FIRST = Board(
     Trial(data="spirals", layers=(8, 8, 8, 8), activation="sigmoid", initializer="xavier", batch_size=32, steps=5000),
@@ -35,7 +36,7 @@ STYLE = (Path(__file__).parent / "play.css").read_text("utf-8")
 def content(store: Store) -> None:
     """Fill the page."""
     ui.add_css(STYLE)
-    board, error = asked()
+    board, error = asked(store)
     with put("div", classes="play"):
         with put("div", classes="intro"):
             put("h1", Words("Play", "実験する"))
@@ -64,14 +65,16 @@ def content(store: Store) -> None:
             controls(bench)
 
 
-def asked() -> tuple[Board, UserError | None]:
+def asked(store: Store) -> tuple[Board, UserError | None]:
     """The board that the address asks for, the first one where it asks for none or for what cannot be, and then why."""
     query = str(ui.context.client.request.query_params)
     if not query:
         return FIRST, None
     try:
         table = parse_qs(query, keep_blank_values=True)
-        return (Board.of(study_in(table["study"][0])) if "study" in table else Board.read(query)), None
+        board = Board.of(study_in(table["study"][0], store)) if "study" in table else Board.read(query)
+        permitted(store, {trial.data.name for trial in board.variants})
+        return board, None
     except UserError as error:
         return FIRST, error
 

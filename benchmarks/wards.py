@@ -1,0 +1,120 @@
+"""The data sets of the doctor's benchmark, in two halves that share none, and the same sets spoiled in known ways."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from koubai.data import load
+from koubai.spec import Data
+
+FEW = 2000  # training samples of the large sets
+
+
+@dataclass(frozen=True)
+class Ward:
+    """A data set and a recipe that suits it: widths (or a chain of layers), steps and minibatch. ``images``: inputs are from 0 to 1."""
+
+    name: str
+    source: Callable[[], tuple[np.ndarray, np.ndarray]] | Data
+    half: str
+    width: int = 24
+    steps: int = 500
+    batch: int = 32
+    images: bool = False
+
+
+def _sklearn(loader: str, **numbers: float) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    def make() -> tuple[np.ndarray, np.ndarray]:
+        from sklearn import datasets
+
+        if loader.startswith("load"):
+            x, y = getattr(datasets, loader)(return_X_y=True)
+        else:
+            x, y = getattr(datasets, loader)(**numbers)
+        return x, np.unique(y, return_inverse=True)[1]
+
+    return make
+
+
+_CLOUDS = {"n_samples": 2000, "n_features": 12, "n_informative": 8, "n_classes": 3, "class_sep": 2.0, "random_state": 0}
+_QUANTILES = {"n_samples": 1500, "n_features": 2, "n_classes": 3, "random_state": 0}
+TUNED, HELD = "tuned", "held out"
+WARDS = (
+    Ward("digits", Data(name="digits"), TUNED, 48, 600, images=True),
+    Ward("moons", Data(name="moons"), TUNED, 20, 1500),
+    Ward("circles", Data(name="circles"), TUNED, 20, 1500),
+    Ward("wine", _sklearn("load_wine"), TUNED, batch=16),
+    Ward("iris", _sklearn("load_iris"), TUNED, batch=16),
+    Ward("clouds", _sklearn("make_classification", **_CLOUDS), TUNED, 32, 900),
+    Ward("fashion-mnist", Data(name="fashion-mnist", samples=FEW), HELD, 64, 600, images=True),
+    Ward("breast-cancer", _sklearn("load_breast_cancer"), HELD),
+    Ward("spirals", Data(name="spirals"), HELD, 40, 2500),
+    Ward("blobs", Data(name="blobs"), HELD, 20),
+    Ward("xor", Data(name="xor"), HELD, 20, 1500),
+    Ward("quantiles", _sklearn("make_gaussian_quantiles", **_QUANTILES), HELD, 32, 1500),
+)  # fmt: skip
+
+
+def parts(ward: Ward) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Training samples and labels, test samples and labels; images keep their shape."""
+    if isinstance(ward.source, Data):
+        data = load(ward.source)
+        shape = (-1, *data.shape)
+        test = slice(0, 1000)
+        return data.x_train.reshape(shape), data.y_train, data.x_validation[test].reshape(shape), data.y_validation[test]
+    x, y = ward.source()
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order].astype(np.float32), y[order]
+    cut = 2 * len(x) // 3
+    return x[:cut], y[:cut], x[cut:], y[cut:]
+
+
+def spoiled(ward: Ward, how: str, folder: Path) -> str:
+    """The path of the set, written into ``folder``: ``"plain"``, or one of the ``SPOILS``."""
+    path = folder / f"{ward.name}-{how}.npz"
+    if not path.exists():
+        arrays = parts(ward)
+        draw = np.random.default_rng(zlib.crc32(path.name.encode()))
+        x, y, x_test, y_test = (
+            arrays if how == "plain" else SPOILS[how.partition("-")[0]](draw, int(how.partition("-")[2]), *arrays)
+        )
+        np.savez(path, x_train=x.astype(np.float32), y_train=y, x_test=x_test.astype(np.float32), y_test=y_test)
+    return str(path)
+
+
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def scaled(draw: np.random.Generator, size: int, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> Parts:
+    """Each feature in a unit of its own, up to ``size``, away from 0."""
+    scale = size * 10 ** draw.uniform(-1, 0, x.shape[1:])
+    offset = scale * draw.uniform(-3, 3, x.shape[1:])
+    x, x_test = ((part - x.mean(0)) / (x.std(0) + 1e-3) for part in (x, x_test))
+    return x * scale + offset, y, x_test * scale + offset, y_test
+
+
+def shuffled(
+    draw: np.random.Generator, share: int, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray
+) -> Parts:
+    """The labels of ``share`` percent of the training samples permuted; of all samples at 100."""
+    y = y.copy()
+    rows = draw.permutation(len(y))[: len(y) * share // 100]
+    y[rows] = draw.permutation(y[rows])
+    return x, y, x_test, draw.permutation(y_test) if share == 100 else y_test
+
+
+def uneven(draw: np.random.Generator, share: int, x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> Parts:
+    """Of the second half of the classes only ``share`` percent of the training samples, at least 3 of each; the test part as it was."""
+    kept = np.ones(len(y), dtype=bool)
+    for label in range((y.max() + 1) // 2 + (y.max() + 1) % 2, y.max() + 1):
+        rows = np.flatnonzero(y == label)
+        kept[rows[max(3, len(rows) * share // 100) :]] = False
+    return x[kept], y[kept], x_test, y_test
+
+
+SPOILS = {"scaled": scaled, "shuffled": shuffled, "uneven": uneven}

@@ -1,0 +1,106 @@
+"""``koubai diagnose``: what is wrong with a training, in which layer, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from koubai.cli.base import OUT, Lang, Out, command, console, option, text
+from koubai.cli.leave import Run
+from koubai.language import say
+
+if TYPE_CHECKING:
+    from koubai.doctor import Diagnosis, Finding, Joint
+
+COLORS = {"fatal": "bold red", "serious": "yellow", "mild": "cyan"}
+
+
+@command(
+    "diagnose",
+    "Say what is wrong with a study's trainings, or with one: the symptom, the layer, the cause.",
+    "実験の学習(または1つの試行)のどこが悪いかを診断します: 症状、層、原因。",
+)
+def diagnose(
+    run: Run,
+    trial: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="TRIAL",
+            help=text(
+                "best, or a number or the beginning of an id, as koubai runs RUN lists them. Else all, by variant.",
+                "best、または番号か id の先頭(一覧は koubai runs RUN)。省くと全試行を設定ごとに診断。",
+            ),
+        ),
+    ] = None,
+    json: Annotated[bool, option("--json", "As JSON, with the evidence.", "根拠の数値を含めてJSONで出す。")] = False,
+    out: Out = OUT,
+    lang: Lang = None,
+) -> None:
+    """Look for every symptom."""
+    from json import dumps
+
+    from koubai.naming import study_named, trial_named
+    from koubai.result import Result
+    from koubai.store import Store
+
+    store = Store(out / "store")
+    study = study_named(store, run)
+    result = Result(study, tuple(store.get(study.trials)))
+    if trial is None:
+        diagnoses = result.diagnose()
+        if json:
+            print(
+                dumps(
+                    {label: [_table(one) for one in joint.diagnoses] for label, joint in diagnoses.items()},
+                    ensure_ascii=False,
+                    indent=1,
+                )
+            )
+            return
+        for label, joint in diagnoses.items():
+            _print(label, joint)
+        return
+    diagnosis = trial_named(result, trial).diagnose()
+    if json:
+        print(dumps(_table(diagnosis), ensure_ascii=False, indent=1))
+        return
+    from koubai.doctor import Joint
+
+    _print(study.name, Joint((diagnosis,)))
+    for name, words in diagnosis.unknown.items():
+        console().print(text(f"  cannot be told: {name}: {words.en}", f"  判断できません: {name}: {words.ja}"), style="dim")
+
+
+def _print(label: str, joint: Joint) -> None:
+    """A heading, and under it each sentence in the colour of its severity."""
+    from rich.padding import Padding
+
+    to = console()
+    to.print(label, style="bold")
+    styles = [COLORS[finding.severity] for finding, _ in joint.findings] or ["green" if joint.verdict == "healthy" else "dim"]
+    for words, style in zip(joint.lines(), styles, strict=True):
+        to.print(Padding(say(words), (0, 0, 0, 2), style=style, expand=False))
+
+
+def _table(diagnosis: Diagnosis) -> dict[str, Any]:
+    """A diagnosis as plain values."""
+    return {
+        "verdict": diagnosis.verdict,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "unknown": {name: say(words) for name, words in diagnosis.unknown.items()},
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """A finding as plain values; a number that is none as text."""
+    from math import isfinite
+
+    return {
+        "symptom": finding.symptom,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "cause": finding.cause,
+        "words": say(finding.words),
+        "evidence": {name: value if isfinite(value) else str(value) for name, value in finding.evidence.items()},
+    }

@@ -1,0 +1,222 @@
+"""What the doctor looks at: the history of one training, and what else is known of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from koubai.doctor.finding import Unknown
+from koubai.language import UserError
+
+if TYPE_CHECKING:
+    from koubai.data import Dataset
+    from koubai.spec import Data, Trial
+    from koubai.store import Record
+
+LOOKED_AT = (
+    400  # training samples whose nearest neighbours are looked up, and most validation samples of a class that are answered
+)
+
+MEASURED = 10_000  # training samples that means and spreads are taken of
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What is known of the training data.
+
+    ``counts`` ``[class]`` are training samples, ``mean`` and ``spread`` ``[feature]`` (standard deviation) are what the network is
+    given; ``neighbours`` is the share of samples whose nearest neighbour has their label, NaN where nobody looked.
+    """
+
+    counts: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    neighbours: float = float("nan")
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, classes: int) -> Facts:
+        """The facts of training samples ``x`` ``[sample, feature]`` with labels ``y`` ``[sample]``."""
+        counts = np.bincount(y, minlength=classes)
+        few = x[:MEASURED]
+        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), _neighbours(x, y))
+
+    @property
+    def samples(self) -> int:
+        """How many training samples there are."""
+        return int(self.counts.sum())
+
+    @property
+    def shares(self) -> np.ndarray:
+        """The share of each class ``[class]``."""
+        return np.asarray(self.counts / max(self.samples, 1))
+
+
+def _neighbours(x: np.ndarray, y: np.ndarray) -> float:
+    """The share of samples whose nearest other sample, features standardized, has the same label; of the first ``LOOKED_AT``."""
+    x, y = x[:LOOKED_AT].astype(np.float64), y[:LOOKED_AT]
+    if len(x) < 2:
+        return float("nan")
+    x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
+    squares = (x**2).sum(1)
+    distance = squares[:, None] + squares[None] - 2 * x @ x.T
+    np.fill_diagonal(distance, np.inf)
+    return float((y[distance.argmin(1)] == y).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One training as the doctor sees it, finished or under way.
+
+    ``layers`` are labels from the input to the output, ``kinds`` say what each does to the gradient (``"weights"``, ``"activation"``,
+    ``"normalization"``, ``"dropout"``, ``"pooling"``, ``"flatten"`` or another word). ``steps`` ``[point]`` are the points taken so
+    far, of ``budget`` steps in all. ``history`` has a curve ``[point, ...]`` a name, as ``training.ledger.snapshot`` and ``training.train``
+    name them, without the trial axis; what is not known is left out, and what could not be taken is NaN:
+
+    - ``gradient`` ``[point, layer]``: the gradient's norm at each layer's output;
+    - ``weight_gradient``, ``weight``, ``update``, ``apart`` ``[point, weighted layer]``, in the order of the layers of kind ``"weights"``;
+    - ``mean``, ``std``, ``saturated``, ``dead``, ``zeros`` ``[point, activation]``, in the order of those of kind ``"activation"``;
+    - ``loss`` (mean over the minibatches since the last point), ``train_loss``, ``train_accuracy``, ``validation_loss``,
+      ``validation_accuracy`` ``[point]``.
+
+    ``histogram``, ``low`` and ``high`` are taken at ``histogram_steps``. ``diverged`` is the step at which the loss stopped being a number,
+    0 where it did not. ``batch_size`` and ``learning_rate`` come from the ``trial`` where there is one; ``recall`` gives the share of right
+    answers of each class ``[class]`` on validation samples (NaN where there are none), and is only asked where classes are uneven.
+    """
+
+    layers: tuple[str, ...]
+    kinds: tuple[str, ...]
+    steps: np.ndarray
+    history: Mapping[str, np.ndarray]
+    budget: int = 0
+    diverged: int = 0
+    histogram_steps: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    trial: Trial | None = None
+    facts: Facts | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    recall: Callable[[], np.ndarray] | None = None
+
+    @classmethod
+    def of(cls, record: Record, facts: Facts | None = None) -> Case:
+        """The case of a finished trial. The ``facts`` of its data are looked up where they are not given and the data are still there."""
+        trial = record.trial
+        return cls(
+            record.layers, record.kinds, record.steps, record.history, trial.steps, record.diverged, record.histogram_steps,
+            trial, facts or facts_of(trial.data), trial.batch_size, trial.learning_rate, lambda: _recall(record),
+        )  # fmt: skip
+
+    def need(self, name: str) -> np.ndarray:
+        """A curve of the history, at the points where it was taken; raises ``Unknown`` where it was not, or only once."""
+        curve = self.history.get(name)
+        if curve is None:
+            raise Unknown(f"{name} was not recorded.", f"{name} が記録されていません。")
+        taken = np.asarray(curve)[: self.taken]
+        if len(taken) < 2 or not np.isfinite(taken).any():
+            raise Unknown(f"{name} was recorded at less than two points.", f"{name} の記録が2点に足りません。")
+        return taken
+
+    @cached_property
+    def taken(self) -> int:
+        """How many points have been taken, those before a divergence."""
+        some = next((curve for name, curve in self.history.items() if name in ("gradient", "train_loss", "loss")), None)
+        if some is None:
+            return len(self.steps)
+        flat = np.asarray(some, dtype=np.float64).reshape(len(some), -1)
+        there = np.flatnonzero(~np.isnan(flat).all(1))
+        return int(there[-1]) + 1 if len(there) else 0
+
+    def where(self, kind: str) -> list[int]:
+        """The places of the layers of a kind."""
+        return [k for k, one in enumerate(self.kinds) if one == kind]
+
+    def label(self, kind: str, number: int) -> str:
+        """The label of the so-manyeth layer of a kind."""
+        return self.layers[self.where(kind)[number]]
+
+    @cached_property
+    def fit(self) -> np.ndarray:
+        """The training loss ``[point]``: ``train_loss``, or the minibatches' ``loss`` where that alone is known. Raises ``Unknown``."""
+        return self.need("train_loss" if "train_loss" in self.history else "loss").astype(np.float64)
+
+    @cached_property
+    def guess(self) -> float:
+        """The loss of one who knows the classes' shares and nothing else: their entropy; without ``facts``, the first loss."""
+        if self.facts is None:
+            return float(self.fit[np.isfinite(self.fit)][0])
+        shares = self.facts.shares[self.facts.shares > 0]
+        return float(-(shares * np.log(shares)).sum())
+
+    @cached_property
+    def learned(self) -> float:
+        """How much of what is to be learned has been: ``1 - loss / guess``; 1 where the loss is 0, below 0 where guessing is better."""
+        end = self.fit[-1]
+        return float(1 - end / self.guess) if np.isfinite(end) and self.guess > 0 else -np.inf
+
+    @cached_property
+    def fitted(self) -> float:
+        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right; else ``learned``."""
+        if "train_accuracy" not in self.history:
+            return self.learned
+        floor = float(self.facts.shares.max()) if self.facts else 0.0
+        end = float(self.need("train_accuracy")[-1])
+        return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
+
+    def after(self, share: float) -> int:
+        """The first point at or after so much of the steps taken."""
+        return int(np.searchsorted(self.steps[: self.taken], share * self.steps[self.taken - 1]))
+
+    @cached_property
+    def travel(self) -> np.ndarray:
+        """How far each layer's weights went in all steps taken, in units of their size: the median step times the steps ``[weighted]``."""
+        update = self.need("update")[1:]
+        if not np.isfinite(update).any():
+            raise Unknown("The size of the steps was not recorded.", "更新量の記録がありません。")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a layer without a number stays without one
+            return np.asarray(np.nanmedian(update, axis=0) * float(self.steps[self.taken - 1]))
+
+    @cached_property
+    def factors(self) -> np.ndarray:
+        """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody."""
+        gradient = self.need("gradient").astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return np.concatenate([np.full((len(gradient), 1), np.nan), gradient[:, :-1] / gradient[:, 1:]], axis=1)
+
+
+def facts_of(spec: Data) -> Facts | None:
+    """The facts of the data that ``spec`` names; nothing where they are no longer there."""
+    from koubai.data import load
+
+    try:
+        return _facts(load(spec))
+    except UserError:
+        return None
+
+
+@lru_cache(maxsize=8)
+def _facts(data: Dataset) -> Facts:
+    return Facts.of(data.x_train, data.y_train, len(data.classes))
+
+
+def _recall(record: Record) -> np.ndarray:
+    """The share of right answers of each class on at most ``LOOKED_AT`` validation samples of it."""
+    import torch
+
+    from koubai.data import load
+    from koubai.networks.unstack import module
+
+    data: Dataset = load(record.trial.data)
+    network = module(record.trial, record.weights(), data.shape).eval()
+    found = np.full(len(data.classes), np.nan)
+    for label in range(len(found)):
+        x = data.x_validation[data.y_validation == label][:LOOKED_AT]
+        if len(x):
+            with torch.no_grad():
+                answers = network(torch.from_numpy(x).to(next(network.parameters()).dtype)).argmax(1)
+            found[label] = float((answers == label).double().mean())
+    return found

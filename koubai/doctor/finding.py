@@ -1,0 +1,116 @@
+"""A finding, and the register of symptoms: what the doctor can find, by which measure and threshold, and where the threshold is from.
+
+A symptom is a function of a case and its thresholds, in ``doctor/symptoms/``. It gives a ``Finding``, or nothing where the case does not
+have it, and raises ``Unknown`` where the evidence is too thin to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from koubai.language import Words
+
+if TYPE_CHECKING:
+    from koubai.doctor.case import Case
+
+Severity = Literal["fatal", "serious", "mild"]
+
+SEVERITIES: dict[Severity, Words] = {
+    "fatal": Words("fatal", "致命的"),
+    "serious": Words("serious", "重い"),
+    "mild": Words("mild", "軽い"),
+}
+CAUSES = {
+    "activation": Words("activation", "活性化関数"),
+    "weights": Words("weights", "重み"),
+    "normalization": Words("normalization", "正規化"),
+    "learning rate": Words("learning rate", "学習率"),
+    "penalty": Words("penalty", "正則化"),
+    "dropout": Words("dropout", "ドロップアウト"),
+    "batch size": Words("batch size", "バッチサイズ"),
+    "network": Words("network", "ネットワークの大きさ"),
+    "data": Words("data", "データ"),
+    "optimizer": Words("optimizer", "最適化手法"),
+}
+
+
+class Unknown(Exception):
+    """The evidence does not say whether a symptom is there; why, in both languages."""
+
+    def __init__(self, en: str, ja: str) -> None:
+        super().__init__(en)
+        self.words = Words(en, ja)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: how bad it is, the explanation, the layer and the cause (one of ``CAUSES``) where it has them.
+
+    ``evidence`` are the numbers that the explanation and the threshold speak of; ``symptom`` is the name in ``SYMPTOMS``.
+    """
+
+    severity: Severity
+    words: Words
+    layer: str | None = None
+    cause: str | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)
+    symptom: str = ""
+
+    @property
+    def title(self) -> Words:
+        """The symptom's title."""
+        return SYMPTOMS[self.symptom].title
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A threshold and where it is from: a publication, or the first half of ``benchmarks/doctor.py``."""
+
+    value: float
+    source: str
+
+
+OURS = "set on the first half of benchmarks/doctor.py"
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """What can be wrong: its name, title, what it is, the measure as a formula or in words, the limits, and the function that looks."""
+
+    name: str
+    title: Words
+    about: Words
+    measure: Words
+    limits: Mapping[str, Limit]
+    function: Callable[..., Finding | None]
+
+    def look(self, case: Case) -> Finding | None:
+        """The finding where the case has the symptom; raises ``Unknown``."""
+        found = self.function(case, **{name: limit.value for name, limit in self.limits.items()})
+        return found and replace(found, symptom=self.name)
+
+
+SYMPTOMS: dict[str, Symptom] = {}
+
+Look = Callable[..., Finding | None]
+
+
+def symptom(name: str, title: Words, *, about: Words, measure: Words, **limits: Limit) -> Callable[[Look], Look]:
+    """Register the function below as a symptom. It is called with a case and the values of ``limits``."""
+
+    def register(function: Look) -> Look:
+        SYMPTOMS[name] = Symptom(name, title, about, measure, limits, function)
+        return function
+
+    return register
+
+
+def short(value: float) -> str:
+    """A number as an explanation shows it: two digits, powers of ten without padding."""
+    text = f"{value:.2g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa}e{int(exponent)}"
+    return text

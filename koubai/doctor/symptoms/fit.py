@@ -1,0 +1,163 @@
+"""What was learned and what was not: overfitting, underfitting, regularization that holds too hard, minibatches too small."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from koubai.doctor.case import Case
+from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.symptoms.rates import judged
+from koubai.language import Words
+
+
+@symptom(
+    "overfitting",
+    Words("overfitting", "過学習"),
+    about=Words(
+        "The network learned the training samples by heart: on others it does much worse.",
+        "訓練サンプルを丸暗記していて、それ以外のサンプルでは成績が大きく下がります。",
+    ),
+    measure=Words(
+        "training minus validation accuracy at the end, and the validation loss over its lowest",
+        "終了時の訓練精度と検証精度の差、および検証損失とその最小値の比",
+    ),
+    gap=Limit(0.1, OURS),
+    rise=Limit(1.2, OURS),
+)
+def overfitting(case: Case, gap: float, rise: float) -> Finding | None:
+    """A gap of more than ``gap`` while the validation loss rose to more than ``rise`` times its lowest."""
+    judged(case)
+    train, held_out = (case.need(f"{part}_accuracy") for part in ("train", "validation"))
+    loss = case.need("validation_loss").astype(np.float64)
+    apart = float(train[-1] - held_out[-1])
+    lowest = int(np.nanargmin(loss))
+    up = float(loss[-1] / loss[lowest])
+    if case.diverged or not (apart > gap and up > rise) or case.fitted < 0.5:
+        return None
+    few = case.facts is not None and case.facts.samples < 200
+    return Finding(
+        "serious" if apart > 2 * gap else "mild",
+        Words(
+            f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others; the validation loss is "
+            f"{short(up)} times what it was at step {int(case.steps[lowest])}.",
+            f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。検証損失はステップ "
+            f"{int(case.steps[lowest])} のときの {short(up)} 倍に増えました。",
+        ),
+        None,
+        "data" if few else "network",
+        {"gap": apart, "rise": up},
+    )
+
+
+@symptom(
+    "underfitting",
+    Words("underfitting", "学習不足(表現力の不足)"),
+    about=Words(
+        "Training has come to rest, and even the training samples are not fitted: the network is too simple for them.",
+        "学習は落ち着いたのに、訓練サンプルにさえ適合できていません。データに対してネットワークが単純すぎます。",
+    ),
+    measure=Words(
+        "share of the training samples fitted at the end, once the loss has come to rest and the weights have moved",
+        "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度",
+    ),
+    fitted=Limit(0.8, OURS),
+    fall=Limit(0.1, OURS),
+    travel=Limit(0.3, OURS),
+)
+def underfitting(case: Case, fitted: float, fall: float, travel: float) -> Finding | None:
+    """Fitted below ``fitted``, fallen by less than ``fall`` of guessing in the last third, weights moved by more than ``travel``."""
+    loss = judged(case)
+    middle = float(np.median(loss[case.after(0.6) : case.after(0.75)]))
+    fallen = (middle - float(np.median(loss[-3:]))) / case.guess
+    if case.diverged or case.fitted >= fitted or abs(fallen) > fall or not np.nanmax(case.travel) > travel:
+        return None
+    if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
+        return None
+    level, right = loss[-1] / case.guess, case.need("train_accuracy")[-1]
+    return Finding(
+        "mild" if case.fitted > fitted / 2 else "serious",
+        Words(
+            f"The loss has come to rest at {level:.2f} of guessing, with {right:.0%} of the training samples right: "
+            "wider or deeper layers, or another activation, could fit more.",
+            f"損失は当て推量の {level:.2f} 倍で落ち着き、訓練サンプルの正解率は {right:.0%} です。"
+            "層を広く・深くするか、活性化関数を変えると改善する可能性があります。",
+        ),
+        None,
+        "network",
+        {"fitted": case.fitted, "fall": fallen},
+    )
+
+
+@symptom(
+    "too-strong-regularization",
+    Words("too strong regularization", "強すぎる正則化"),
+    about=Words(
+        "A penalty or dropout holds the network so hard that it cannot fit the training samples.",
+        "正則化やドロップアウトが強すぎて、訓練サンプルに適合できません。",
+    ),
+    measure=Words(
+        "|W| at the end over the start's under a penalty, or the rate of dropout, at a poor fit",
+        "正則化ありでの終了時と開始時の |W| の比、またはドロップアウト率。適合が悪い場合に限る",
+    ),
+    fitted=Limit(0.9, OURS),
+    shrunk=Limit(0.7, OURS),
+    dropout=Limit(0.6, OURS),
+)
+def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float) -> Finding | None:
+    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``."""
+    judged(case)
+    if case.diverged or case.fitted >= fitted:
+        return None
+    trial, fit = case.trial, max(case.fitted, 0)
+    weight = case.need("weight").astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.linalg.norm(weight[-1]) / np.linalg.norm(weight[0])
+    penalized = trial is None or trial.penalty.name != "none" or trial.optimizer.numbers.get("weight_decay", 0) > 0
+    if penalized and size < shrunk:
+        words = Words(
+            f"The weights shrank to {size:.0%} of their first size, and {fit:.0%} is fitted: the penalty outweighs the data.",
+            f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
+        )
+        return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
+    if trial is not None and trial.dropout > dropout:
+        words = Words(
+            f"Dropout leaves {1 - trial.dropout:.0%} of the units in, and {fit:.0%} is fitted.",
+            f"ドロップアウトで残るユニットは {1 - trial.dropout:.0%} だけで、適合度は {fit:.0%} です。",
+        )
+        return Finding("serious", words, None, "dropout", {"dropout": trial.dropout, "fitted": case.fitted})
+    return None
+
+
+@symptom(
+    "batch-too-small",
+    Words("batch too small for batch normalization", "バッチ正規化に対して小さすぎるバッチ"),
+    about=Words(
+        "Statistics over so few samples are mostly noise: what training normalizes by is not what evaluation does.",
+        "少数のサンプルから求めた統計量はほとんど雑音で、学習時と評価時の正規化が食い違います。",
+    ),
+    measure=Words(
+        "samples of a minibatch, in a network with batch normalization that fits poorly",
+        "バッチ正規化を使い、適合が悪いネットワークでのバッチサイズ",
+    ),
+    samples=Limit(4, "Wu & He, ECCV 2018 (Group Normalization): the error rises steeply below 4 samples"),
+    fitted=Limit(0.95, OURS),
+)
+def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None:
+    """Fewer than ``samples`` in a minibatch."""
+    places = [k for k in case.where("normalization") if "batch" in case.layers[k].lower()]
+    if not places:
+        return None
+    if case.batch_size is None:
+        raise Unknown("The size of the minibatches is not known.", "バッチサイズがわかりません。")
+    if case.batch_size >= samples or case.fitted >= fitted:
+        return None
+    return Finding(
+        "serious",
+        Words(
+            f"{case.layers[places[0]]} takes its mean and spread from {case.batch_size} samples; they are mostly noise.",
+            f"{case.layers[places[0]]} は {case.batch_size} サンプルから平均と分散を求めており、その値はほとんど雑音です。",
+        ),
+        case.layers[places[0]],
+        "batch size",
+        {"samples": float(case.batch_size), "fitted": case.fitted},
+    )

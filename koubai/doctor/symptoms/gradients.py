@@ -1,0 +1,137 @@
+"""Gradients that vanish or explode on their way down, and which layer and factor does it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from koubai.doctor.case import Case
+from koubai.doctor.finding import CAUSES, OURS, Finding, Limit, short, symptom
+from koubai.language import Words
+
+SPLIT = ("activation", "weights", "normalization")  # what the ledger splits an attenuation into
+NOTHING = 1e-30  # as good as no gradient
+
+
+@symptom(
+    "vanishing-gradient",
+    Words("vanishing gradient", "勾配消失"),
+    about=Words(
+        "The gradient shrinks from layer to layer, so the first layers hardly learn.",
+        "勾配が層を下るごとに小さくなり、入力側の層がほとんど学習できません。",
+    ),
+    measure=Words(
+        "median over time of |dL/dz| at the first layer with weights over the last's, while the training samples are not fitted",
+        "重みを持つ最初の層と最後の層の |dL/dz| の比の(時間方向の)中央値。訓練データに適合できていない場合に限る",
+    ),
+    ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
+    fitted=Limit(0.8, OURS),
+)
+def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
+    """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``. The cause is the kind of layer that takes most of it, the layer the worst of them."""
+    passed = _passed(case)
+    if passed is None or case.fitted >= fitted:
+        return None
+    middle = float(np.median(passed))
+    if middle >= ratio:
+        return None
+    cause, layer, words = _blamed(case, slice(None), -1)
+    left = short(max(middle, NOTHING))
+    return Finding(
+        "fatal" if middle < ratio**2 else "serious",
+        Words(
+            f"{words.en}; {left} of the gradient at the last layer arrives at the first.",
+            f"{words.ja}。最後の層の勾配のうち、最初の層に届くのは {left} 倍です。",
+        ),
+        case.layers[layer],
+        cause,
+        {"ratio": middle, "fitted": case.fitted},
+    )
+
+
+@symptom(
+    "exploding-gradient",
+    Words("exploding gradient", "勾配爆発"),
+    about=Words(
+        "The gradient grows from layer to layer, so the first layers are thrown about.",
+        "勾配が層を下るごとに大きくなり、入力側の層の重みが大きく振り回されます。",
+    ),
+    measure=Words(
+        "|dL/dz| at the first layer with weights over the last's at the start, while the loss is far above guessing or the fit is poor",
+        "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比。損失が当て推量より大きく上回るか、適合が悪い場合に限る",
+    ),
+    ratio=Limit(70, "AutoTrainer (Zhang et al., ICSE 2021): first to last above 70"),
+    fitted=Limit(0.8, OURS),
+)
+def exploding_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
+    """``|dL/dz_1| / |dL/dz_L|`` above ``ratio`` in the first points."""
+    passed = _passed(case)
+    if passed is None:
+        return None
+    largest = float(np.max(passed[:3]))
+    if not largest > ratio or (case.fitted >= fitted and case.fit[0] < 2 * case.guess):
+        return None
+    if "normalization" in case.kinds and _between_activations(case) < ratio:
+        return None  # small weights before a normalization: what one multiplies by, the other divides by
+    cause, layer, words = _blamed(case, slice(3), 1)
+    return Finding(
+        "fatal" if largest > ratio**2 else "serious",
+        Words(
+            f"{words.en}; the first layer gets {short(largest)} times the gradient of the last.",
+            f"{words.ja}。最初の層の勾配は最後の層の {short(largest)} 倍になります。",
+        ),
+        case.layers[layer],
+        cause,
+        {"ratio": largest, "fitted": case.fitted},
+    )
+
+
+def _passed(case: Case) -> np.ndarray | None:
+    """``|dL/dz_1| / |dL/dz_L|`` ``[point]``, infinite where it left the numbers; nothing for networks of less than three layers."""
+    gradient, weighted = case.need("gradient").astype(np.float64), case.where("weights")
+    if len(weighted) < 3:
+        return None
+    first, last = gradient[:, weighted[0]], gradient[:, weighted[-1]]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        passed = first / last
+    return np.where(np.isfinite(first), np.where(last > 0, passed, 0.0), np.inf)
+
+
+def _between_activations(case: Case) -> float:
+    """The same between the outputs of the first and the last activation, at the start."""
+    places = case.where("activation")
+    first, last = (float(case.need("gradient")[0, place]) for place in (places[0], places[-1]))
+    return first / last if last > 0 else 0.0
+
+
+def _blamed(case: Case, points: slice, sign: int) -> tuple[str, int, Words]:
+    """The kind of layer that shrinks (``sign`` -1) or grows (1) the gradient most, the place of the worst, and the split in words."""
+    weighted = case.where("weights")
+    between = range(weighted[0] + 1, weighted[-1] + 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        decades = np.log10(np.clip(np.nan_to_num(case.factors[points], nan=NOTHING), NOTHING, 1 / NOTHING))
+    middle = np.median(decades, axis=0)
+    there = {kind: [k for k in between if case.kinds[k] == kind] for kind in SPLIT}
+    shares = {kind: sign * float(middle[places].sum()) for kind, places in there.items() if places}
+    cause = max(shares, key=lambda kind: shares[kind])
+    worst = max(there[cause], key=lambda k: sign * middle[k])
+    parts = {kind: 10 ** float(np.mean(middle[there[kind]])) for kind in shares}
+    return cause, worst, _split(case, parts, len(there["weights"]))
+
+
+def _split(case: Case, parts: dict[str, float], count: int) -> Words:
+    """How much each kind of layer passes on, in words: the mean factor of a layer."""
+    activations = {case.layers[k].rpartition(" ")[0] or case.layers[k] for k in case.where("activation")}
+    name = activations.pop() if len(activations) == 1 else None
+    en: list[str] = []
+    ja: list[str] = []
+    for kind, factor in parts.items():
+        shown = name if kind == "activation" and name else CAUSES[kind].en
+        said = name if kind == "activation" and name else CAUSES[kind].ja
+        times = "nothing" if factor <= 10 * NOTHING else short(factor)
+        en.append(f"the {shown} {'pass' if kind == 'weights' else 'passes'} {times}" + (" of it" if en else " of the gradient"))
+        ja.append(f"{said}は {'0' if times == 'nothing' else times} 倍")
+    each = Words(f"at each of {count} steps down ", f"層を1つ下るごとに({count} 段)、")
+    joined = Words(each.en + ", ".join(en), each.ja + "、".join(ja) + "にします")
+    return Words(joined.en[0].upper() + joined.en[1:], joined.ja) if math.isfinite(sum(parts.values())) else joined

@@ -1,0 +1,289 @@
+"""How training moves: rates too high and too low, slow going, plateaus, weights that grow, and numbers that are none."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from koubai.doctor.case import Case
+from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.language import Words
+
+FEWEST = 6  # points from which a curve can be judged
+
+
+def judged(case: Case) -> np.ndarray:
+    """The training loss, where there are points enough. Raises ``Unknown``."""
+    if len(case.fit) < FEWEST:
+        raise Unknown(
+            f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
+        )
+    return case.fit
+
+
+@symptom(
+    "not-a-number",
+    Words("not a number", "NaNの発生"),
+    about=Words(
+        "A value left the range of floating point numbers, and everything after it is lost.",
+        "値が浮動小数点数の範囲を超え、以降の計算がすべて無意味になりました。",
+    ),
+    measure=Words(
+        "the first layer, step and operation whose values are not finite",
+        "有限でない値が最初に現れた層・ステップ・演算",
+    ),
+)
+def not_a_number(case: Case) -> Finding | None:
+    """The first cause that the history holds: a forward or a backward at a recorded point, else the update between two of them."""
+    if not case.diverged and np.isfinite(case.fit[:1]).all():
+        return None
+    forward, backward = _first(case, "std", "activation"), _first(case, "gradient", "weights")
+    if forward and forward[0] == 0:
+        layer = _before(case, forward[1])
+        words = Words(
+            f"Before the first step the forward pass of {layer} already leaves the range of floats: the initial weights are too large.",
+            f"最初の更新の前に、{layer} の順伝播の値が浮動小数点数の範囲を超えています。初期の重みが大きすぎます。",
+        )
+        return Finding("fatal", words, layer, "weights", {"step": 0.0})
+    if (backward and backward[0] == 0) or not np.isfinite(case.fit[0]):
+        layer = backward[1] if backward else case.layers[-1]
+        words = Words(
+            f"Before the first step the backward pass at {layer} already leaves the range of floats: the initial weights are too large.",
+            f"最初の更新の前に、{layer} の逆伝播の値が浮動小数点数の範囲を超えています。初期の重みが大きすぎます。",
+        )
+        return Finding("fatal", words, layer, "weights", {"step": 0.0})
+    since = int(case.steps[max(case.taken - 1, 0)])
+    weight = case.need("weight") if "weight" in case.history and len(case.fit) > 1 else None
+    grown = weight[-1] / weight[0] if weight is not None else None
+    fastest = case.label("weights", int(np.nanargmax(grown))) if grown is not None and np.isfinite(grown).any() else None
+    cause = "weights" if _started_large(case) else "learning rate"
+    why = {
+        "weights": Words("the initial weights make the first steps too large", "初期の重みのため、最初の更新が大きすぎました"),
+        "learning rate": Words("the steps are too large", "更新が大きすぎました"),
+    }[cause]
+    words = Words(
+        f"The loss stopped being a number at step {case.diverged}; at step {since} all was finite. The update did it: {why.en}.",
+        f"ステップ {case.diverged} で損失が数でなくなりました(ステップ {since} では有限)。原因は重みの更新です: {why.ja}。",
+    )
+    return Finding("fatal", words, fastest, cause, {"step": float(case.diverged)})
+
+
+def _started_large(case: Case) -> bool:
+    """Whether the loss was far above guessing before the first step."""
+    return bool(case.fit[0] > 100 * case.guess)
+
+
+def _first(case: Case, name: str, kind: str) -> tuple[int, str] | None:
+    """The first point, and the label of the first layer, forward or backward, where a curve is not finite."""
+    curve = case.history.get(name)
+    if curve is None:
+        return None
+    taken = np.asarray(curve)[:1]  # later ones were not taken, rather than lost
+    lost = ~np.isfinite(taken)
+    if not lost.any():
+        return None
+    point = int(lost.any(1).argmax())
+    layer = np.flatnonzero(lost[point])
+    label = case.layers[int(layer[-1])] if name == "gradient" else case.label(kind, int(layer[0]))
+    return point, label
+
+
+def _before(case: Case, label: str) -> str:
+    """The layer with weights that feeds a layer."""
+    return max((k, case.layers[k]) for k in case.where("weights") if k <= case.layers.index(label))[1]
+
+
+@symptom(
+    "learning-rate-too-high",
+    Words("learning rate too high", "学習率が大きすぎる"),
+    about=Words(
+        "Steps overshoot: the loss jumps up and down, climbs, or the training diverges.",
+        "更新が行き過ぎて、損失が上下に振動したり、増えたり、発散したりします。",
+    ),
+    measure=Words(
+        "divergence; or, at a poor fit, median |update| / |W|, the share of rises in the loss's moves, or loss over guessing",
+        "発散、または適合が悪い状態で |更新量| / |W| の中央値・損失の動きに占める上昇の割合・当て推量の損失との比のどれかが大きいこと",
+    ),
+    fitted=Limit(0.8, OURS),
+    update=Limit(0.05, OURS),
+    rises=Limit(0.4, OURS),
+    over=Limit(1.1, OURS),
+)
+def learning_rate_too_high(case: Case, fitted: float, update: float, rises: float, over: float) -> Finding | None:
+    """Diverged after a sound start, or a poor fit and any of the three."""
+    if case.diverged:
+        if _started_large(case) or not np.isfinite(case.fit[0]):
+            return None
+        words = Words(f"The training diverged at step {case.diverged}.", f"ステップ {case.diverged} で発散しました。")
+        return Finding("fatal", words, None, "learning rate", {"diverged": float(case.diverged)})
+    loss = judged(case)
+    if case.fitted >= fitted:
+        return None
+    half = loss[case.after(0.3) :]
+    moves = np.diff(half)
+    up = float(moves[moves > 0].sum() / max(np.abs(moves).sum(), 1e-12))
+    swing = float(np.abs(moves).sum() / max(case.guess, 1e-12))
+    size = float(np.nanmax(case.travel)) / float(case.steps[case.taken - 1])
+    worse = float(loss[-1] / case.guess)
+    if not (size > update or (up > rises and swing > 0.5) or (worse > over and loss[-1] > loss[0])):
+        return None
+    return Finding(
+        "serious",
+        Words(
+            f"A step changes the weights by {size:.1%}, {up:.0%} of the loss's moves go up, and it ends at {short(worse)} times guessing.",
+            f"1回の更新で重みが {size:.1%} 変わり、損失の動きの {up:.0%} が上昇で、最後は当て推量の {short(worse)} 倍です。",
+        ),
+        None,
+        "learning rate",
+        {"update": size, "rises": up, "over": worse, "swing": swing, "fitted": case.fitted},
+    )
+
+
+@symptom(
+    "learning-rate-too-low",
+    Words("learning rate too low", "学習率が小さすぎる"),
+    about=Words(
+        "The weights hardly move in all the steps, although the gradient says where to.",
+        "勾配は方向を示しているのに、全ステップを通しても重みがほとんど動きません。",
+    ),
+    measure=Words(
+        "median |update| / |W| times the steps, largest over layers, while little is learned",
+        "|更新量| / |W| の中央値 x ステップ数(層ごとの最大)。あまり学習できていない場合に限る",
+    ),
+    travel=Limit(0.5, OURS),
+    learned=Limit(0.6, OURS),
+)
+def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding | None:
+    """All layers together travel less than ``travel`` of their size, and the last layer's gradient is there."""
+    judged(case)
+    far = float(np.nanmax(case.travel)) if np.isfinite(case.travel).any() else np.inf
+    if far >= travel or case.learned >= learned or case.diverged:
+        return None
+    pull = float(np.nanmax(case.need("weight_gradient")[-1] * case.need("weight")[-1]))
+    if pull < 1e-4:
+        return None
+    return Finding(
+        "serious",
+        Words(
+            f"In {int(case.steps[case.taken - 1]):,} steps no layer's weights went further than {short(far)} of their size.",
+            f"{int(case.steps[case.taken - 1]):,} ステップで、どの層の重みも大きさの {short(far)} 倍までしか動いていません。",
+        ),
+        None,
+        "learning rate",
+        {"travel": far, "learned": case.learned, "pull": pull},
+    )
+
+
+@symptom(
+    "slow-convergence",
+    Words("slow convergence", "収束が遅い"),
+    about=Words(
+        "The loss still falls steadily when the steps run out.",
+        "ステップを使い切った時点で、損失がまだ下がり続けています。",
+    ),
+    measure=Words(
+        "fall of the training loss over the last third of the steps, as a share of it, while much is left to learn",
+        "最後の1/3のステップでの訓練損失の減少率。学習の余地が大きく残っている場合に限る",
+    ),
+    fall=Limit(0.06, OURS),
+    learned=Limit(0.7, OURS),
+)
+def slow_convergence(case: Case, fall: float, learned: float) -> Finding | None:
+    """A fall of more than ``fall`` at the end where less than ``learned`` has been learned."""
+    loss = judged(case)
+    before = float(np.median(loss[max(case.after(0.6), 1) : case.after(0.75)]))
+    fallen = 1 - float(np.median(loss[-3:])) / before if before > 0 else 0.0
+    if case.diverged or not fallen > fall or case.learned >= learned:
+        return None
+    return Finding(
+        "mild",
+        Words(
+            f"In the last third of the steps the loss still fell by {fallen:.0%}, and {case.learned:.0%} is learned: "
+            "it takes more steps, or larger ones.",
+            f"最後の1/3のステップでも損失が {fallen:.0%} 下がっていて、学習できたのは {case.learned:.0%} です。"
+            "ステップ数か学習率が足りません。",
+        ),
+        None,
+        "learning rate",
+        {"fall": fallen, "learned": case.learned},
+    )
+
+
+@symptom(
+    "plateau",
+    Words("plateau", "学習の停滞"),
+    about=Words(
+        "The loss stands still for a large part of the training, far from 0.",
+        "損失が0から遠いまま、学習の大部分で動きません。",
+    ),
+    measure=Words(
+        "longest stretch, as a share of the steps, in which the training loss moves by less than 2% of guessing and stays far from 0",
+        "訓練損失の動きが当て推量の2%未満で、0から遠いままの最長区間(全ステップに対する割合)",
+    ),
+    stretch=Limit(0.5, OURS),
+    left=Limit(0.3, OURS),
+)
+def plateau(case: Case, stretch: float, left: float) -> Finding | None:
+    """A stretch of more than ``stretch`` of the steps at a loss of more than ``left`` of guessing."""
+    loss = judged(case) / case.guess
+    steps = case.steps[: len(loss)]
+    longest, begin = 0.0, 0
+    for k in range(len(loss)):
+        with np.errstate(invalid="ignore"):
+            high, low = np.maximum.accumulate(loss[k:]), np.minimum.accumulate(loss[k:])
+            flat = (high - low < 0.02) & (low > left)
+        end = k + (len(flat) if flat.all() else int((~flat).argmax())) - 1
+        if end > k and (steps[end] - steps[k]) / steps[-1] > longest:
+            longest, begin = float((steps[end] - steps[k]) / steps[-1]), k
+    if not longest > stretch:
+        return None
+    level = float(loss[begin])
+    return Finding(
+        "serious",
+        Words(
+            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stands at {level:.2f} of guessing.",
+            f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
+        ),
+        None,
+        "learning rate",
+        {"stretch": longest, "level": level},
+    )
+
+
+@symptom(
+    "growing-weights",
+    Words("weights growing without bound", "重みの際限ない増大"),
+    about=Words(
+        "The weights grow and grow; the sums grow with them, and answers become extreme.",
+        "重みが増え続け、それにつれて総和も膨らみ、出力が極端になります。",
+    ),
+    measure=Words(
+        "largest |W| at the end over the start's, still growing over the last half, while the fit is poor or the validation loss high",
+        "終了時と開始時の |W| の比の最大値(後半も増え続けているもの)。適合が悪いか検証損失が大きい場合に限る",
+    ),
+    growth=Limit(8, OURS),
+    still=Limit(1.05, OURS),
+    over=Limit(1.0, OURS),
+)
+def growing_weights(case: Case, growth: float, still: float, over: float) -> Finding | None:
+    """Grown by more than ``growth``, and by more than ``still`` in the last half."""
+    weight = case.need("weight").astype(np.float64)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        grown, late = weight[-1] / weight[0], weight[-1] / weight[case.after(0.5)]
+    wide = np.where((weight[0] > 0) & (late > still), grown, 0.0)
+    held_out = case.history.get("validation_loss")
+    loss = float(held_out[case.taken - 1]) if held_out is not None else float(case.fit[-1])
+    if not wide.max() > growth or (loss < over * case.guess):
+        return None
+    layer = int(wide.argmax())
+    label = case.label("weights", layer)
+    return Finding(
+        "serious",
+        Words(
+            f"The weights of {label} grew to {short(float(grown[layer]))} times their first size, "
+            f"by {late[layer] - 1:.0%} in the last half alone.",
+            f"{label} の重みの大きさが最初の {short(float(grown[layer]))} 倍になりました(後半だけで {late[layer] - 1:.0%} 増)。",
+        ),
+        label,
+        "learning rate",
+        {"growth": float(grown[layer]), "late": float(late[layer]), "over": loss / case.guess},
+    )

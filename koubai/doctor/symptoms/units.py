@@ -1,0 +1,147 @@
+"""Units that do not do their work: saturated, dead, or one like the other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from koubai.doctor.case import Case
+from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.language import Words
+
+PROBE = 16  # samples: of fewer, units that answer alike say nothing
+FAR = 10.0  # root mean square of a feature from which inputs count as large
+
+
+@symptom(
+    "saturated-activations",
+    Words("saturated activations", "活性の飽和"),
+    about=Words(
+        "Most units stand at the ends of their range from the start, where the slope is near 0 and inputs make no difference.",
+        "多くのユニットが最初から値域の端に張り付いています。端では傾きがほぼ0なので、入力の違いが伝わりません。",
+    ),
+    measure=Words(
+        "largest share over layers of activations within 5% of a bound, median over the first quarter of the steps or the last half",
+        "値域の端から5%以内にある活性の割合(層ごとの最大)。学習の最初の1/4、または後半の中央値",
+    ),
+    share=Limit(0.6, OURS),
+    late=Limit(0.9, OURS),
+    fitted=Limit(0.8, OURS),
+)
+def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
+    """More than ``share`` early, or more than ``late`` later on while the fit is poor."""
+    saturated = case.need("saturated")
+    first = np.nanmedian(saturated[: max(1, case.after(0.25))], axis=0)
+    end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
+    if first.max() >= share:
+        layer, measured = int(first.argmax()), float(first.max())
+        large = case.facts is not None and _size(case) > FAR and first[0] >= share
+        cause = "data" if large else "weights" if saturated[0].max() >= share / 2 else "learning rate"
+        layer = 0 if large else layer
+    elif end.max() >= late and case.fitted < fitted:
+        layer, measured, cause = int(end.argmax()), float(end.max()), "learning rate"
+    else:
+        return None
+    en = {
+        "data": "the inputs are that large",
+        "weights": "the weights are that large",
+        "learning rate": "the steps made the sums that large",
+    }
+    ja = {
+        "data": "入力が大きすぎるためです",
+        "weights": "重みが大きすぎるためです",
+        "learning rate": "更新が大きく、総和が膨らんだためです",
+    }
+    label = case.label("activation", layer)
+    return Finding(
+        "serious",
+        Words(
+            f"{measured:.0%} of the values of {label} stand at an end of its range: {en[cause]}.",
+            f"{label} の値の {measured:.0%} が値域の端にあります。{ja[cause]}。",
+        ),
+        label,
+        cause,
+        {"share": measured, "fitted": case.fitted},
+    )
+
+
+def _size(case: Case) -> float:
+    """The largest root mean square of a feature."""
+    assert case.facts is not None
+    return float(np.sqrt(case.facts.mean**2 + case.facts.spread**2).max())
+
+
+@symptom(
+    "dead-relu",
+    Words("dead ReLU units", "死んだReLU"),
+    about=Words(
+        "Units answer 0 to every sample, so no gradient passes them and they never learn again.",
+        "どのサンプルにも0しか出さないユニットです。勾配が通らないので、二度と学習できません。",
+    ),
+    measure=Words(
+        "largest share over layers of units that are 0 for every probe sample, at the end, while the fit is poor",
+        "どのプローブサンプルに対しても0のユニットの割合(層ごとの最大、終了時)。適合が悪い場合に限る",
+    ),
+    share=Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients"),
+    fitted=Limit(0.9, OURS),
+)
+def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
+    """More than ``share`` of a layer's units silent at the end."""
+    dead = np.minimum(case.need("dead"), case.need("zeros"))  # silent is at 0: others that answer alike are saturated
+    if case.batch_size is not None and case.batch_size < PROBE:
+        raise Unknown(
+            f"A probe of {case.batch_size} samples is too small to call a unit dead.",
+            f"プローブが {case.batch_size} サンプルしかなく、ユニットが死んだかどうか判断できません。",
+        )
+    end = dead[-1]
+    if not end.max() >= share or case.fitted >= fitted:
+        return None
+    layer = int((end >= share).argmax())
+    born = bool(dead[0, layer] >= share)
+    label = case.label("activation", layer)
+    when = Words("from the start: its weights give sums below 0", "最初から: 重みのため総和が常に負です")
+    if not born:
+        at = int(case.steps[int((dead[:, layer] >= share).argmax())])
+        when = Words(f"by step {at}: too large a step threw them there", f"ステップ {at} までに: 大きすぎる更新のためです")
+    return Finding(
+        "fatal" if end[layer] > 0.99 else "serious",
+        Words(
+            f"{end[layer]:.0%} of the units of {label} are 0 for every sample, {when.en}.",
+            f"{label} のユニットの {end[layer]:.0%} がどのサンプルにも0を出します({when.ja})。",
+        ),
+        label,
+        "weights" if born else "learning rate",
+        {"share": float(end[layer]), "fitted": case.fitted},
+    )
+
+
+@symptom(
+    "identical-units",
+    Words("identical units", "同一のユニット"),
+    about=Words(
+        "All units of a layer have the same weights and get the same gradient, so the layer is worth one unit.",
+        "1つの層の全ユニットが同じ重みを持ち、同じ勾配を受け取ります。層全体が1ユニット分の働きしかしません。",
+    ),
+    measure=Words(
+        "smallest |W - mean over units| / |W| of a hidden layer, at the start and at the end",
+        "隠れ層の |W - ユニット平均| / |W| の最小値(開始時と終了時)",
+    ),
+    apart=Limit(1e-3, OURS),
+)
+def identical_units(case: Case, apart: float) -> Finding | None:
+    """Below ``apart`` both at the start and at the end: where only the end is, a penalty did it."""
+    measured = case.need("apart")[:, :-1]
+    far = np.fmax(measured[0], measured[-1])
+    if not np.isfinite(far).any() or not np.nanmin(far) < apart:
+        return None
+    layer = int(np.nanargmin(far))
+    label = case.label("weights", layer)
+    return Finding(
+        "fatal",
+        Words(
+            f"The units of {label} differ by {short(float(far[layer]))} of their weights' size: equal initial weights keep them equal.",
+            f"{label} のユニットどうしの差は、重みの大きさの {short(float(far[layer]))} 倍です。初期値が同じなので、同じまま動きます。",
+        ),
+        label,
+        "weights",
+        {"apart": float(far[layer])},
+    )
