@@ -1,12 +1,13 @@
 """``python -m benchmarks.doctor [--quick]``: ill trainings and healthy ones by the hundred, and what the doctor says of them.
 
-Ill trainings are healthy ones spoiled by a known mutation (``benchmarks/patients.py``), over data sets in two halves (``benchmarks/wards.py``).
-The thresholds in ``koubai/doctor/symptoms`` were set on the first half, and never on the second, whose data sets the first does
-not have: the figures are the second's. Two criteria decide what counts, both on the validation accuracy and neither known to the doctor:
+Ill trainings are healthy ones spoiled by a known mutation (``benchmarks/mutations.py``), over data sets in two halves
+(``benchmarks/wards.py``). The thresholds in ``koubai/doctor/symptoms`` were set on the first half, and never on the second, whose data
+sets the first does not have: the figures are the second's. Two criteria decide what counts, both on the validation accuracy and neither known to the doctor:
 
 - healthy: within ``NEAR`` of the best that any training reached on that data set (or two standard errors, where that is more), and a
   validation loss that has not risen by more than ``RISEN`` from its lowest. Others are left out, and counted.
-- ill: the origin is healthy, and the mutation costs at least ``HURT`` of accuracy (and two standard errors). Others are left out, and counted.
+- ill: the origin is healthy, and the mutation costs at least ``HURT`` of accuracy (and two standard errors). Where a mutation (too high a
+  rate) may bring on its illness or another, plain PyTorch looks whether it did (``took``). Others are left out, and counted.
 
 Detected is an ill training in which the symptom was found that the mutation makes; right are layer and cause where the mutation leaves no
 choice; a false alarm is any finding in a healthy training.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 import tempfile
 import time
 from collections import Counter
@@ -24,6 +26,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -31,13 +35,18 @@ from benchmarks.machine import name
 from benchmarks.patients import Patient, patients
 from benchmarks.wards import HELD, TUNED
 from koubai.data import load
-from koubai.doctor import Case, Diagnosis, diagnose
+from koubai.doctor import SYMPTOMS, Case, Diagnosis, diagnose
 from koubai.laboratory import run
+from koubai.networks import build
+from koubai.networks.layers import Weighted
+from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.store import Record
 from koubai.study import Study
 
 NEAR, RISEN, HURT = 0.05, 1.5, 0.05
+EACH, WELL = 4, 50  # patients a symptom and data set, and healthy draws a data set
+DEAD, GROWN = 0.75, 10  # share of a layer's units that are silent on all validation samples; |W| over its first value
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,34 @@ def hospital(folder: Path, each: int, count: int, progress: bool = True) -> Iter
             out = "origin not healthy" if patient.symptom else "not healthy"
         elif patient.symptom and accuracy(record) > accuracy(origin) - max(HURT, error(origin)):
             out = "not hurt"
+        elif patient.symptom and not took(patient.symptom, record):
+            out = "did not take"
         yield Seen(patient, record, origin, out)
+
+
+def took(symptom: str, record: Record) -> bool:
+    """Whether units died or weights grew, where that is the symptom; other mutations are the illness themselves."""
+    if symptom not in ("dead-relu", "growing-weights"):
+        return True
+    if record.diverged:
+        return False
+    data = load(record.trial.data)
+    if symptom == "growing-weights":
+        first = build([record.trial], data.shape, len(data.classes), torch.device("cpu")).layers
+        weights = record.weights()
+        sizes = [
+            (np.linalg.norm(weights[f"{k}.weight"]), float(layer.weight.value.norm()))
+            for k, layer in enumerate(first)
+            if isinstance(layer, Weighted)
+        ]
+        return any(end > GROWN * begin for end, begin in sizes)
+    x, silent = torch.from_numpy(data.x_validation), 0.0
+    with torch.no_grad():
+        for layer in module(record.trial, record.weights(), data.shape).eval():
+            x = layer(x)
+            if isinstance(layer, torch.nn.ReLU):
+                silent = max(silent, float((x.flatten(2).amax((0, 2)) if x.dim() > 2 else x.amax(0)).eq(0).double().mean()))
+    return silent >= DEAD
 
 
 @dataclass
@@ -139,3 +175,93 @@ def told(seen: Seen, diagnosis: Diagnosis) -> str:
     said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {dict(one.evidence)}" for one in diagnosis.findings) or "nothing"
     unknown = {name: words.en for name, words in diagnosis.unknown.items() if name == seen.patient.symptom}
     return f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said} {unknown or ''}".strip()
+
+
+def percent(part: int, whole: int) -> str:
+    """``97.3% (36/37)``."""
+    return f"{part / whole:.1%} ({part}/{whole})" if whole else "-"
+
+
+def figures(those: Sequence[Judged]) -> dict[str, float | int]:
+    """What is reported of one half."""
+    ill = [one for one in those if one.symptom]
+    healthy = [one for one in those if not one.symptom]
+    causes = [one.cause for one in ill if one.cause is not None]
+    layers = [one.layer for one in ill if one.layer is not None]
+    return {
+        "ill": len(ill), "detected": sum(one.detected for one in ill),
+        "causes": len(causes), "right cause": sum(causes), "layers": len(layers), "right layer": sum(layers),
+        "something found": sum(bool(one.found) for one in ill),
+        "healthy": len(healthy), "false alarms": sum(bool(one.found) for one in healthy),
+        "milliseconds, median": statistics.median(one.milliseconds for one in those),
+        "milliseconds, largest": max(one.milliseconds for one in those),
+    }  # fmt: skip
+
+
+def table(title: str, those: Sequence[Judged]) -> Table:
+    """A row a symptom, and one for the healthy."""
+    made = Table(title=title)
+    for head in ("symptom", "ill", "detected", "right cause", "right layer", "something found"):
+        made.add_column(head, justify="left" if head == "symptom" else "right")
+    for symptom in [*SYMPTOMS, ""]:
+        row = figures([one for one in those if one.symptom == symptom]) if any(one.symptom == symptom for one in those) else None
+        if row and symptom:
+            shown = [
+                (row["detected"], row["ill"]),
+                (row["right cause"], row["causes"]),
+                (row["right layer"], row["layers"]),
+                (row["something found"], row["ill"]),
+            ]
+            made.add_row(symptom, str(row["ill"]), *(percent(int(part), int(whole)) for part, whole in shown))
+        elif row:
+            made.add_row("(healthy)", str(row["healthy"]), "", "", "", percent(int(row["false alarms"]), int(row["healthy"])))
+    return made
+
+
+def main() -> None:
+    """Train, diagnose, print, write."""
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("--quick", action="store_true", help="a fourth of the patients")
+    cli.add_argument("--folder", type=Path, help="keep data and trained networks here, and ask it first")
+    cli.add_argument("--json", type=Path, default=Path(__file__).with_name("doctor.json"))
+    chosen = cli.parse_args()
+    each, count = (1, 12) if chosen.quick else (EACH, WELL)
+    with tempfile.TemporaryDirectory() as folder:
+        seen = list(hospital(chosen.folder or Path(folder), each, count))
+        those = [judged(one) for one in seen if not one.left_out]
+    halves = {half: [one for one in those if one.half == half] for half in (TUNED, HELD)}
+    console = Console(width=140)
+    for half, members in halves.items():
+        console.print(table(f"{half}: {', '.join(dict.fromkeys(one.ward for one in members))}", members))
+    result = {half: figures(members) for half, members in halves.items()}
+    left_out = {
+        half: Counter(
+            f"{one.patient.symptom or 'healthy'}: {one.left_out}" for one in seen if one.left_out and one.patient.half == half
+        )
+        for half in halves
+    }
+    for half, row in result.items():
+        console.print(half, row, left_out[half])
+    missed = {
+        half: [f"{one.ward}, {one.symptom or 'healthy'}: {one.said}" for one in members if wrong(one)]
+        for half, members in halves.items()
+    }
+    for line in missed[HELD]:
+        console.print(line, markup=False, highlight=False)
+    content = {
+        "machine": name(),
+        "figures": result,
+        "left out": left_out,
+        "missed": missed,
+        "patients": [asdict(one) for one in those],
+    }
+    chosen.json.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def wrong(one: Judged) -> bool:
+    """Whether something was missed, or said that is not so."""
+    return not one.detected or one.cause is False or one.layer is False if one.symptom else bool(one.found)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import koubai.doctor.symptoms  # noqa: F401 (registers them)
 from koubai.doctor.case import Case
@@ -17,7 +17,7 @@ MOST_UNKNOWN = 1 / 2  # of the symptoms: where more cannot be told, finding none
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The findings, worst first, and the symptoms that could not be looked for, each with the reason."""
+    """The findings, worst first and what follows from others last, and the symptoms that could not be looked for, each with the reason."""
 
     findings: tuple[Finding, ...]
     unknown: Mapping[str, Words] = field(default_factory=dict)
@@ -53,8 +53,9 @@ def line(finding: Finding) -> Words:
     """A finding as one paragraph: severity, title, layer, cause, explanation."""
     severity, title = SEVERITIES[finding.severity], finding.title
     cause = CAUSES[finding.cause] if finding.cause else None
-    en = ", ".join(filter(None, (finding.layer, cause and cause.en)))
-    ja = "、".join(filter(None, (finding.layer, cause and cause.ja)))
+    root = SYMPTOMS[finding.follows].title if finding.follows else None
+    en = ", ".join(filter(None, (finding.layer, cause and cause.en, root and f"follows from {root.en}")))
+    ja = "、".join(filter(None, (finding.layer, cause and cause.ja, root and f"{root.ja}の結果")))
     return Words(
         f"[{severity.en}] {title.en}{f' ({en})' if en else ''}: {finding.words.en}",
         f"[{severity.ja}] {title.ja}{f'({ja})' if ja else ''}: {finding.words.ja}",
@@ -73,11 +74,19 @@ def diagnose(case: Case) -> Diagnosis:
         else:
             if found:
                 findings.append(found)
-    return Diagnosis(tuple(sorted(findings, key=_order)), unknown)
+    findings.sort(key=_order)
+    placed = [replace(finding, follows=_root(finding, findings)) for finding in findings]
+    return Diagnosis(tuple(sorted(placed, key=_order)), unknown)
 
 
-def _order(finding: Finding) -> int:
-    return list(SEVERITIES).index(finding.severity)
+def _root(finding: Finding, findings: Sequence[Finding]) -> str:
+    """The worst finding that brings this one with it."""
+    return next((one.symptom for one in findings if finding.symptom in SYMPTOMS[one.symptom].brings), "")
+
+
+def _order(finding: Finding) -> tuple[bool, int]:
+    """What follows from something else stands behind; within, the worst first."""
+    return bool(finding.follows), list(SEVERITIES).index(finding.severity)
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class Unknown(Exception):
 class Finding:
     """One thing that is wrong: how bad it is, the explanation, the layer and the cause (one of ``CAUSES``) where it has them.
 
-    ``evidence`` are the numbers that the explanation and the threshold speak of; ``symptom`` is the name in ``SYMPTOMS``.
+    ``evidence`` are the numbers that the explanation and the threshold speak of; ``symptom`` is the name in ``SYMPTOMS``; ``follows``
+    names the symptom, found too, that this one is a consequence of: where that is mended, this may go by itself.
     """
 
     severity: Severity
@@ -57,6 +58,7 @@ class Finding:
     cause: str | None = None
     evidence: Mapping[str, float] = field(default_factory=dict)
     symptom: str = ""
+    follows: str = ""
 
     @property
     def title(self) -> Words:
@@ -77,7 +79,10 @@ OURS = "set on the first half of benchmarks/doctor.py"
 
 @dataclass(frozen=True)
 class Symptom:
-    """What can be wrong: its name, title, what it is, the measure as a formula or in words, the limits, and the function that looks."""
+    """What can be wrong: its name, title, what it is, the measure, the limits, and the function that looks.
+
+    ``brings`` are symptoms that come with it: found beside it, they follow from it.
+    """
 
     name: str
     title: Words
@@ -85,6 +90,7 @@ class Symptom:
     measure: Words
     limits: Mapping[str, Limit]
     function: Callable[..., Finding | None]
+    brings: tuple[str, ...] = ()
 
     def look(self, case: Case) -> Finding | None:
         """The finding where the case has the symptom; raises ``Unknown``."""
@@ -97,11 +103,13 @@ SYMPTOMS: dict[str, Symptom] = {}
 Look = Callable[..., Finding | None]
 
 
-def symptom(name: str, title: Words, *, about: Words, measure: Words, **limits: Limit) -> Callable[[Look], Look]:
+def symptom(
+    name: str, title: Words, *, about: Words, measure: Words, brings: tuple[str, ...] = (), **limits: Limit
+) -> Callable[[Look], Look]:
     """Register the function below as a symptom. It is called with a case and the values of ``limits``."""
 
     def register(function: Look) -> Look:
-        SYMPTOMS[name] = Symptom(name, title, about, measure, limits, function)
+        SYMPTOMS[name] = Symptom(name, title, about, measure, limits, function, brings)
         return function
 
     return register

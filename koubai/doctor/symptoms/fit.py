@@ -18,23 +18,24 @@ from koubai.language import Words
         "訓練サンプルを丸暗記していて、それ以外のサンプルでは成績が大きく下がります。",
     ),
     measure=Words(
-        "training minus validation accuracy at the end, and the validation loss over its lowest",
-        "終了時の訓練精度と検証精度の差、および検証損失とその最小値の比",
+        "training minus validation accuracy at the end, with a validation loss risen from its lowest or few samples of a class",
+        "終了時の訓練精度と検証精度の差。検証損失が最小値から上がったか、1クラスあたりのサンプルが少ない場合に限る",
     ),
     gap=Limit(0.1, OURS),
     rise=Limit(1.2, OURS),
+    few=Limit(30, OURS),
 )
-def overfitting(case: Case, gap: float, rise: float) -> Finding | None:
-    """A gap of more than ``gap`` while the validation loss rose to more than ``rise`` times its lowest."""
+def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | None:
+    """A gap of more than ``gap``, with the validation loss over ``rise`` times its lowest or less than ``few`` samples a class."""
     judged(case)
     train, held_out = (case.need(f"{part}_accuracy") for part in ("train", "validation"))
     loss = case.need("validation_loss").astype(np.float64)
     apart = float(train[-1] - held_out[-1])
     lowest = int(np.nanargmin(loss))
     up = float(loss[-1] / loss[lowest])
-    if case.diverged or not (apart > gap and up > rise) or case.fitted < 0.5:
+    scarce = case.facts is not None and case.facts.samples < few * len(case.facts.counts)
+    if case.diverged or not (apart > gap and (up > rise or scarce)) or case.fitted < 0.5:
         return None
-    few = case.facts is not None and case.facts.samples < 200
     return Finding(
         "serious" if apart > 2 * gap else "mild",
         Words(
@@ -44,7 +45,7 @@ def overfitting(case: Case, gap: float, rise: float) -> Finding | None:
             f"{int(case.steps[lowest])} のときの {short(up)} 倍に増えました。",
         ),
         None,
-        "data" if few else "network",
+        "data" if scarce else "network",
         {"gap": apart, "rise": up},
     )
 
@@ -99,6 +100,7 @@ def underfitting(case: Case, fitted: float, fall: float, travel: float) -> Findi
         "|W| at the end over the start's under a penalty, or the rate of dropout, at a poor fit",
         "正則化ありでの終了時と開始時の |W| の比、またはドロップアウト率。適合が悪い場合に限る",
     ),
+    brings=("underfitting", "plateau", "vanishing-gradient", "dead-relu", "identical-units", "slow-convergence"),
     fitted=Limit(0.9, OURS),
     shrunk=Limit(0.7, OURS),
     dropout=Limit(0.6, OURS),
@@ -139,6 +141,7 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
         "samples of a minibatch, in a network with batch normalization that fits poorly",
         "バッチ正規化を使い、適合が悪いネットワークでのバッチサイズ",
     ),
+    brings=("underfitting", "slow-convergence", "plateau", "learning-rate-too-high"),
     samples=Limit(4, "Wu & He, ECCV 2018 (Group Normalization): the error rises steeply below 4 samples"),
     fitted=Limit(0.95, OURS),
 )

@@ -22,9 +22,10 @@ NOTHING = 1e-30  # as good as no gradient
         "勾配が層を下るごとに小さくなり、入力側の層がほとんど学習できません。",
     ),
     measure=Words(
-        "median over time of |dL/dz| at the first layer with weights over the last's, while the training samples are not fitted",
-        "重みを持つ最初の層と最後の層の |dL/dz| の比の(時間方向の)中央値。訓練データに適合できていない場合に限る",
+        "|dL/dz| at the first layer with weights over the last's, at its lowest in the first tenth of the steps, at a poor fit",
+        "重みを持つ最初の層と最後の層の |dL/dz| の比(最初の1/10のステップでの最小値)。適合が悪い場合に限る",
     ),
+    brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
     fitted=Limit(0.8, OURS),
 )
@@ -33,20 +34,21 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     passed = _passed(case)
     if passed is None or case.fitted >= fitted:
         return None
-    middle = float(np.median(passed))
-    if middle >= ratio:
+    early = slice(max(1, case.after(0.1)))
+    lowest = float(passed[early].min())
+    if lowest >= ratio:
         return None
-    cause, layer, words = _blamed(case, slice(None), -1)
-    left = short(max(middle, NOTHING))
+    cause, layer, words = _blamed(case, early, -1)
+    left = short(max(lowest, NOTHING))
     return Finding(
-        "fatal" if middle < ratio**2 else "serious",
+        "fatal" if lowest < ratio**2 else "serious",
         Words(
             f"{words.en}; {left} of the gradient at the last layer arrives at the first.",
             f"{words.ja}。最後の層の勾配のうち、最初の層に届くのは {left} 倍です。",
         ),
         case.layers[layer],
         cause,
-        {"ratio": middle, "fitted": case.fitted},
+        {"ratio": lowest, "fitted": case.fitted},
     )
 
 
@@ -61,6 +63,7 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
         "|dL/dz| at the first layer with weights over the last's at the start, while the loss is far above guessing or the fit is poor",
         "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比。損失が当て推量より大きく上回るか、適合が悪い場合に限る",
     ),
+    brings=("not-a-number", "learning-rate-too-high", "growing-weights", "slow-convergence", "plateau", "underfitting"),
     ratio=Limit(70, "AutoTrainer (Zhang et al., ICSE 2021): first to last above 70"),
     fitted=Limit(0.8, OURS),
 )

@@ -100,16 +100,25 @@ def _before(case: Case, label: str) -> str:
         "更新が行き過ぎて、損失が上下に振動したり、増えたり、発散したりします。",
     ),
     measure=Words(
-        "divergence; or, at a poor fit, median |update| / |W|, the share of rises in the loss's moves, or loss over guessing",
-        "発散、または適合が悪い状態で |更新量| / |W| の中央値・損失の動きに占める上昇の割合・当て推量の損失との比のどれかが大きいこと",
+        "divergence; or, at a poor fit, the loss's peak over its start, or the share of rises in its moves and their sum",
+        "発散。または適合が悪い場合の、開始時に対する損失の最大値の比、もしくは損失の動きの総量とそのうちの上昇の割合",
+    ),
+    brings=(
+        "not-a-number",
+        "dead-relu",
+        "saturated-activations",
+        "growing-weights",
+        "vanishing-gradient",
+        "plateau",
+        "underfitting",
     ),
     fitted=Limit(0.8, OURS),
-    update=Limit(0.05, OURS),
+    spike=Limit(3, OURS),
     rises=Limit(0.4, OURS),
-    over=Limit(1.1, OURS),
+    swing=Limit(0.5, OURS),
 )
-def learning_rate_too_high(case: Case, fitted: float, update: float, rises: float, over: float) -> Finding | None:
-    """Diverged after a sound start, or a poor fit and any of the three."""
+def learning_rate_too_high(case: Case, fitted: float, spike: float, rises: float, swing: float) -> Finding | None:
+    """Diverged after a sound start; or, at a poor fit, a spike over the start and guessing, or a loss that swings up and down."""
     if case.diverged:
         if _started_large(case) or not np.isfinite(case.fit[0]):
             return None
@@ -121,20 +130,21 @@ def learning_rate_too_high(case: Case, fitted: float, update: float, rises: floa
     half = loss[case.after(0.3) :]
     moves = np.diff(half)
     up = float(moves[moves > 0].sum() / max(np.abs(moves).sum(), 1e-12))
-    swing = float(np.abs(moves).sum() / max(case.guess, 1e-12))
-    size = float(np.nanmax(case.travel)) / float(case.steps[case.taken - 1])
-    worse = float(loss[-1] / case.guess)
-    if not (size > update or (up > rises and swing > 0.5) or (worse > over and loss[-1] > loss[0])):
+    swung = float(np.abs(moves).sum() / max(case.guess, 1e-12))
+    highest = float(np.nanmax(loss) / max(case.guess, loss[0]))
+    size = float(np.nanmax(case.need("update")))
+    if not (highest > spike or (up > rises and swung > swing)):
         return None
     return Finding(
         "serious",
         Words(
-            f"A step changes the weights by {size:.1%}, {up:.0%} of the loss's moves go up, and it ends at {short(worse)} times guessing.",
-            f"1回の更新で重みが {size:.1%} 変わり、損失の動きの {up:.0%} が上昇で、最後は当て推量の {short(worse)} 倍です。",
+            f"The loss rises to {short(highest)} times its start, {up:.0%} of its moves go up, and single steps change weights by up to "
+            f"{size:.0%} of their size.",
+            f"損失が開始時の {short(highest)} 倍まで上がり、動きの {up:.0%} が上昇です。1回の更新で重みが最大 {size:.0%} 変わっています。",
         ),
         None,
         "learning rate",
-        {"update": size, "rises": up, "over": worse, "swing": swing, "fitted": case.fitted},
+        {"spike": highest, "rises": up, "swing": swung, "update": size, "fitted": case.fitted},
     )
 
 
@@ -149,6 +159,7 @@ def learning_rate_too_high(case: Case, fitted: float, update: float, rises: floa
         "median |update| / |W| times the steps, largest over layers, while little is learned",
         "|更新量| / |W| の中央値 x ステップ数(層ごとの最大)。あまり学習できていない場合に限る",
     ),
+    brings=("slow-convergence", "plateau", "underfitting"),
     travel=Limit(0.5, OURS),
     learned=Limit(0.6, OURS),
 )
@@ -181,18 +192,18 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
         "ステップを使い切った時点で、損失がまだ下がり続けています。",
     ),
     measure=Words(
-        "fall of the training loss over the last third of the steps, as a share of it, while much is left to learn",
-        "最後の1/3のステップでの訓練損失の減少率。学習の余地が大きく残っている場合に限る",
+        "fall of the training loss over the last third of the steps, as a share of it, at a poor fit",
+        "最後の1/3のステップでの訓練損失の減少率。適合が悪い場合に限る",
     ),
-    fall=Limit(0.06, OURS),
-    learned=Limit(0.7, OURS),
+    fall=Limit(0.04, OURS),
+    fitted=Limit(0.8, OURS),
 )
-def slow_convergence(case: Case, fall: float, learned: float) -> Finding | None:
-    """A fall of more than ``fall`` at the end where less than ``learned`` has been learned."""
+def slow_convergence(case: Case, fall: float, fitted: float) -> Finding | None:
+    """A fall of more than ``fall`` at the end while fitted below ``fitted``."""
     loss = judged(case)
     before = float(np.median(loss[max(case.after(0.6), 1) : case.after(0.75)]))
     fallen = 1 - float(np.median(loss[-3:])) / before if before > 0 else 0.0
-    if case.diverged or not fallen > fall or case.learned >= learned:
+    if case.diverged or not fallen > fall or case.fitted >= fitted:
         return None
     return Finding(
         "mild",
@@ -204,7 +215,7 @@ def slow_convergence(case: Case, fall: float, learned: float) -> Finding | None:
         ),
         None,
         "learning rate",
-        {"fall": fallen, "learned": case.learned},
+        {"fall": fallen, "fitted": case.fitted, "learned": case.learned},
     )
 
 
@@ -257,22 +268,21 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         "重みが増え続け、それにつれて総和も膨らみ、出力が極端になります。",
     ),
     measure=Words(
-        "largest |W| at the end over the start's, still growing over the last half, while the fit is poor or the validation loss high",
-        "終了時と開始時の |W| の比の最大値(後半も増え続けているもの)。適合が悪いか検証損失が大きい場合に限る",
+        "largest |W| at the end over the start's, while the fit is poor or the validation loss no better than guessing",
+        "終了時と開始時の |W| の比の最大値。適合が悪いか、検証損失が当て推量より良くない場合に限る",
     ),
     growth=Limit(8, OURS),
-    still=Limit(1.05, OURS),
-    over=Limit(1.0, OURS),
+    fitted=Limit(0.85, OURS),
 )
-def growing_weights(case: Case, growth: float, still: float, over: float) -> Finding | None:
-    """Grown by more than ``growth``, and by more than ``still`` in the last half."""
+def growing_weights(case: Case, growth: float, fitted: float) -> Finding | None:
+    """Grown by more than ``growth``, and fitted below ``fitted`` or with a validation loss above guessing."""
     weight = case.need("weight").astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         grown, late = weight[-1] / weight[0], weight[-1] / weight[case.after(0.5)]
-    wide = np.where((weight[0] > 0) & (late > still), grown, 0.0)
+    wide = np.where(weight[0] > 0, grown, 0.0)
     held_out = case.history.get("validation_loss")
     loss = float(held_out[case.taken - 1]) if held_out is not None else float(case.fit[-1])
-    if not wide.max() > growth or (loss < over * case.guess):
+    if not wide.max() > growth or (loss < case.guess and case.fitted >= fitted):
         return None
     layer = int(wide.argmax())
     label = case.label("weights", layer)

@@ -23,6 +23,7 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
         "largest share over layers of activations within 5% of a bound, median over the first quarter of the steps or the last half",
         "値域の端から5%以内にある活性の割合(層ごとの最大)。学習の最初の1/4、または後半の中央値",
     ),
+    brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
     late=Limit(0.9, OURS),
     fitted=Limit(0.8, OURS),
@@ -81,6 +82,7 @@ def _size(case: Case) -> float:
         "largest share over layers of units that are 0 for every probe sample, at the end, while the fit is poor",
         "どのプローブサンプルに対しても0のユニットの割合(層ごとの最大、終了時)。適合が悪い場合に限る",
     ),
+    brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence"),
     share=Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients"),
     fitted=Limit(0.9, OURS),
 )
@@ -125,6 +127,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
         "smallest |W - mean over units| / |W| of a hidden layer, at the start and at the end",
         "隠れ層の |W - ユニット平均| / |W| の最小値(開始時と終了時)",
     ),
+    brings=("vanishing-gradient", "dead-relu", "plateau", "underfitting", "learning-rate-too-high", "learning-rate-too-low"),
     apart=Limit(1e-3, OURS),
 )
 def identical_units(case: Case, apart: float) -> Finding | None:
