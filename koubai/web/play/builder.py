@@ -164,7 +164,8 @@ def layers(bench: Bench) -> None:
         last = next((item for item, _ in reversed(rows) if isinstance(item, int)), 10)
         button(Words("+ dense layer", "+ 全結合層"), lambda: add(last))
         options = {SHARED: Words("+ other layer", "+ ほかの層"), **MORE}
-        choice(Words("another layer", "ほかの層"), options, SHARED, lambda name: add(name) if name != SHARED else None)
+        with put("div", classes="bare"):
+            choice(Words("another layer", "ほかの層"), options, SHARED, lambda name: add(name) if name != SHARED else None)
 
 
 def line(label: Words, value: str, changed: Callable[[str], Any]) -> None:
@@ -238,7 +239,7 @@ def technique(bench: Bench, field: str) -> None:
     kind = KINDS[field]
 
     def chosen(trial: Trial) -> Choice:
-        return getattr(trial, field)  # type: ignore[no-any-return]
+        return getattr(trial, field)
 
     pick = choice(KIND_WORDS[field], list(kind), chosen(bench.board.base).name, partial(_changed, bench, field))
     follow(bench, lambda trial: chosen(trial).name, pick)

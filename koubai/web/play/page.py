@@ -21,7 +21,7 @@ from koubai.web.shell import problem, put
 from koubai.web.uploads import permitted
 
 FIRST = Board(
-    Trial(data="spirals", layers=(8, 8, 8, 8), activation="sigmoid", initializer="xavier", batch_size=32, steps=5000),
+    Trial(data="spirals", layers=(8,) * 5, activation="sigmoid", initializer="xavier", batch_size=32, steps=5000),
     [{"activation": "relu"}],
 )
 SPEEDS = {
@@ -30,6 +30,7 @@ SPEEDS = {
     f"{USUAL_SPEED:g}": Words("1,000 steps/s", "毎秒1000ステップ"),
     "inf": Words("as fast as it goes", "最高速"),
 }
+COPY = "e => navigator.clipboard && navigator.clipboard.writeText(e.target.closest('.q-card').querySelector('code').textContent)"
 STYLE = (Path(__file__).parent / "play.css").read_text("utf-8")
 
 
@@ -126,10 +127,7 @@ def shown(title: str, text: str) -> None:
         with put("div", classes="row"):
             done = Words("Copied", "コピーしました")
             copy = button(Words("Copy", "コピー"), lambda: copy.set_text(say(done)))
-            copy.on(
-                "click",
-                js_handler="(e) => navigator.clipboard && navigator.clipboard.writeText(e.target.closest('.q-card').querySelector('code').textContent)",
-            )
+            copy.on("click", js_handler=COPY)
             button(Words("Close", "閉じる"), dialog.close)
     dialog.on("hide", dialog.delete)
     dialog.open()

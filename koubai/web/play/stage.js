@@ -5,6 +5,7 @@ const MOST = 400; // points of a curve; then every second goes
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const seen = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > 0 && top < window.innerHeight; };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
@@ -38,8 +39,8 @@ function ready(canvas) {
   return [context, width / scale, height / scale];
 }
 
-function signed(canvas, part) {
-  const cells = bytes(part.cells), colors = SIGNED.map((name) => rgb(css(name)));
+function signed(canvas, part, paint) {
+  const cells = bytes(part.cells), colors = SIGNED.map((name) => rgb(paint[name]));
   const made = picture(part.width, part.height, (k) => {
     if (cells[k] === 255) return [0, 0, 0, 0];
     const value = (cells[k] - 127) / 127;
@@ -69,7 +70,7 @@ export default {
           <p class="arrives">{{ arrives(k) }}</p>
           <div class="doctor" role="status">
             <p v-for="said in now(k).doctor || []" :class="said.severity"><b>{{ said.title }}</b> {{ said.text }}</p>
-            <button v-if="now(k).ill" type="button" class="button" @click="$emit('prescribe', k)">{{ words.prescribe }}</button>
+            <button v-if="(now(k).doctor || []).length" type="button" class="button" @click="$emit('prescribe', k)">{{ words.prescribe }}</button>
           </div>
         </article>
         <slot></slot>
@@ -110,6 +111,7 @@ export default {
     this.sized = new ResizeObserver(() => this.redraw());
     this.sized.observe(this.$el);
     document.addEventListener("keydown", this.pressed);
+    document.addEventListener("scroll", this.slowly, { passive: true });
     this.Plotly = (await import("nicegui-plotly")).Plotly;
     this.redraw();
   },
@@ -117,6 +119,8 @@ export default {
     this.watching.disconnect();
     this.sized.disconnect();
     document.removeEventListener("keydown", this.pressed);
+    document.removeEventListener("scroll", this.slowly);
+    clearTimeout(this.later);
     for (const one of this.$el.querySelectorAll(".chart")) if (this.Plotly) this.Plotly.purge(one);
   },
   watch: {
@@ -147,16 +151,14 @@ export default {
       if (!event.repeat || key === "step") this.$emit("key", key);
     },
     // One look at all variants; `run` says of which scene.
-    frame(seen) {
-      if (seen.run !== this.scene.run) return;
-      const said = this.last && !seen.variants[0].doctor ? this.last.variants.map((one) => [one.doctor, one.ill]) : [];
-      said.forEach(([doctor, ill], k) => Object.assign(seen.variants[k], { doctor, ill }));
-      this.last = seen;
-      this.append(seen);
+    frame(look) {
+      if (look.run !== this.scene.run) return;
+      this.last = look;
+      this.append(look);
       requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });
     },
-    append(seen) {
-      seen.variants.forEach((one, k) => {
+    append(look) {
+      look.variants.forEach((one, k) => {
         const curve = (this.series[k] ||= { step: [], loss: [], accuracy: [] });
         if (curve.step.length && curve.step.at(-1) >= one.step) return;
         for (const name of ["step", "loss", "accuracy"]) curve[name].push(one[name]);
@@ -165,16 +167,31 @@ export default {
     },
     redraw() {
       if (!this.last || !this.$el.isConnected) return;
+      this.paint = Object.fromEntries(["--paper", "--line", ...SIGNED].map((name) => [name, css(name)]));
       this.scene.variants.forEach((one, k) => this.card(one, k));
-      this.curves();
-      if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
+      this.slowly();
+    },
+    // Curves and what is inside cost more than cards, so they follow a little behind: a fifth of the time at most, and only where they are seen.
+    slowly() {
+      this.behind = true;
+      if (this.later) return;
+      const draw = () => {
+        this.later = null;
+        if (!this.behind || !this.last || !this.$el.isConnected) return;
+        const begun = performance.now();
+        this.behind = false;
+        this.curves();
+        if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
+        this.later = setTimeout(draw, Math.max(150, 4 * (performance.now() - begun)));
+      };
+      this.later = setTimeout(draw, 0);
     },
     card(one, k) {
       const card = this.$el.querySelector(`[data-variant="${k}"]`), now = this.now(k);
       if (!card) return;
       const canvas = card.querySelector(".picture");
       if (now.picture && now.picture.side) this.plane(canvas, one, now.picture);
-      else if (now.picture) signed(canvas, now.picture);
+      else if (now.picture) signed(canvas, now.picture, this.paint);
       this.bars(card.querySelector(".flow canvas"), (now.flow || [])[0] || [], one);
     },
     // The decision boundary: each class in its colour, paler where the network is less sure; the samples above.
@@ -184,7 +201,7 @@ export default {
       const [context, width, height] = ready(canvas);
       context.imageSmoothingQuality = "high";
       context.drawImage(made, 0, 0, width, height);
-      const paper = css("--paper");
+      const paper = this.paint["--paper"];
       for (const [x, y, label, held] of this.cloud(one)) {
         context.beginPath();
         context.arc(x * width, y * height, held ? 2.6 : 2.4, 0, 7);
@@ -198,7 +215,7 @@ export default {
     // What is left of the gradient at each layer's output, on a log scale: from the output on the right to the first layer on the left.
     bars(canvas, means, one) {
       const [context, width, height] = ready(canvas), each = width / Math.max(means.length, 1), floor = -6;
-      const line = css("--line"), y = (power) => height * (1 - (power - floor) / (1.3 - floor));
+      const line = this.paint["--line"], y = (power) => height * (1 - (power - floor) / (1.3 - floor));
       context.fillStyle = line;
       for (let power = floor; power <= 0; power += 2) context.fillRect(0, Math.round(y(power)) - 1, width, 1);
       means.forEach((value, k) => {
@@ -212,9 +229,9 @@ export default {
     },
     strip(one, k) {
       const strip = this.$el.querySelector(`[data-strip="${k}"]`), now = this.now(k);
-      if (!strip) return;
-      strip.querySelectorAll(".weights").forEach((canvas, n) => { if ((now.weights || [])[n]) signed(canvas, now.weights[n]); });
-      strip.querySelectorAll(".map").forEach((canvas, n) => { if ((now.maps || [])[n]) signed(canvas, now.maps[n]); });
+      if (!strip || !seen(strip)) return;
+      strip.querySelectorAll(".weights").forEach((canvas, n) => { if ((now.weights || [])[n]) signed(canvas, now.weights[n], this.paint); });
+      strip.querySelectorAll(".map").forEach((canvas, n) => { if ((now.maps || [])[n]) signed(canvas, now.maps[n], this.paint); });
       strip.querySelectorAll(".histogram").forEach((canvas, n) => {
         const part = (now.histograms || [])[n];
         if (!part) return;
@@ -227,7 +244,7 @@ export default {
       if (!this.Plotly) return;
       const draw = (name, data) => {
         const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
-        if (!el) return;
+        if (!el || !seen(el)) return;
         this.Plotly.react(el, data, { ...chart.layout, datarevision: Math.random() }, chart.config);
       };
       for (const name of ["loss", "accuracy"]) {

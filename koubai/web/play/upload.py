@@ -28,6 +28,7 @@ def upload(bench: Bench) -> None:
 
 async def received(bench: Bench, event: UploadEventArguments) -> None:
     """Keep the file and train on it; what is wrong with it is said in one sentence."""
+    event.sender.reset()  # type: ignore[attr-defined]  # the same file may come again
     data = await aside(keep, bench.store, event.file.name, await event.file.read())
     bench.brought.append(data.name)
     await bench.edit({"data": data.name, **({"layers": FALLBACK} if "flatten" in bench.board.base.layers else {})})
