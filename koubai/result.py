@@ -39,12 +39,10 @@ class Result:
 
     @cached_property
     def groups(self) -> list[Group]:
-        """The records by variant, seeds together, in the study's order."""
+        """The records by variant, seeds together, in the study's order; variants without any are left out."""
         found = {record.trial: record for record in self.records}
-        return [
-            Group(label, self.study.labels(trials[0]), [found[trial] for trial in trials if trial in found])
-            for label, trials in self.study.variants().items()
-        ]
+        there = {label: [found[t] for t in trials if t in found] for label, trials in self.study.variants().items()}
+        return [Group(label, self.study.labels(records[0].trial), records) for label, records in there.items() if records]
 
     @cached_property
     def table(self) -> list[dict[str, Any]]:

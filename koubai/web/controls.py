@@ -1,11 +1,13 @@
 """What a visitor moves: the browser's own controls, labelled, so that keyboard and screen reader work as everywhere.
 
 Each takes a label, a value and ``changed``, which is called with the new value (and may be asynchronous). Each gives a function that sets
-its value from the server's side, without calling ``changed``.
+its value from the server's side, without calling ``changed``. What stands in a control is the browser's: the server gives it a first value
+(an attribute, which ``^`` makes of what Vue would hold on to), and else only hears.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -35,19 +37,18 @@ def slider(
         with put("span", classes="name"):
             put("span", label)
             out = put("output", shown(value))
-        knob = put("input", type="range", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}", value=f"{value:g}")
+        knob = put("input", type="range", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}")
+    knob.props["^value"] = f"{value:g}"
 
     def moved(event: GenericEventArguments) -> Any:
         given = _number(event.args, low, high)
         if given is None:
             return None
-        with knob.props.suspend_updates():  # the visitor holds it: sending it back would make it jump
-            knob.props["value"] = f"{given:g}"
         out.text = shown(given)
         return changed(given)
 
     def set_to(value: float) -> None:
-        knob.props["value"] = f"{value:g}"
+        _set(knob, f"{value:g}")
         out.text = shown(value)
 
     knob.on("input", moved, throttle=0.06, js_handler=VALUE)
@@ -88,27 +89,13 @@ def choice(
         put("span", label)
         with put("select") as menu:
             made = {name: put("option", words, value=name) for name, words in named.items()}
-    made[value].props["selected"] = True
+    made[value].props["^selected"] = True
 
     def chosen(event: GenericEventArguments) -> Any:
-        if event.args not in made:
-            return None
-        _select(made, event.args)
-        return changed(event.args)
-
-    def set_to(value: str) -> None:
-        _select(made, value)
-        for option in made.values():
-            option.update()
+        return changed(event.args) if event.args in made else None
 
     menu.on("change", chosen, js_handler=VALUE)
-    return set_to
-
-
-def _select(options: Mapping[str, Put], value: str) -> None:
-    for name, option in options.items():
-        with option.props.suspend_updates():
-            option.props.set_bool("selected", name == value)
+    return lambda value: _set(menu, value)
 
 
 def check(label: Words | str, value: bool, changed: Changed[bool]) -> None:
@@ -116,14 +103,8 @@ def check(label: Words | str, value: bool, changed: Changed[bool]) -> None:
     with put("label", classes="check"):
         box = put("input", type="checkbox")
         put("span", label)
-    box.props.set_bool("checked", value)
-
-    def ticked(event: GenericEventArguments) -> Any:
-        with box.props.suspend_updates():
-            box.props.set_bool("checked", bool(event.args))
-        return changed(bool(event.args))
-
-    box.on("change", ticked, js_handler="(e) => emit(e.target.checked)")
+    box.props.set_bool("^checked", value)
+    box.on("change", lambda event: changed(bool(event.args)), js_handler="(e) => emit(e.target.checked)")
 
 
 def text(
@@ -132,21 +113,13 @@ def text(
     """A field for a text of at most ``most`` characters, on one line or several; ``changed`` is called while it is typed."""
     with put("label", classes="field"):
         put("span", label)
-        about = {"maxlength": str(most), "spellcheck": "false", "autocomplete": "off", "value": value}
+        about = {"maxlength": str(most), "spellcheck": "false", "autocomplete": "off"}
         field = put("input", type="text", **about) if lines == 1 else put("textarea", rows=str(lines), **about)
     field.classes("mono" if monospaced else "")
-
-    def typed(event: GenericEventArguments) -> Any:
-        given = str(event.args)[:most]
-        with field.props.suspend_updates():
-            field.props["value"] = given
-        return changed(given)
-
-    def set_to(value: str) -> None:
-        field.props["value"] = value
-
+    _set(field, value)
+    typed: Callable[[GenericEventArguments], Any] = lambda event: changed(str(event.args)[:most])  # noqa: E731
     field.on("input", typed, throttle=0.3, leading_events=False, js_handler=VALUE)
-    return set_to
+    return lambda value: _set(field, value)
 
 
 def button(words: Words | str, pressed: Callable[[], Any], classes: str = "", **properties: Any) -> Put:
@@ -159,6 +132,11 @@ def button(words: Words | str, pressed: Callable[[], Any], classes: str = "", **
 def enabled(one: Put, on: bool) -> None:
     """Switch a button on or off."""
     one.props.set_bool("disabled", not on)
+
+
+def _set(one: Put, value: str) -> None:
+    """Put a value into a control of the browser's."""
+    one.client.run_javascript(f"getHtmlElement({one.id}).value = {json.dumps(value)}")
 
 
 def _number(given: Any, low: float, high: float) -> float | None:

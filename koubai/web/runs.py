@@ -1,12 +1,153 @@
-"""Runs: every study in the store."""
+"""Runs: every study in the store, to be found again, and compared."""
 
 from __future__ import annotations
 
-from koubai.language import Words
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import ui
+
+from koubai.language import Words, say
 from koubai.store import Store
+from koubai.web.controls import button, check, choice, enabled, text
 from koubai.web.shell import put
+
+Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
+
+STATES = {
+    "running": Words("training", "学習中"),
+    "interrupted": Words("interrupted", "中断"),
+    "finished": Words("finished", "完了"),
+}
+ORDERS: dict[str, tuple[Words, Callable[[Row], Any]]] = {
+    "newest": (Words("newest first", "新しい順"), lambda row: -row["created"]),
+    "name": (Words("by name", "名前順"), lambda row: row["name"].lower()),
+    "best": (Words("best accuracy first", "精度の高い順"), lambda row: -(row["best"] or 0)),
+    "trials": (Words("most networks first", "試行の多い順"), lambda row: -row["trials"]),
+}
+ANY = "any"
+MOST = 200  # studies in the table; the filter finds the others
 
 
 def content(store: Store) -> None:
     """Fill the page."""
     put("h1", Words("Runs", "記録"))
+    studies = store.studies() if store.exists else []
+    if not studies:
+        with put("div", classes="empty"):
+            put("p", Words("Nothing has been trained here yet.", "ここではまだ何も学習していません。"))
+            with put("p"):
+                put("span", Words("Try something on the page ", "まずはページ「"))
+                put("a", Words("Start", "はじめに"), href="/")
+                put("span", Words(", or in a terminal: ", "」から。またはターミナルで: "))
+                put("code", "koubai run --quick")
+        return
+    put(
+        "p",
+        Words(
+            f"Every study in {store.folder}. Choose two to compare them.",
+            f"{store.folder} にあるすべての実験です。2つ選ぶと比べられます。",
+        ),
+        "lead",
+    )
+    _listed(studies)
+
+
+def _listed(studies: list[dict[str, Any]]) -> None:
+    """The table, with what filters and orders it."""
+    state = SimpleNamespace(words="", state=ANY, order="newest")
+    chosen: list[str] = []
+
+    def show() -> None:
+        found = [
+            row
+            for row in studies
+            if state.words.lower() in row["name"].lower() + " " + row["id"] and state.state in (ANY, row["state"])
+        ]
+        found.sort(key=ORDERS[state.order][1])
+        body.clear()
+        with body:
+            for row in found[:MOST]:
+                _row(row, chosen, choose)
+        left = len(found) - MOST
+        note.text = "" if left <= 0 else say(Words(f"{left} more; narrow the search.", f"ほか {left} 件。絞り込んでください。"))
+        note.set_visibility(left > 0)
+        nothing.set_visibility(not found)
+
+    def change(name: str, value: str) -> None:
+        setattr(state, name, value)
+        show()
+
+    def choose(id: str, on: bool) -> None:
+        if on:
+            chosen.append(id)
+            if len(chosen) > 2:  # of three the first is let go
+                del chosen[0]
+                show()
+        else:
+            chosen.remove(id)
+        enabled(compare, len(chosen) == 2)
+
+    with put("div", classes="filters"):
+        text(Words("Find", "検索"), "", lambda value: change("words", value), monospaced=False)
+        choice(Words("State", "状態"), {ANY: Words("any", "すべて"), **STATES}, ANY, lambda value: change("state", value))
+        orders = {name: words for name, (words, _) in ORDERS.items()}
+        choice(Words("Order", "並べ替え"), orders, "newest", lambda value: change("order", value))
+        compare = button(
+            Words("Compare two", "2つを比べる"),
+            lambda: ui.navigate.to("/runs/compare?" + urlencode(dict(zip("ab", chosen, strict=True)))),
+        )
+        enabled(compare, False)
+    with put("div", classes="scroll"), put("table", classes="runs"):
+        with put("thead"), put("tr"):
+            for head, kind in HEADS:
+                put("th", head, kind, scope="col")
+        body = put("tbody")
+    nothing = put("p", Words("No study is like that.", "該当する実験はありません。"), "soft")
+    note = put("p", "", "soft")
+    show()
+
+
+HEADS = (
+    (Words("", ""), ""),
+    (Words("study", "実験"), ""),
+    (Words("state", "状態"), ""),
+    (Words("networks", "試行"), "number"),
+    (Words("diverged", "発散"), "number"),
+    (Words("best accuracy", "最高精度"), "number"),
+    (Words("when", "日時"), "number"),
+)
+
+
+def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> None:
+    with put("tr"):
+        with put("td", classes="pick"):
+            name = Words(f"Compare {row['name']}", f"{row['name']} を比べる")
+            check(name, row["id"] in chosen, lambda on: choose(row["id"], on))
+        with put("td"):
+            put("a", row["name"], href=f"/runs/{row['id']}")
+            put("div", row["id"][:8], "small soft")
+        with put("td"):
+            badge(row["state"])
+        put("td", f"{row['stored']:,} / {row['trials']:,}", "number")
+        put("td", f"{row['diverged']:,}" if row["diverged"] else "", "number")
+        put("td", accuracy(row["best"]), "number")
+        put("td", when(row["created"]), "number")
+
+
+def badge(state: str) -> None:
+    """Whether a study is finished."""
+    put("span", STATES[state], f"badge {state}")
+
+
+def accuracy(value: float | None) -> str:
+    """A share in percent."""
+    return "" if value is None else f"{value:.1%}"
+
+
+def when(seconds: float) -> str:
+    """A time as the tables of the command line show it."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

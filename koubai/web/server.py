@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from nicegui import app, ui
 
-from koubai.language import Language
+from koubai.language import Language, UserError
 from koubai.store import Store
-from koubai.web import ideas, play, runs, start
+from koubai.web import ideas, jobs, play, runs, start, study
 from koubai.web.guard import Guard
-from koubai.web.shell import PAGES, Content, head, page
+from koubai.web.shell import PAGES, Content, aside, head, page
 
 CONTENT: Mapping[str, Content] = {"/": start.content, "/play": play.content, "/ideas": ideas.content, "/runs": runs.content}
 
@@ -22,11 +24,23 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
         page(path, PAGES[path], content, store)
     for name, idea in ideas.IDEAS.items():
         page(f"/ideas/{name}", idea.title, ideas.one(idea), store)
+    page("/runs/compare", PAGES["/runs"], study.compared, store)
+    page("/runs/{id}", PAGES["/runs"], study.content, store)
+    app.get("/runs/{id}/report")(partial(_report, store))
+    app.on_shutdown(jobs.stop_all)
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
         host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
         show_welcome_message=False, reconnect_timeout=10,
     )  # fmt: skip
+
+
+async def _report(store: Store, id: str) -> Response:
+    """The report on a study, as a page of its own."""
+    try:
+        return HTMLResponse(await aside(study.report, store, id))
+    except UserError as error:
+        return PlainTextResponse(str(error), 404)
 
 
 ICON = (

@@ -7,6 +7,7 @@ leaves the event loop keeps it through ``aside``.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from contextvars import copy_context
@@ -88,8 +89,14 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             made = content(store)
             if isawaitable(made):
                 await made
-        except UserError as error:
+        except Exception as error:
             problem(error)
+
+
+def asked(name: str) -> str:
+    """What the page's address says under a name, in its path or behind it; nothing where it does not."""
+    request = ui.context.client.request
+    return str(request.path_params.get(name) or request.query_params.get(name) or "")
 
 
 def head() -> None:
@@ -102,7 +109,7 @@ def head() -> None:
 
 def _frame(path: str) -> None:
     """The header, above the page's main part."""
-    ui.on_exception(_told)
+    ui.on_exception(warn)
     ui.colors(
         primary=LIGHT["blue"], secondary=LIGHT["soft"], positive=LIGHT["green"], negative=LIGHT["red"],
         dark=DARK["wash"], dark_page=DARK["paper"],
@@ -127,25 +134,27 @@ def _frame(path: str) -> None:
     ui.skip_link(say(Words("Skip to the content", "本文へ")), target=ui.context.client.content)
 
 
-def _told(error: Exception) -> None:
-    """Say what a handler met and the user can mend; a bug of ours is logged by NiceGUI, and its visitor told that there is one."""
-    if isinstance(error, UserError):
-        warn(error)
-    else:
-        warn(
-            Words(f"A bug in Koubai: {error!r}. The terminal has the details.", f"Koubaiの不具合です({error!r})。詳細は端末に。")
-        )
-
-
-def warn(words: Words | UserError) -> None:
+def warn(error: Exception | Words) -> None:
     """A message that stays until it is closed."""
-    said = str(words) if isinstance(words, UserError) else say(words)
-    ui.notify(said, type="negative", timeout=0, close_button=say(Words("Close", "閉じる")), multi_line=True)
+    ui.notify(_said(error), type="negative", timeout=0, close_button=say(Words("Close", "閉じる")), multi_line=True)
 
 
-def problem(error: UserError) -> None:
+def problem(error: Exception | Words) -> None:
     """An error in the place of what could not be shown."""
-    put("p", str(error), "problem", role="alert")
+    put("p", _said(error), "problem", role="alert")
+
+
+def _said(error: Exception | Words) -> str:
+    """What the user can mend, as it says itself; of a bug of ours that there is one, with its traceback in the terminal."""
+    if isinstance(error, UserError | Words):
+        return str(error) if isinstance(error, UserError) else say(error)
+    logging.getLogger(__name__).error("a bug in Koubai", exc_info=error)
+    return say(
+        Words(
+            f"A bug in Koubai: {error!r}. The terminal has the details.",
+            f"Koubaiの不具合です({error!r})。詳細は端末に。",
+        )
+    )
 
 
 def formula(text: str) -> None:

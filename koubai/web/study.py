@@ -1,0 +1,290 @@
+"""One study of the store: what came out, its report, and what can be done with it; and two beside each other."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+
+from koubai.experiments.catalogue import EXERCISES
+from koubai.export import export
+from koubai.language import UserError, Words, say
+from koubai.naming import SHOWN, trial_named
+from koubai.report.figures import FIGURES, draw
+from koubai.report.groups import Group
+from koubai.report.page import render
+from koubai.report.summary import HEADS, cells
+from koubai.result import Best, Result
+from koubai.spec import plain
+from koubai.store import Store
+from koubai.study import Study
+from koubai.web import jobs
+from koubai.web.controls import button, choice, enabled
+from koubai.web.runs import accuracy, badge, when
+from koubai.web.shell import aside, asked, figure, problem, put, warn
+
+ROWS = 100  # variants in the table; the report has all
+CURVES = 4  # of each of two studies beside each other
+POLL = 0.4  # seconds between two looks at a training
+
+
+def known(store: Store, id: str) -> dict[str, Any]:
+    """The study of this id, as the store lists it. Raises ``UserError``."""
+    for row in store.studies() if store.exists else []:
+        if row["id"] == id:
+            return row
+    raise UserError("There is no such study; it may have been deleted.", "この実験はありません。削除されたのかもしれません。")
+
+
+def result(store: Store, row: dict[str, Any]) -> Result:
+    """What a study has given so far."""
+    study = Study.from_toml(row["toml"], row["name"])
+    return Result(study, tuple(store.get(study.trials)))
+
+
+async def content(store: Store) -> None:
+    """Fill the page of a study."""
+    row = known(store, asked("id"))
+    with put("p", classes="small back"):
+        put("a", Words("← All runs", "← 記録の一覧"), href="/runs")
+    ui.page_title(f"{row['name']} | Koubai 勾配")
+    put("h1", row["name"])
+    with put("p", classes="row soft"):
+        badge(row["state"])
+        stored, trials = f"{row['stored']:,}", f"{row['trials']:,}"
+        put("span", Words(f"{stored} of {trials} networks", f"{trials} 試行中 {stored} 試行"))
+        if row["best"] is not None:
+            put("span", Words(f"best validation accuracy {accuracy(row['best'])}", f"最高の検証精度 {accuracy(row['best'])}"))
+        put("span", when(row["created"]))
+    found = await aside(result, store, row)
+    _actions(store, row, found)
+    if found.records:
+        await _shown(found)
+    with put("details"):
+        put("summary", Words("As a file (TOML)", "ファイルとして(TOML)"))
+        put("pre", row["toml"], "working")
+
+
+async def _shown(found: Result) -> None:
+    """The curves and the table."""
+    name = next((one for one in ("accuracy", "final") if one in found.figures()), None)
+    if name:
+        figure(await aside(found.figure, name), FIGURES[name].title, 560)
+    with put("section"):
+        put("h2", Words("Variants", "設定ごとの結果"))
+        await _table(found)
+
+
+async def _table(found: Result) -> None:
+    """Variants in numbers, as the report has them."""
+    rows = await aside(lambda: found.table)
+    some = any(row["diverged"] for row in rows)
+    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    with put("div", classes="scroll"), put("table", classes="numbers"):
+        with put("thead"), put("tr"):
+            for k, words in enumerate(heads):
+                put("th", words, "number" if k else "", scope="col")
+        with put("tbody"):
+            for row in rows[:ROWS]:
+                with put("tr"):
+                    for k, cell in enumerate(cells(row)[: len(heads)]):
+                        put("td", cell, "number" if k else "")
+    if len(rows) > ROWS:
+        left = len(rows) - ROWS
+        put("p", Words(f"{left} more are in the report.", f"残り {left} 件はレポートにあります。"), "soft")
+
+
+def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
+    """Report, resume, export, delete."""
+    id = row["id"]
+    with put("div", classes="row actions"):
+        if found.records:
+            put("a", Words("Open the report", "レポートを開く"), "button main", href=f"/runs/{id}/report", target="_blank")
+        resume = button(Words("Resume", "続きを学習する"), lambda: go())
+        resume.set_visibility(row["state"] == "interrupted")
+        if any(not record.diverged for record in found.records):
+            _export(store, row, found)
+        remove = button(Words("Delete...", "削除..."), lambda: ask(), "danger")
+    progress = put("div", classes="progress", role="status")
+
+    def go() -> None:
+        jobs.start(found.study, store)
+        watch()
+
+    def watch() -> None:
+        if jobs.job(id) is None:
+            return
+        resume.set_visibility(False)
+        enabled(remove, False)
+        progress.clear()
+        with progress:
+            bar = put("progress", max="1", value="0", aria_label=Words("Training", "学習"))
+            said = put("span", "")
+            stop = button(Words("Stop", "止める"), lambda: halt(), "small")
+
+        def halt() -> None:
+            if job := jobs.job(id):
+                job.stop.set()
+                enabled(stop, False)
+
+        def look() -> None:
+            job = jobs.job(id)
+            if job is None or job.finished:
+                timer.deactivate()
+                ended(job)
+                return
+            share = job.done / max(job.total, 1)
+            bar.props["value"] = f"{share:.4f}"
+            said.text = say(
+                Words(f"{share:.0%} of {job.total:,} network-steps", f"{job.total:,} ステップ(全試行合計)中 {share:.0%}")
+                if job.done
+                else Words("waiting for the training before it", "前の学習を待っています")
+            )
+
+        timer = ui.timer(POLL, look)
+
+    def ended(job: jobs.Job | None) -> None:
+        jobs.told(id)
+        if job and job.problem:
+            progress.clear()
+            with progress:
+                problem(job.problem)
+            resume.set_visibility(True)
+            enabled(remove, True)
+        else:
+            ui.navigate.reload()
+
+    def ask() -> None:
+        dialog.open()
+
+    with ui.dialog() as dialog, put("div", classes="dialog", role="alertdialog", aria_labelledby="asked"):
+        put("h2", Words(f"Delete {row['name']}?", f"{row['name']} を削除しますか?"), id="asked")
+        put(
+            "p",
+            Words(
+                f"Its {row['stored']:,} trained networks go too, but for those that other studies hold. This cannot be undone.",
+                f"学習済みの {row['stored']:,} 個のネットワークも、他の実験が使うもの以外は消えます。元に戻せません。",
+            ),
+        )
+        with put("div", classes="row"):
+            button(Words("Cancel", "やめる"), dialog.close, autofocus="")
+            button(Words("Delete", "削除する"), lambda: delete(), "danger")
+
+    async def delete() -> None:
+        if any(one["state"] == "running" for one in store.studies() if one["id"] == id):
+            warn(Words("It is being trained; stop that first.", "学習中です。先に止めてください。"))
+            return
+        await aside(store.forget, id)
+        ui.navigate.to("/runs")
+
+    watch()
+
+
+def _export(store: Store, row: dict[str, Any], found: Result) -> None:
+    """A menu of trained networks, and the button that hands one over."""
+    stored = {record.trial: record for record in found.records if not record.diverged}
+    labels = {trial: label for label, trials in found.study.variants().items() for trial in trials}
+    names: dict[str, Words | str] = {"best": Words("the best network", "最良のネットワーク")}
+    for number, trial in enumerate(found.study.trials, 1):
+        if trial in stored and len(names) <= ROWS:
+            reached = accuracy(stored[trial].final("validation_accuracy"))
+            names[trial.id] = f"{number}: {labels[trial]}, seed {trial.seed}, {reached}"
+    chosen = ["best"]
+
+    async def hand_over() -> None:
+        enabled(take, False)
+        try:
+            name, content = await aside(zipped, row["name"], trial_named(found, chosen[0]))
+        finally:
+            enabled(take, True)
+        ui.download.content(content, name, "application/zip")
+
+    choice(Words("Network", "ネットワーク"), names, "best", lambda value: chosen.__setitem__(0, value))
+    take = button(Words("Export (zip)", "書き出す(zip)"), hand_over)
+
+
+def zipped(name: str, best: Best) -> tuple[str, bytes]:
+    """What ``koubai export`` writes, as a zip file with its name. Raises ``UserError``."""
+    title = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study"
+    folder = f"{title[:60]}-{best.record.trial.id[:SHOWN]}"
+    packed = io.BytesIO()
+    with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(export(best.record, Path(place) / folder, name).iterdir()):
+            archive.write(file, f"{folder}/{file.name}")
+    return f"{folder}.zip", packed.getvalue()
+
+
+def report(store: Store, id: str) -> str:
+    """The report on a study, made now. Raises ``UserError``."""
+    row = known(store, id)
+    found = result(store, row)
+    exercise = EXERCISES.get(row["name"])
+    if exercise and isinstance(exercise.runs, Study) and exercise.runs.axes.keys() == found.study.axes.keys():
+        made = found.page()
+        fitting = [name for name in exercise.figures if name in found.figures()]
+        section = found.section(fitting, title=exercise.title, about=exercise.about)
+        return render(type(made)(exercise.title, made.lead, [section], facts=made.facts))
+    return render(found.page())
+
+
+async def compared(store: Store) -> None:
+    """Fill the page with two studies side by side: what differs, their best curves, their tables."""
+    with put("p", classes="small back"):
+        put("a", Words("← All runs", "← 記録の一覧"), href="/runs")
+    put("h1", Words("Two runs compared", "2つの実験の比較"))
+    both = [await aside(result, store, known(store, asked(name))) for name in "ab"]
+    names = [found.study.name for found in both]
+    if names[0] == names[1]:
+        names = [f"{found.study.name} {found.study.id[:SHOWN]}" for found in both]
+    _differences(names, both)
+    groups = [
+        Group(f"{name}: {group.label}", {"study": name, **group.values}, group.records)
+        for name, found in zip(names, both, strict=True)
+        for group in _best(found)
+    ]
+    if groups:
+        put("h2", Words(f"The best {CURVES} variants of each", f"それぞれの上位{CURVES}設定"))
+        figure(await aside(draw, "accuracy", groups), FIGURES["accuracy"].title, 560)
+    with put("div", classes="two"):
+        for name, found in zip(names, both, strict=True):
+            with put("section"):
+                with put("h2"):
+                    put("a", name, href=f"/runs/{found.study.id}")
+                if found.records:
+                    await _table(found)
+                else:
+                    put("p", Words("Nothing is trained yet.", "まだ何も学習していません。"), "soft")
+
+
+def _best(found: Result) -> list[Group]:
+    trained = [group for group in found.groups if group.records]
+    return sorted(trained, key=lambda group: -group.final().mean())[:CURVES]
+
+
+def _differences(names: list[str], both: list[Result]) -> None:
+    """The fields of the two base trials that differ, and the axes."""
+    tables: list[dict[str, str]] = []
+    for found in both:
+        base = {name: str(plain(getattr(found.study.base, name))) for name in type(found.study.base).model_fields}
+        axes = {**found.study.axes, **{name: values for group in found.study.zip for name, values in group.items()}}
+        varied = {name: ", ".join(str(getattr(v, "name", v)) for v in values) for name, values in axes.items()}
+        tables.append(base | {name: values if len(values) <= 80 else values[:77] + "..." for name, values in varied.items()})
+    fields = [name for name in {**tables[0], **tables[1]} if tables[0].get(name) != tables[1].get(name)]
+    put("h2", Words("What differs", "設定の違い"))
+    if not fields:
+        put("p", Words("Nothing in their settings.", "設定に違いはありません。"), "soft")
+        return
+    with put("div", classes="scroll"), put("table", classes="numbers"):
+        with put("thead"), put("tr"):
+            for head in ("", *names):
+                put("th", head, scope="col")
+        with put("tbody"):
+            for name in fields:
+                with put("tr"):
+                    put("th", name, scope="row")
+                    for one in tables:
+                        put("td", one.get(name, ""))
