@@ -11,6 +11,8 @@ from typing import Any
 import typer
 
 from koubai.blueprint import title
+from koubai.doctor import SYMPTOMS
+from koubai.doctor.finding import OURS, SEVERITIES, Symptom
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
@@ -108,6 +110,44 @@ def shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def doctor() -> str:
+    """The page of all symptoms: words in both languages, measure, thresholds with their sources."""
+    severities = ", ".join(f"{words.en} / {words.ja}" for words in SEVERITIES.values())
+    parts = [
+        "# The doctor / 診断",
+        MADE,
+        "```sh\nkoubai diagnose RUN         # every variant, seeds together / 設定ごと(シードをまとめて)\n"
+        "koubai diagnose RUN best    # one trial / 1つの試行\n```",
+        f"A finding has a severity ({severities}), and where they can be told a layer and a cause. `guessing` is the loss of one who knows "
+        "the shares of the classes and nothing else; a fit is 0 where the training accuracy is that of always answering the largest class, "
+        "and 1 where all is right. What cannot be told from the history is said to be so. `ours` marks thresholds that were set on the "
+        "first half of `benchmarks/doctor.py`, and measured on the second.",
+        "所見には重さがあり、わかる場合は層と原因も示します。「当て推量」は、クラスの比率だけを知っているときの損失です。「適合」は、"
+        "常に最大のクラスと答える場合の訓練精度を0、全問正解を1とした値です。履歴から判断できない症状は、そのように報告します。"
+        "`ours` は `benchmarks/doctor.py` の前半のデータで決め、後半で確かめたしきい値です。",
+        *(symptom(one) for one in SYMPTOMS.values()),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def symptom(one: Symptom) -> str:
+    """One symptom."""
+    limits = [
+        f"- `{name}` = {limit.value:g}: {'ours' if limit.source == OURS else limit.source}" for name, limit in one.limits.items()
+    ]
+    brings = ", ".join(f"`{name}`" for name in one.brings)
+    parts = (
+        f"### `{one.name}`: {one.title.en} / {one.title.ja}",
+        one.about.en,
+        one.about.ja,
+        f"Measure: {one.measure.en}.",
+        f"指標: {one.measure.ja}。",
+        "\n".join(limits),
+        f"Brings / 併発しやすい症状: {brings}" if brings else "",
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
 def commands() -> str:
     """The page of all commands: what each does and its options, in both languages."""
     english, japanese = tree("en"), tree("ja")
@@ -150,7 +190,7 @@ def tree(choice: Language) -> Any:
         sys.modules.update(kept)
 
 
-PAGES = {"techniques.md": techniques, "exercises.md": exercises, "commands.md": commands}
+PAGES = {"techniques.md": techniques, "exercises.md": exercises, "doctor.md": doctor, "commands.md": commands}
 
 
 if __name__ == "__main__":

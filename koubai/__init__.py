@@ -14,12 +14,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from koubai.laboratory import run
     from koubai.language import UserError, speak
+    from koubai.prescribing import prescribe
     from koubai.result import Result
     from koubai.spec import Trial
     from koubai.store import Store
     from koubai.study import Study
 
 _HOMES = {
+    "prescribe": "prescribing",
     "run": "laboratory",
     "Result": "result",
     "Store": "store",
@@ -29,7 +31,7 @@ _HOMES = {
     "speak": "language",
 }
 
-__all__ = ["Result", "Store", "Study", "Trial", "UserError", "run", "speak"]
+__all__ = ["Result", "Store", "Study", "Trial", "UserError", "prescribe", "run", "speak"]
 
 
 def __getattr__(name: str) -> Any:

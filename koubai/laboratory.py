@@ -16,13 +16,14 @@ import torch
 from koubai.blueprint import title
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
+from koubai.doctor.hope import past_hope
 from koubai.language import UserError, Words, say
 from koubai.places import places
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import Outcome, cost, plan, train
+from koubai.training import Outcome, Training, cost, plan
 from koubai.training.cohort import budget, footprint
 
 STORE = Path("koubai-store")
@@ -42,22 +43,24 @@ def run(
     width: int | None = None,
     threads: int | None = None,
     progress: bool | Report = True,
+    note: bool = True,
 ) -> Result:
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
     ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
     ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step.
-    Raises ``UserError`` for what cannot be trained, before anything is.
+    ``note`` puts the study on the store's list. Raises ``UserError`` for what cannot be trained, before anything is.
     """
     study = study if isinstance(study, Study) else Study(study)
     store = store if isinstance(store, Store) else Store(store)
-    place = device_named(device)
+    place, stopping = device_named(device), study.stop == "diagnosis"
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     with threaded(threads):
-        todo = to_train(study.trials, store, fresh)
+        todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
-        store.note(study)
+        if note:
+            store.note(study)
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks = plan(todo, shape_and_classes, width, room, workers)
@@ -65,7 +68,7 @@ def run(
 
             def work_off(stack: list[Trial], report: Report) -> None:
                 data = fingerprint(stack[0].data.name)
-                store.put(trained(stack, study.name, place, report), device_name(place), data)
+                store.put(trained(stack, study.name, place, report, stopping), device_name(place), data)
 
             small: list[list[Trial]] = []
             large: list[list[Trial]] = []
@@ -77,14 +80,17 @@ def run(
                 large = stacks
             for stack in large:
                 work_off(stack, report)
-    return Result(study, tuple(store.get(study.trials)))
+    return Result(study, tuple(store.get(study.trials, stopped=stopping)))
 
 
-def to_train(trials: Sequence[Trial], store: Store, fresh: bool) -> list[Trial]:
-    """Those trials that are not stored yet, or all. Raises ``UserError`` where one of ``trials`` cannot be trained."""
+def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool = False) -> list[Trial]:
+    """Those trials that are not stored yet, or all; with ``stopping`` a stopped one counts as stored.
+
+    Raises ``UserError`` where one of ``trials`` cannot be trained.
+    """
     for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
         check(trial)
-    done = set() if fresh else store.has(trials)
+    done = set() if fresh else store.has(trials, stopped=stopping)
     return [trial for trial in trials if trial.id not in done]
 
 
@@ -117,8 +123,11 @@ def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
     return data.shape, len(data.classes)
 
 
-def trained(stack: list[Trial], study: str, place: torch.device, report: Report) -> Outcome:
-    """What the training of a stack gives; ``report`` hears of every step, and of those that diverged trials leave out."""
+def trained(stack: list[Trial], study: str, place: torch.device, report: Report, stopping: bool = False) -> Outcome:
+    """What the training of a stack gives; ``report`` hears of every step, and of those that diverged or stopped trials leave out.
+
+    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
+    """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
     left = len(stack) * first.steps
@@ -129,7 +138,13 @@ def trained(stack: list[Trial], study: str, place: torch.device, report: Report)
         report(name, first, trials * steps, 0)
 
     with memory(first):
-        outcome = train(stack, load(first.data), place, count)
+        training = Training(stack, load(first.data), place)
+        while not training.done:
+            trials = len(training.rows)
+            count(trials, training.advance())
+            if stopping and training.t == training.marks[training.point - 1]:
+                training.drop(list(past_hope(training)))
+        outcome = training.outcome()
     report(name, first, 0, left)
     return outcome
 

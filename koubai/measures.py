@@ -52,8 +52,9 @@ DECADES = Words("decades", "桁")
 
 
 def accuracy(record: Record, part: str = "validation") -> float:
-    """Final accuracy; guessing for a trial that diverged."""
-    value = record.final(f"{part}_accuracy")
+    """Final accuracy; guessing for a trial that diverged, the last that was measured for one that was stopped."""
+    curve = record.history[f"{part}_accuracy"]
+    value = float(curve[np.isfinite(curve)][-1] if record.stopped else curve[-1])
     return value if math.isfinite(value) else 1 / classes(record)
 
 

@@ -173,7 +173,8 @@ class Data(BaseModel):
 
     For tables: ``target`` is the column of the classes (else one that is called so, or the last), ``drop`` are columns to leave out.
     ``missing`` values are refused, filled with the mean of the training samples, or their rows dropped. ``size`` is the height and
-    width (or one number for both) that images are cropped and resized to.
+    width (or one number for both) that images are cropped and resized to. ``balance`` repeats the training samples of rare classes until
+    all classes have about as many.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -187,6 +188,7 @@ class Data(BaseModel):
     drop: Annotated[tuple[str, ...], AfterValidator(_each_once)] = _later(())
     missing: Literal["refuse", "mean", "drop"] = _later("refuse")
     size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
+    balance: bool = _later(False)
 
     @model_validator(mode="before")
     @classmethod

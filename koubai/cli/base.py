@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ from koubai.language import UserError, Words, say, speak, unknown
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from koubai.store import Store
 
 OUT = Path("koubai-out")
 FRAME = (
@@ -218,3 +221,17 @@ def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
     out = console()
     out.print(title, style="bold")
     out.print(made, "")
+
+
+@contextmanager
+def interruptible(store: Store) -> Iterator[None]:
+    """Ctrl-C ends with a sentence on what is kept, and exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = text(
+            f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
+            f"中断しました。終わった分は {store.folder} に残っています。同じコマンドで続きから再開できます。",
+        )
+        print(kept, file=sys.stderr)
+        raise typer.Exit(130) from None

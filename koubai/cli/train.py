@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -28,6 +27,7 @@ from koubai.cli.base import (
     Width,
     command,
     console,
+    interruptible,
     option,
     table,
     text,
@@ -159,7 +159,11 @@ def _read(file: Path) -> Study:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.", f"{file} を読めません({error.strerror})。") from None
     read = Study.from_toml(content, str(file))
-    return read if "name" in read.model_fields_set else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip)
+    return (
+        read
+        if "name" in read.model_fields_set
+        else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip, stop=read.stop)
+    )
 
 
 def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **options: Any) -> Mapping[str, Outcome]:
@@ -168,7 +172,7 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
 
     trials = trials_of(exercises)
     stored = 0 if fresh else len(store.has(trials))
-    with _interruptible(store):
+    with interruptible(store):
         outcomes = conduct(exercises, store=store, fresh=fresh, **options)
     if stored:
         print(
@@ -178,20 +182,6 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
             )
         )
     return outcomes
-
-
-@contextmanager
-def _interruptible(store: Store) -> Iterator[None]:
-    """Ctrl-C ends with a sentence on what is kept, and exit code 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        kept = text(
-            f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
-            f"中断しました。終わった分は {store.folder} に残っています。同じコマンドで続きから再開できます。",
-        )
-        print(kept, file=sys.stderr)
-        raise typer.Exit(130) from None
 
 
 def _remember(judged: Sequence[Judged], store: Store, data: str) -> None:

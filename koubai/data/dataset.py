@@ -101,9 +101,21 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
                 f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
+    if spec.balance:
+        rows = balanced(rows, found.y)
     transform, x_train = fit(spec, found, found.x[rows])
     x_validation = transform.apply(test[0][held_out])
     return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape, transform)
+
+
+def balanced(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The rows with those of each class in turn repeated until it has as many as the largest, in their old order, repeats behind.
+
+    Random oversampling without the randomness (Buda et al. 2018, arXiv:1710.05381).
+    """
+    counts = np.bincount(y[rows])
+    more = [np.resize(of, counts.max() - len(of)) for of in (rows[y[rows] == label] for label in np.flatnonzero(counts))]
+    return np.concatenate([rows, *more])
 
 
 def _clean(spec: Data, found: Found) -> Found:

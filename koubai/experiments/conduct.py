@@ -59,7 +59,7 @@ def fitted(exercise: Exercise, study: Study) -> Study:
     try:
         if exercise.layers is not None:
             axes = {**study.axes, "layers": exercise.layers(data.shape, len(data.classes))}
-            study = Study(study.base, name=study.name, axes=axes, zip=study.zip)
+            study = Study(study.base, name=study.name, axes=axes, zip=study.zip, stop=study.stop)
         for trial in {trial.layers: trial for trial in study.trials}.values():
             places(trial, data.shape, len(data.classes))
     except UserError as error:

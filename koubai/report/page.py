@@ -16,7 +16,7 @@ from koubai.doctor.finding import CAUSES, SEVERITIES
 from koubai.language import Words, apart, language, saying_both
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
-from koubai.report.summary import HEADS, cells
+from koubai.report.summary import cells, columns
 from koubai.statistics import VERDICTS
 from koubai.store import write_whole
 
@@ -158,11 +158,10 @@ def write(path: str | Path, page: Page) -> Path:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:
     """A table of variants in both languages: heads and cells."""
-    some = any(row["diverged"] for row in rows)
-    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    heads = columns(rows)
     with saying_both():
-        shown = [[apart(cell) for cell in cells(row)][: len(heads)] for row in rows]
-    return heads, shown
+        shown = [[apart(cell) for cell in cells(row, heads)] for row in rows]
+    return list(heads.values()), shown
 
 
 def by_section(verdicts: Iterable[Verdict]) -> dict[Words, list[Verdict]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,17 @@ HEADS = {
     "attenuation": Words("gradient, first / last layer", "勾配(最初の層 / 最後の層)"),
     "seeds": Words("seeds", "シード"),
     "diverged": Words("diverged", "発散"),
+    "stopped": Words("stopped", "打ち切り"),
 }
+RARE = ("diverged", "stopped")  # columns that are shown where there is anything in them
 MEASURES = ("train_accuracy", "validation_accuracy", "attenuation")
 
 
 def summarize(records: Sequence[Record]) -> dict[str, Any]:
-    """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged.
+    """One variant: each measure's mean over seeds and the ends of its 95% interval (``..._low``, ``..._high``), seeds, diverged, stopped.
 
-    Accuracies are final, a diverged trial counting as guessing; ``attenuation`` is the gradient at the first layer over that at the
-    last when training starts, in decades (-20: nothing arrives).
+    Accuracies are final, a diverged trial counting as guessing, a stopped one with its last; ``attenuation`` is the gradient at the first
+    layer over that at the last when training starts, in decades (-20: nothing arrives).
     """
     measured = {
         "train_accuracy": [accuracy(record, "train") for record in records],
@@ -40,21 +42,27 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
         if name.endswith("accuracy") and np.isfinite(low):
             low, high = max(low, 0.0), min(high, 1.0)
         row |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
-    return row | {"seeds": len(records), "diverged": sum(record.diverged > 0 for record in records)}
+    counts = {name: sum(getattr(record, name) > 0 for record in records) for name in RARE}
+    return row | {"seeds": len(records), **counts}
 
 
-def cells(row: Mapping[str, Any]) -> list[str]:
-    """A row as a reader wants it, in the order of ``HEADS``; ``diverged`` is empty where none did."""
-    shown = [str(row["variant"])]
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Words]:
+    """The heads of a table of such rows, without those that nothing stands under."""
+    return {name: words for name, words in HEADS.items() if name not in RARE or any(row[name] for row in rows)}
+
+
+def cells(row: Mapping[str, Any], names: Iterable[str] = HEADS) -> list[str]:
+    """A row as a reader wants it, the columns of these names; ``diverged`` and ``stopped`` are empty where none did or was."""
+    shown = {"variant": str(row["variant"]), "seeds": str(row["seeds"]), **{name: str(row[name] or "") for name in RARE}}
     for name in MEASURES:
         middle, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
         if name == "attenuation":
-            shown.append(power(middle))
+            shown[name] = power(middle)
         elif np.isfinite(low) and high > low:
-            shown.append(f"{middle:.1%} [{low * 100:.1f}, {high * 100:.1f}]")
+            shown[name] = f"{middle:.1%} [{low * 100:.1f}, {high * 100:.1f}]"
         else:
-            shown.append(f"{middle:.1%}")
-    return [*shown, str(row["seeds"]), str(row["diverged"] or "")]
+            shown[name] = f"{middle:.1%}"
+    return [shown[name] for name in names]
 
 
 def power(decades: float) -> str:
@@ -71,14 +79,12 @@ def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     from rich.console import Console
     from rich.table import Table
 
-    some = any(row["diverged"] for row in rows)
+    heads = columns(rows)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="")
-    for name, words in HEADS.items():
-        if name != "diverged" or some:
-            table.add_column(say(words), justify="left" if name == "variant" else "right", no_wrap=True)
+    for name, words in heads.items():
+        table.add_column(say(words), justify="left" if name == "variant" else "right", no_wrap=True)
     for row in rows:
-        shown = cells(row)
-        table.add_row(*(shown if some else shown[:-1]))
+        table.add_row(*cells(row, heads))
     console = Console(width=400, no_color=True, highlight=False, markup=False)
     with console.capture() as caught:
         console.print(table)

@@ -68,7 +68,8 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
 def underfitting(case: Case, fitted: float, fall: float, travel: float) -> Finding | None:
     """Fitted below ``fitted``, fallen by less than ``fall`` of guessing in the last third, weights moved by more than ``travel``."""
     loss = judged(case)
-    middle = float(np.median(loss[case.after(0.6) : case.after(0.75)]))
+    begin = case.after(0.6)
+    middle = float(np.median(loss[begin : max(case.after(0.75), begin + 1)]))
     fallen = (middle - float(np.median(loss[-3:]))) / case.guess
     if case.diverged or case.fitted >= fitted or abs(fallen) > fall or not np.nanmax(case.travel) > travel:
         return None

@@ -201,7 +201,8 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
 def slow_convergence(case: Case, fall: float, fitted: float) -> Finding | None:
     """A fall of more than ``fall`` at the end while fitted below ``fitted``."""
     loss = judged(case)
-    before = float(np.median(loss[max(case.after(0.6), 1) : case.after(0.75)]))
+    begin = max(case.after(0.6), 1)
+    before = float(np.median(loss[begin : max(case.after(0.75), begin + 1)]))  # of a few points one is enough
     fallen = 1 - float(np.median(loss[-3:])) / before if before > 0 else 0.0
     if case.diverged or not fallen > fall or case.fitted >= fitted:
         return None
