@@ -23,7 +23,8 @@ from koubai.training.stack import Stack
 from koubai.web.play.board import Board
 from koubai.web.play.doctor import Doctor
 
-SIDE = 48  # cells of a decision boundary along each axis
+SIDES = {3: 72, 6: 48}  # cells of a decision boundary along each axis, by how many variants there are at most
+FEWEST = 36
 MARGIN = 0.08  # of the data's range, around it
 POINTS = 400  # samples that are shown in the plane
 CELLS = 64  # rows and columns of weights that are shown
@@ -96,7 +97,8 @@ class Look:
         """What a variant's card shows: the boundary in the plane, the first layer's weights as images, or as a table."""
         data, stack = training.data, training.stack
         if data.features == 2:
-            return boundary(stack.subset([row]), data)
+            side = next((side for most, side in SIDES.items() if len(self.board.variants) <= most), FEWEST)
+            return boundary(stack.subset([row]), data, side)
         layer = next(layer for layer in stack.network.layers if isinstance(layer, Weighted))
         weights = layer.weight.value[row].numpy()
         image = patch(layer, data)
@@ -148,17 +150,17 @@ def maps(stack: Stack, row: int) -> list[Shown]:
     return made
 
 
-def boundary(stack: Stack, data: Dataset) -> Shown:
+def boundary(stack: Stack, data: Dataset, side: int) -> Shown:
     """The class that a network of two features gives to each point of the plane, and how sure it is: two bytes a cell, from the top."""
     low, high = extent(data)
-    axes = [np.linspace(a, b, SIDE, dtype=np.float32) for a, b in zip(low, high, strict=True)]
+    axes = [np.linspace(a, b, side, dtype=np.float32) for a, b in zip(low, high, strict=True)]
     x, y = np.meshgrid(axes[0], axes[1][::-1])
     grid = torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).to(stack.network.dtype)
     outputs = stack.network.forward(stack.buffers_for(len(grid)), stack.network.common(grid), Mode.EVALUATE)
     chance, said = outputs[0].softmax(0).max(0)
     even = 1 / len(data.classes)
     sure = ((chance - even) / (1 - even)).nan_to_num().clamp(0, 1) * 254
-    return {"side": SIDE, "said": packed(said.numpy()), "sure": packed(sure.numpy())}
+    return {"side": side, "said": packed(said.numpy()), "sure": packed(sure.numpy())}
 
 
 def extent(data: Dataset) -> tuple[np.ndarray, np.ndarray]:

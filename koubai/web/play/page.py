@@ -15,6 +15,7 @@ from koubai.web.controls import button, check, choice
 from koubai.web.play.bench import USUAL_SPEED, Bench
 from koubai.web.play.board import Board
 from koubai.web.play.builder import builder
+from koubai.web.play.prescription import prescriptions
 from koubai.web.play.scene import Stage
 from koubai.web.play.variants import adding
 from koubai.web.shell import problem, put
@@ -60,6 +61,8 @@ def content(store: Store) -> None:
             bench = Bench(board, store, stage)
             with stage:
                 adding(bench)
+            with stage.add_slot("below"):
+                prescriptions(bench)
             with put("aside", classes="builder", aria_label=Words("The network", "ネットワークの設定")):
                 builder(bench)
         with bar:

@@ -75,6 +75,7 @@ export default {
         </article>
         <slot></slot>
       </div>
+      <slot name="below"></slot>
       <div class="charts">
         <figure v-for="(chart, name) in charts" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
       </div>
