@@ -27,6 +27,13 @@ format: $(VENV)/ready ## let ruff put the code in order
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+faults: $(VENV)/ready ## kill -9 fifty times, full disks, interrupts, vanishing folders: what a study survives (KILLS=50)
+	KOUBAI_KILLS=$(or $(KILLS),50) $(BIN)/python -m pytest tests/faults -s
+
+fuzz: $(VENV)/ready ## 10,000 inputs for every reader: studies, data files, stored files (an hour or two)
+	TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) $(BIN)/python -m pytest -n auto --hypothesis-profile=fuzz \
+		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py
+
 docs: $(VENV)/ready ## write docs/techniques.md and docs/commands.md from the code
 	$(BIN)/python -m docs.generate
 
@@ -45,4 +52,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-.PHONY: help run serve test check lint format docs bench clean
+.PHONY: help run serve test check lint format faults fuzz docs bench clean

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import statistics
 import tempfile
 import time
@@ -24,6 +25,7 @@ from benchmarks.table import HERE, Row, in_turn, row, show, write
 from koubai.data import Dataset, load
 from koubai.laboratory import run
 from koubai.spec import Data, Trial
+from koubai.store import Store
 from koubai.study import Study
 from koubai.training import plan, train
 from koubai.training.stack import Stack
@@ -39,18 +41,27 @@ def study_seconds(study: Study) -> float:
         return time.perf_counter() - begun
 
 
-def ledger_share(stack: list[Trial], data: Dataset, repeats: int) -> float:
-    """What ledger and history add to the training of one stack, as a share: the median over repeats, both in each turn."""
-    shares = []
+def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float, float]:
+    """What ledger and history add to the training of one stack, and what storing it does, as shares: medians over repeats."""
+    ledger, stored = [], []
     for _ in range(repeats):
         settle()
-        begun = time.perf_counter()
-        train(stack, data, torch.device("cpu"))
-        middle = time.perf_counter()
+        marks = [time.perf_counter()]
+        outcome = train(stack, data, torch.device("cpu"))
+        marks.append(time.perf_counter())
         with torch.no_grad():
             Stack(stack, data, torch.device("cpu")).advance(stack[0].steps)
-        shares.append((middle - begun) / (time.perf_counter() - middle) - 1)
-    return statistics.median(shares)
+        marks.append(time.perf_counter())
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(folder)
+            store.prepare()
+            marks.append(time.perf_counter())
+            store.put(outcome, "cpu")
+            marks.append(time.perf_counter())
+        recorded, bare, _, put = (after - before for before, after in itertools.pairwise(marks))
+        ledger.append(recorded / bare - 1)
+        stored.append(put / recorded)
+    return statistics.median(ledger), statistics.median(stored)
 
 
 def wide_images(folder: Path) -> Data:
@@ -100,7 +111,8 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
     times = in_turn(work, trains, repeats)
     stack = plan(trials, lambda trial: (data.shape, len(data.classes)))[0]
     sizes = (data.features, *map(int, first.layers), len(data.classes))
-    return row(work, times, floor(sizes, first.batch_size, rate), ledger=ledger_share(stack, data, repeats), notes=notes)
+    ledger, stored = extra_shares(stack, data, repeats)
+    return row(work, times, floor(sizes, first.batch_size, rate), ledger=ledger, store=stored, notes=notes)
 
 
 def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]:

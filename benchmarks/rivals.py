@@ -40,13 +40,17 @@ def modules(trial: Trial, features: int, classes: int) -> nn.Sequential:
 
 def plain_pytorch(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int) -> float:
     """One network: modules, ``torch.optim``, minibatches by indexing, no DataLoader, no logging."""
-    features, labels = torch.from_numpy(x), torch.from_numpy(y)
     model = modules(trial, x.shape[1], int(y.max()) + 1)
     optimizer = OPTIMIZERS[trial.optimizer.name](model.parameters(), lr=trial.learning_rate)
+    return loop(model, optimizer, torch.from_numpy(x), torch.from_numpy(y), trial.batch_size, steps)
+
+
+def loop(model: nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, labels: Tensor, batch: int, steps: int) -> float:
+    """The loop that everybody writes."""
     criterion = nn.CrossEntropyLoss()
     begun = time.perf_counter()
     for _ in range(steps):
-        picks = torch.randint(0, len(features), (trial.batch_size,))
+        picks = torch.randint(0, len(features), (batch,))
         loss = criterion(model(features[picks]), labels[picks])
         optimizer.zero_grad()
         loss.backward()

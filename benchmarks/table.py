@@ -21,8 +21,8 @@ HERE = Path(__file__).parent
 class Row:
     """One benchmark: microseconds a network and step by who trains (medians), and how many times as fast as each rival Koubai is.
 
-    ``ratios`` are the median, lowest and highest of the repeats; ``floor`` is the matrix products' time at the peak measured in the
-    same run, ``over_floor`` Koubai's time over it; ``ledger`` the share that ledger and history add; ``notes`` what else was seen.
+    ``ratios`` are the median, lowest and highest of the repeats; ``floor`` is the matrix products' time at the peak measured in the same
+    run, ``over_floor`` Koubai's time over it; ``ledger`` and ``store`` are the shares that recording and storing add to a training.
     """
 
     work: str
@@ -31,6 +31,7 @@ class Row:
     floor: float | None = None
     over_floor: float | None = None
     ledger: float | None = None
+    store: float | None = None
     notes: dict[str, str] = field(default_factory=dict)
 
 
@@ -66,7 +67,7 @@ def shown(microseconds: float) -> str:
 def show(rows: Sequence[Row], title: str) -> None:
     """Print one table."""
     table = Table(title=title, show_lines=True)
-    for head in ("work, a network and step", "Koubai", "Koubai is faster than", "times the floor", "ledger"):
+    for head in ("work, a network and step", "Koubai", "Koubai is faster than", "times the floor", "ledger, store"):
         table.add_column(head, justify="left" if head.startswith(("work", "Koubai is")) else "right")
     for each in rows:
         rivals = [
@@ -75,7 +76,7 @@ def show(rows: Sequence[Row], title: str) -> None:
         ]
         rivals += [f"{what}: {text}" for what, text in each.notes.items()]
         over = f"{each.over_floor:.2f} (of {each.floor:,.1f} us)" if each.over_floor else ""
-        ledger = f"{each.ledger:+.0%}" if each.ledger is not None else ""
+        ledger = "" if each.ledger is None or each.store is None else f"{each.ledger:+.0%}, {each.store:+.1%}"
         table.add_row(each.work, shown(next(iter(each.times.values()))), "\n".join(rivals), over, ledger)
     Console(width=150).print(table)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
@@ -13,17 +13,19 @@ from typing import Any
 
 import torch
 
-from koubai.blueprint import title
+from koubai.caution import confirm, fits, shape_and_classes
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
+from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
 from koubai.language import UserError, Words, say
 from koubai.places import places
 from koubai.result import Result
 from koubai.spec import Trial
-from koubai.store import Store
+from koubai.store import Store, checkpoints
+from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
-from koubai.training import Outcome, Training, cost, plan
+from koubai.training import Outcome, cost, plan
 from koubai.training.cohort import budget, footprint
 
 STORE = Path("koubai-store")
@@ -43,44 +45,95 @@ def run(
     width: int | None = None,
     threads: int | None = None,
     progress: bool | Report = True,
+    yes: bool = False,
     note: bool = True,
 ) -> Result:
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
     ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
-    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step.
-    ``note`` puts the study on the store's list. Raises ``UserError`` for what cannot be trained, before anything is.
+    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step; ``yes`` trains very many trials too;
+    ``note`` puts the study on the store's list.
+    A long training is kept on the way, and goes on from there where it was interrupted.
+    Raises ``UserError`` for what cannot be trained, before anything is.
     """
     study = study if isinstance(study, Study) else Study(study)
     store = store if isinstance(store, Store) else Store(store)
     place, stopping = device_named(device), study.stop == "diagnosis"
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
+    confirm(study, yes)
     with threaded(threads):
         todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
         if note:
             store.note(study)
+        checkpoints.tidy(store.folder, store.has(study.trials))
+        begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo))}
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
-        stacks = plan(todo, shape_and_classes, width, room, workers)
-        with nullcontext(progress) if callable(progress) else reporter(progress, todo) as report:
+        stacks, parts = stacks_of(study.trials, todo, begun, width, room, workers)
+        beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
+        with (
+            heeding() as halt,
+            store.at_work(study),
+            nullcontext(progress) if callable(progress) else reporter(progress, todo) as bar,
+        ):
+            told = unbroken(bar)
+
+            def report(*what: Any) -> None:
+                told(*what)
+                halt.look()
+
+            def train_and_store(stack: list[Trial], report: Report) -> None:
+                data = fingerprint(stack[0].data.name)
+                keeper = Keeper(store.folder, stack, data)
+                if fresh or len(store.has(stack, stopped=stopping)) < len(stack):  # another process may have trained it meanwhile
+                    outcome = trained(stack, study.name, place, report, keeper, begun.get(tuple(stack)), stopping)
+                    store.put(outcome, device_name(place), data)
+                else:
+                    report(study.name, stack[0], 0, len(stack) * stack[0].steps)
+                keeper.done()
 
             def work_off(stack: list[Trial], report: Report) -> None:
-                data = fingerprint(stack[0].data.name)
-                store.put(trained(stack, study.name, place, report, stopping), device_name(place), data)
+                in_halves(stack, lambda part: train_and_store(part, report))
 
             small: list[list[Trial]] = []
             large: list[list[Trial]] = []
             for stack in stacks:
-                (small if footprint(stack[0], *shape_and_classes(stack[0])) <= room else large).append(stack)
-            if workers > 1 and len(small) > 1:
+                (small if beside and is_small(stack, room) else large).append(stack)
+            if small:
                 side_by_side(small, work_off, report)
-            else:
-                large = stacks
             for stack in large:
                 work_off(stack, report)
-    return Result(study, tuple(store.get(study.trials, stopped=stopping)))
+    records = store.get(study.trials, stopped=stopping)
+    if len(records) < len(study.trials):
+        missing = len(study.trials) - len(records)
+        raise UserError(
+            f"Of the study {study.name}, {missing:,} trials are no longer in {store.folder}; run it again to train them anew.",
+            f"実験 {study.name} の {missing:,} 試行が {store.folder} から失われています。もう一度実行すると学習し直します。",
+        )
+    return Result(study, tuple(records))
+
+
+def stacks_of(
+    trials: Sequence[Trial], todo: Sequence[Trial], begun: Collection[Sequence[Trial]], width: int | None, room: int, workers: int
+) -> tuple[list[list[Trial]], list[list[Trial]]]:
+    """The stacks in which ``todo`` is trained, and those in which all of ``trials`` would have been.
+
+    A stack that was ``begun`` goes on as it was. The others are those of the whole study, so that one that was interrupted and goes on
+    trains the same stacks as one that was not; only trials whose stack is stored in part are planned anew.
+    """
+    taken = [list(stack) for stack in begun]
+    left = {trial.id for trial in todo} - {trial.id for stack in taken for trial in stack}
+    whole = plan(trials, shape_and_classes, width, room, workers)
+    same = [stack for stack in whole if all(trial.id in left for trial in stack)]
+    left -= {trial.id for stack in same for trial in stack}
+    return [*taken, *same, *plan([t for t in todo if t.id in left], shape_and_classes, width, room, workers)], whole
+
+
+def is_small(stack: Sequence[Trial], room: int) -> bool:
+    """Whether a stack leaves room for others beside it."""
+    return footprint(stack[0], *shape_and_classes(stack[0])) <= room
 
 
 def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool = False) -> list[Trial]:
@@ -90,6 +143,7 @@ def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool 
     """
     for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
         check(trial)
+        fits(trial)
     done = set() if fresh else store.has(trials, stopped=stopping)
     return [trial for trial in trials if trial.id not in done]
 
@@ -97,7 +151,7 @@ def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool 
 def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial], Report], None], report: Report) -> None:
     """Train small stacks at once, each on one thread: no thread waits for another at every step, however busy the machine is.
 
-    Where one fails, or somebody interrupts, those under way stop at their next report.
+    Where one fails, those under way go on to their end; where somebody interrupts, they stop at their next report.
     """
     stopped = Event()
 
@@ -108,43 +162,43 @@ def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial],
 
     workers = torch.get_num_threads()
     with threaded(1), ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(copy_context().run, work_off, stack, heard) for stack in stacks]
         try:
-            for future in as_completed([pool.submit(copy_context().run, work_off, stack, heard) for stack in stacks]):
+            for future in as_completed(futures):
                 future.result()
-        except BaseException:
-            stopped.set()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                stopped.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
-    """The shape of one sample of a trial's data, and how many classes there are."""
-    data = load(trial.data)
-    return data.shape, len(data.classes)
-
-
-def trained(stack: list[Trial], study: str, place: torch.device, report: Report, stopping: bool = False) -> Outcome:
-    """What the training of a stack gives; ``report`` hears of every step, and of those that diverged or stopped trials leave out.
+def trained(
+    stack: list[Trial], study: str, place: torch.device, report: Report, keeper: Keeper,
+    checkpoint: Checkpoint | None = None, stopping: bool = False,
+) -> Outcome:  # fmt: skip
+    """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
 
     With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
     """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
-    left = len(stack) * first.steps
+    whole = left = len(stack) * first.steps
+    if checkpoint is not None:
+        report(name, first, 0, len(stack) * checkpoint.steps)
+        whole = left = left - len(stack) * checkpoint.steps
 
     def count(trials: int, steps: int) -> None:
         nonlocal left
         left -= trials * steps
         report(name, first, trials * steps, 0)
 
-    with memory(first):
-        training = Training(stack, load(first.data), place)
-        while not training.done:
-            trials = len(training.rows)
-            count(trials, training.advance())
-            if stopping and training.t == training.marks[training.point - 1]:
-                training.drop(list(past_hope(training)))
-        outcome = training.outcome()
+    try:
+        with memory(first):
+            outcome = train(stack, load(first.data), place, count, keeper, checkpoint, past_hope if stopping else None)
+    except TooLarge:
+        report(name, first, 0, left - whole)  # these are done again
+        raise
     report(name, first, 0, left)
     return outcome
 
@@ -178,21 +232,6 @@ def threaded(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def memory(trial: Trial) -> Iterator[None]:
-    """Where memory runs out, a ``UserError`` that says what would fit."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        layers = title(trial.layers)
-        raise UserError(
-            f"Networks of {layers} do not fit into memory; take narrower layers, a smaller batch_size or --width 1.",
-            f"{layers} のネットワークはメモリに収まりません。層の幅か batch_size を小さくするか、--width 1 を試してください。",
-        ) from None
 
 
 def device_named(name: str) -> torch.device:

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from koubai.caution import shape_and_classes
 from koubai.doctor import Case, Diagnosis, diagnose
 from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
-from koubai.laboratory import STORE, check, run, shape_and_classes
+from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
 from koubai.measures import accuracy
 from koubai.prescription import Candidate, Prescription, complaints

@@ -17,6 +17,7 @@ from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, plain, sentence
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
+LOOKED_AT = 100  # values of an axis, before a study is expanded
 
 
 class Study(BaseModel):
@@ -69,7 +70,8 @@ class Study(BaseModel):
                 f"The axes make {len(self):,} trials; a study has at most {LARGEST:,}.",
                 f"軸の組み合わせは {len(self):,} 試行になります。上限は {LARGEST:,} です。",
             )
-        for name, value in [(n, v) for group in (self.axes, *self.zip) for n, vs in group.items() for v in vs]:
+        few = {n: vs[:LOOKED_AT] for group in (self.axes, *self.zip) for n, vs in group.items()}  # the trials tell of the others
+        for name, value in [(n, v) for n, vs in few.items() for v in vs]:
             try:
                 self.base.replace({name: value})
             except UserError:  # not beside the base, but perhaps beside the other axes: the trials themselves decide
@@ -92,14 +94,30 @@ class Study(BaseModel):
     @cached_property
     def _settings(self) -> dict[Trial, dict[str, Any]]:
         """Each trial with the values of the axes that made it."""
-        groups = [[{name: value} for value in values] for name, values in self.axes.items()]
-        for group in self.zip:
-            groups.append([dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)])
         settings: dict[Trial, dict[str, Any]] = {}
-        for parts in itertools.product(*groups):
+        for parts in itertools.product(*self._groups):
             setting = {name: value for part in parts for name, value in part.items()}
             settings.setdefault(self.base.replace(setting), setting)
         return settings
+
+    @property
+    def _groups(self) -> list[list[dict[str, Any]]]:
+        """The values of each axis, or of those that move together."""
+        groups = [[{name: value} for value in values] for name, values in self.axes.items()]
+        for group in self.zip:
+            groups.append([dict(zip(group, row, strict=True)) for row in zip(*group.values(), strict=True)])
+        return groups
+
+    def some(self, count: int) -> list[Trial]:
+        """At most so many of the trials, spread over all combinations, without making the others."""
+        groups, trials = self._groups, []
+        for place in range(0, len(self), max(1, len(self) // count)):
+            setting: dict[str, Any] = {}
+            for group in reversed(groups):
+                place, k = divmod(place, len(group))
+                setting |= group[k]
+            trials.append(self.base.replace(setting))
+        return trials[:count]
 
     def variants(self) -> dict[str, list[Trial]]:
         """The trials by variant, seeds together: ``{"sigmoid, xavier": [seed 0, seed 1, ...]}``."""

@@ -26,6 +26,7 @@ from koubai.spec import Data
 
 settings.register_profile("same", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.register_profile("explore", deadline=None, max_examples=1000)  # --hypothesis-profile=explore
+settings.register_profile("fuzz", deadline=None, max_examples=10_000, database=None, print_blob=True)  # make fuzz
 settings.load_profile("same")
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from benchmarks.book import Book
+from benchmarks.compare import compared
+from benchmarks.rivals import OPTIMIZERS, loop, modules
+from koubai.data import Dataset
+from koubai.spec import Trial
 
 
 def test_the_books_gradients_are_autograds() -> None:
@@ -33,3 +39,36 @@ def test_the_books_gradients_are_autograds() -> None:
             torch.from_numpy(weight.T * 10).reshape(layer.weight.shape), layer.weight.grad, rtol=1e-3, atol=1e-5
         )
         torch.testing.assert_close(torch.from_numpy(bias * 10), layer.bias.grad, rtol=1e-3, atol=1e-5)
+
+
+RATES = {"sgd": 0.5, "momentum": 0.1}
+
+
+def test_every_rival_learns(digits: Dataset) -> None:
+    """After some steps the loss of each kind of plain network is far below that of guessing."""
+    for fields in (
+        {},
+        {"batch_norm": "before", "dropout": 0.1},
+        *({"optimizer": name, "learning_rate": RATES.get(name, 0.01)} for name in OPTIMIZERS),
+    ):
+        trial = Trial(layers=[40, 20], **{"optimizer": "adam", "learning_rate": 0.01, **fields})
+        torch.manual_seed(0)
+        model = modules(trial, digits.features, 10)
+        x, y = torch.from_numpy(digits.x_train), torch.from_numpy(digits.y_train)
+        loop(model, OPTIMIZERS[trial.optimizer.name](model.parameters(), lr=trial.learning_rate), x, y, 100, 150)
+        assert F.cross_entropy(model.eval()(x), y).item() < 0.9 * np.log(10), fields
+
+
+def test_a_regression_is_what_lies_below_the_old_spread() -> None:
+    def file(middle: float, low: float, high: float) -> dict[str, Any]:
+        return {"machine": "", "rows": [{"work": "w", "ratios": {"plain": [middle, low, high]}}]}
+
+    def lost(old: dict[str, Any], new: dict[str, Any]) -> bool:
+        ((*_, slower),) = compared(old, new)
+        return slower
+
+    assert lost(file(20, 19, 21), file(15, 14, 16))
+    assert not lost(file(20, 19, 21), file(19, 18, 20)), "within a tenth"
+    assert not lost(file(20, 14, 21), file(15, 14, 16)), "within the old run's spread"
+    assert not lost(file(20, 19, 21), file(25, 24, 26))
+    assert compared(file(20, 19, 21), {"rows": [{"work": "another", "ratios": {}}]}) == []

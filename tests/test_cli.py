@@ -234,7 +234,7 @@ def test_an_exercise_from_training_to_report(command: Command, tmp_path: Path) -
 
     listed = command("runs", "--out", "results")
     row = next(line.split() for line in listed.out.splitlines() if line.startswith("vanishing-gradient"))
-    assert row[3:6] == ["24", "24", "0"]
+    assert row[3:7] == ["finished", "24", "24", "0"]
 
 
 def test_verdicts_on_other_data_are_compared_with_those_on_digits(command: Command, tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ import torch
 import koubai
 from koubai import laboratory
 from koubai.data import Dataset, load
+from koubai.keeping import train
 from koubai.laboratory import device_named, pace, run
 from koubai.language import UserError, speaking
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import Outcome, train
+from koubai.training import Outcome
+from koubai.training import train as plain
 
 BASE = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 7, "learning_rate": 0.05}
 STUDY = Study(BASE, name="small", axes={"activation": ["relu", "tanh"], "seed": 3})  # two cohorts of three
@@ -58,7 +60,7 @@ def test_what_run_gives_is_what_training_gives(tmp_path: Path, small: Dataset, c
     result = go(STUDY, tmp_path / "store")
     assert [record.trial for record in result.records] == list(STUDY.trials)
     for first in (0, 3):
-        outcome = train(STUDY.trials[first : first + 3], small, cpu)
+        outcome = plain(STUDY.trials[first : first + 3], small, cpu)
         for row, record in enumerate(result.records[first : first + 3]):
             for name, curve in outcome.history.items():
                 np.testing.assert_allclose(record.history[name], curve[row], rtol=1e-5, atol=1e-7, err_msg=name)
@@ -189,14 +191,14 @@ def test_ctrl_c_keeps_the_stacks_that_had_finished(tmp_path: Path, monkeypatch: 
     """It comes in the middle of a stack, between two of its steps; asking again goes on from there."""
     stacks: list[list[Trial]] = []
 
-    def interrupted(trials: Sequence[Trial], data: Dataset, device: torch.device, progress: Any) -> Outcome:
+    def interrupted(trials: Sequence[Trial], data: Dataset, device: torch.device, progress: Any, *rest: Any) -> Outcome:
         def tell(count: int, steps: int) -> None:
             if len(stacks) == when + 1:
                 raise KeyboardInterrupt
             progress(count, steps)
 
         stacks.append(list(trials))
-        return train(trials, data, device, tell)
+        return train(trials, data, device, tell, *rest)
 
     before = torch.get_num_threads()
     torch.set_num_threads(before + 1)

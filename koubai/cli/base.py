@@ -179,6 +179,7 @@ Width = Annotated[
         "N",
     ),
 ]
+Yes = Annotated[bool, option("--yes", "Train very many networks without asking.", "非常に多くても確認せずに学習する。")]
 Threads = Annotated[int | None, option("--threads", "Threads of PyTorch.", "PyTorchのスレッド数。", "N")]
 
 
@@ -225,13 +226,15 @@ def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
 
 @contextmanager
 def interruptible(store: Store) -> Iterator[None]:
-    """Ctrl-C ends with a sentence on what is kept, and exit code 130."""
+    """Ctrl-C ends with a sentence on what is kept, and exit code 130; SIGTERM with 143."""
+    from koubai.keeping import Terminated
+
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         kept = text(
             f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
             f"中断しました。終わった分は {store.folder} に残っています。同じコマンドで続きから再開できます。",
         )
         print(kept, file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None

@@ -68,7 +68,8 @@ def runs(
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else f"{one['best']:.1%}"
-        listed.add_row(one["name"], when, *(f"{one[key]:,}" for key in ("trials", "stored", "diverged")), best, one["id"][:8])
+        counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
+        listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
     console().print(listed)
 
 
@@ -93,12 +94,19 @@ def _trials(store: Store, name: str) -> None:
 HEADS = (
     Words("study", "実験"),
     Words("when", "日時"),
+    Words("state", "状態"),
     Words("trials", "試行"),
     Words("stored", "保存済み"),
     Words("diverged", "発散"),
     Words("best validation accuracy", "最高の検証精度"),
     Words("id", "id"),
 )
+STATES = {
+    "finished": Words("finished", "完了"),
+    "running": Words("running", "実行中"),
+    "interrupted": Words("interrupted", "中断"),
+    "diverged": Words("diverged", "発散"),
+}
 TRIAL_HEADS = (
     Words("trial", "試行"),
     Words("variant", "設定"),

@@ -25,6 +25,7 @@ from koubai.cli.base import (
     Target,
     Threads,
     Width,
+    Yes,
     command,
     console,
     interruptible,
@@ -72,6 +73,7 @@ def run(
     device: Device = "auto",
     width: Width = None,
     threads: Threads = None,
+    yes: Yes = False,
     lang: Lang = None,
 ) -> None:
     """Conduct exercises."""
@@ -88,7 +90,7 @@ def run(
             print(say(words), file=sys.stderr)
     again = "".join(f" --{name} {value}" for name, value in changes.items() if value is not None) + " --quick" * quick
     store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
-    outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads)
+    outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)
     judged = judge_all(outcomes)
     whole = not (quick or seeds or steps)
     place = data or HOME
@@ -130,6 +132,7 @@ def study(
     device: Device = "auto",
     width: Width = None,
     threads: Threads = None,
+    yes: Yes = False,
     lang: Lang = None,
 ) -> None:
     """Conduct a study from a file."""
@@ -142,7 +145,7 @@ def study(
     title = Words(own.name, own.name)
     exercise = Exercise(own.name, title, title, own, ())
     store, report = Store(out / "store"), _place(own.name, out, figure)
-    outcome = _train([exercise], store, fresh=fresh, device=device, width=width, threads=threads)[own.name]
+    outcome = _train([exercise], store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)[own.name]
     assert isinstance(outcome, Result)
     _show(exercise, outcome)
     _write(outcome.page(), report, figure)
@@ -168,8 +171,13 @@ def _read(file: Path) -> Study:
 
 def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **options: Any) -> Mapping[str, Outcome]:
     """Train what is not stored, and say what was."""
+    from koubai.caution import confirm
     from koubai.experiments.conduct import conduct, trials_of
+    from koubai.study import Study
 
+    for one in exercises:
+        if isinstance(one.runs, Study):
+            confirm(one.runs, options["yes"])
     trials = trials_of(exercises)
     stored = 0 if fresh else len(store.has(trials))
     with interruptible(store):

@@ -169,19 +169,20 @@ class ImageBatchNorm(Images, BatchNorm):
     def __init__(self, size: Size, trials: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(size[0], trials, dtype, device)
         self.size, self.features = size, math.prod(size)
+        self.mean = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Normalize, scale and shift; a training step moves the running statistics too."""
         scale = self.gamma.value.flatten(), self.beta.value.flatten()
         seen = [self.state[name].flatten() for name in ("running_mean", "running_var")]
         kept = [None, None] if mode is Mode.PROBE else seen
-        out, self.normalized, self.inverse = aten.native_batch_norm(x, *scale, *kept, mode is not Mode.EVALUATE, MOMENTUM, EPS)
+        out, self.mean, self.inverse = aten.native_batch_norm(x, *scale, *kept, mode is not Mode.EVALUATE, MOMENTUM, EPS)
         take_over(y, out)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """The gradients by scale, shift and input."""
         into, gamma, beta = aten.native_batch_norm_backward(
-            dy, x, self.gamma.value.flatten(), None, None, self.normalized, self.inverse, True, EPS, [dx is not None, True, True]
+            dy, x, self.gamma.value.flatten(), None, None, self.mean, self.inverse, True, EPS, [dx is not None, True, True]
         )
         self.gamma.gradient.copy_(gamma.view_as(self.gamma.gradient))
         self.beta.gradient.copy_(beta.view_as(self.beta.gradient))

@@ -158,7 +158,7 @@ class BatchNorm(Layer):
             "running_mean": torch.zeros(trials, features, 1, dtype=dtype, device=device),
             "running_var": torch.ones(trials, features, 1, dtype=dtype, device=device),
         }
-        self.normalized = self.inverse = torch.empty(0)
+        self.centred = self.inverse = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Normalize, scale and shift; a training step moves the running statistics too."""
@@ -166,16 +166,16 @@ class BatchNorm(Layer):
         if mode is Mode.EVALUATE:
             batch_norm_evaluated(x, gamma, beta, *seen, y)
             return
-        if self.normalized.shape != x.shape:
-            self.normalized = torch.empty_like(x)
-        mean, variance, self.inverse = batch_norm(x, gamma, beta, y, self.normalized)
+        if self.centred.shape != x.shape:
+            self.centred = torch.empty_like(x)
+        mean, variance, self.inverse = batch_norm(x, gamma, beta, y, self.centred)
         if mode is Mode.TRAIN:
             running(mean, variance, *seen, x.shape[2])
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """The gradients by scale, shift and input."""
         into = torch.empty_like(dy) if dx is None else dx
-        batch_norm_backward(dy, self.normalized, self.gamma.value, self.inverse, into, self.gamma.gradient, self.beta.gradient)
+        batch_norm_backward(dy, self.centred, self.gamma.value, self.inverse, into, self.gamma.gradient, self.beta.gradient)
 
 
 class Dropout(Layer):
@@ -189,17 +189,17 @@ class Dropout(Layer):
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
         places = list(self.streams)
         self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
-        self.kept = torch.empty(0)
+        self.mask = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Drop and scale in a training step, else pass on."""
         if mode is not Mode.TRAIN:
             y.copy_(x)
-            self.kept = torch.empty(0)
+            self.mask = torch.empty(0)
             return
-        if self.kept.shape != x.shape:
-            self.kept = torch.empty_like(x, dtype=torch.bool)
-        dropout(x, self.noise(x), self.rate, y, self.kept)
+        if self.mask.shape != x.shape:
+            self.mask = torch.empty_like(x)
+        dropout(x, self.noise(x), self.rate, y, self.mask)
 
     def noise(self, x: Tensor) -> Tensor:
         """Uniform draws for every value, those of a seed the same for all its trials."""
@@ -214,7 +214,7 @@ class Dropout(Layer):
         """The gradient of the units that were kept."""
         if dx is None:
             return
-        if self.kept.numel():
-            dropout_backward(dy, self.rate, self.kept, dx)
+        if self.mask.numel():
+            dropout_backward(dy, self.mask, dx)
         else:
             dx.copy_(dy)

@@ -188,19 +188,19 @@ def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
             opened.executemany(PUT, brought)
             new += len(brought)
     with store._index(write=True) as opened:
-        opened.executemany("insert or ignore into study values (?, ?, ?, ?, ?)", asked)
+        opened.executemany("insert or ignore into study values (?, ?, ?, ?, ?, ?)", asked)
         opened.executemany("insert or ignore into claim values (?, ?, ?, ?, ?, ?)", claims)
     return new
 
 
 def _sound(row: tuple[Any, ...]) -> bool:
     """Whether a row of the table of studies is one: its TOML is a study of just these trials."""
-    id, name, toml, trials, created = row
+    id, name, toml, trials, created, listed = row
     try:
         study = Study.from_toml(toml)
         return (
             study.id == id and isinstance(name, str) and json.loads(trials) == [trial.id for trial in study.trials]
-            and isinstance(created, float)
+            and isinstance(created, float) and isinstance(listed, int)
         )  # fmt: skip
     except (UserError, TypeError, ValueError, AttributeError, RecursionError):
         return False

@@ -107,19 +107,18 @@ def write_stack(folder: Path, outcome: Outcome, device: str, data: str | None) -
         "environment": environment(device),
         "data": data,
     }
-    arrays = {"steps": outcome.steps, "histogram_steps": outcome.histogram_steps, "diverged": outcome.diverged}
-    arrays |= {"stopped": stopped_of(outcome)}
+    arrays = {
+        "steps": outcome.steps,
+        "histogram_steps": outcome.histogram_steps,
+        "diverged": outcome.diverged,
+        "stopped": outcome.stopped,
+    }
     arrays |= {f"history/{name}": value for name, value in outcome.history.items()}
     arrays |= {f"weights/{name}": value for name, value in outcome.weights.items()}
     content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"koubai": json.dumps(about)})
     file = hashlib.sha256(content).hexdigest()[:20] + ".safetensors"
     write_whole(folder / file, content)
     return file
-
-
-def stopped_of(outcome: Outcome) -> np.ndarray:
-    """The step at which each trial was stopped from outside, 0 where it was not, ``[trial]``."""
-    return getattr(outcome, "stopped", np.zeros(len(outcome.trials), np.int64))
 
 
 def inspect(file: Path) -> Contents:

@@ -15,7 +15,7 @@ from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
 from koubai.store import index
-from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, stopped_of, sweep, write_stack
+from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, sweep, write_stack
 from koubai.store.processes import gone, this_process
 from koubai.study import Study
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LISTED = "(select value from json_each(?))"
 PUT = "insert or replace into trial (id, spec, file, row, diverged, validation_accuracy, created, stopped, data)"
 PUT += " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+NOTE = """insert into study (id, name, toml, trials, created, listed) values (?, ?, ?, ?, ?, ?) on conflict (id) do update
+    set name = excluded.name, toml = excluded.toml, created = excluded.created, listed = max(listed, excluded.listed)"""
 
 
 def _ids(trials: Iterable[Trial]) -> tuple[str]:
@@ -60,8 +62,10 @@ class Store:
 
     def prepare(self) -> None:
         """Make the store if need be, so that an unusable folder is known before anything is trained; sweep up after dead processes."""
-        with self._index(write=True):
+        with self._index(write=True) as opened:
             sweep(self.stacks)
+            left = [row for row in opened.execute("select study, process from run") if gone(str(row[1]))]
+            opened.executemany("delete from run where study = ? and process = ?", left)
 
     def has(self, trials: Iterable[Trial], *, stopped: bool = False) -> set[str]:
         """The ids of those trials that are stored: whole, and trained on what their data hold today.
@@ -135,7 +139,7 @@ class Store:
         """Keep what a stack gave: the file first, whole or not at all, then its rows in the index. ``data``: its data's fingerprint."""
         with self._index(write=True) as opened:
             file = write_stack(self.stacks, outcome, device, data)
-            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], stopped_of(outcome), time.time()
+            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], outcome.stopped, time.time()
             rows = [
                 (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), now,
                  int(stopped[row]), data)
@@ -143,12 +147,11 @@ class Store:
             ]  # fmt: skip
             opened.executemany(PUT, rows)
 
-    def note(self, study: Study) -> None:
-        """Remember that a study was asked for."""
+    def note(self, study: Study, listed: bool = True) -> None:
+        """Remember that a study was asked for, by whoever looks at the list of studies or by a part of Koubai."""
         with self._index(write=True) as opened:
             ids = json.dumps([trial.id for trial in study.trials])
-            row = (study.id, study.name, study.to_toml(), ids, time.time())
-            opened.execute("insert or replace into study values (?, ?, ?, ?, ?)", row)
+            opened.execute(NOTE, (study.id, study.name, study.to_toml(), ids, time.time(), int(listed)))
 
     @contextmanager
     def at_work(self, study: Study) -> Iterator[None]:
@@ -167,7 +170,8 @@ class Store:
         """The studies that were asked for, newest first.
 
         Each with id, name, toml, when, how many trials, stored and diverged and stopped ones, the best accuracy, and its ``state``:
-        ``"running"``, ``"finished"`` or ``"interrupted"``. Rows that no store would write are left out.
+        ``"running"``, ``"finished"``, ``"interrupted"`` or ``"diverged"``, which all of its trials did. Rows that no store would write
+        are left out.
         """
         query = """
             select study.id, name, toml, study.created, count(*) as trials, count(iif(stopped, null, trial.id)) as stored,
@@ -175,7 +179,7 @@ class Store:
                 max(iif(diverged, null, validation_accuracy)) as best
             from study, json_each(iif(json_valid(study.trials), study.trials, '[]')) as asked
                 left join trial on trial.id = asked.value
-            where typeof(study.id) = 'text' and typeof(name) = 'text' and typeof(toml) = 'text'
+            where listed and typeof(study.id) = 'text' and typeof(name) = 'text' and typeof(toml) = 'text'
                 and typeof(study.created) = 'real' and study.created between 0 and 1e10
             group by study.id order by study.created desc, study.rowid desc
         """
@@ -207,4 +211,6 @@ class Store:
 def _state(row: sqlite3.Row, running: set[str]) -> str:
     if row["id"] in running:
         return "running"
-    return "finished" if row["stored"] + row["stopped"] >= row["trials"] else "interrupted"
+    if row["stored"] + row["stopped"] < row["trials"]:
+        return "interrupted"
+    return "diverged" if row["diverged"] >= row["trials"] else "finished"

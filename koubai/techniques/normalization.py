@@ -18,32 +18,31 @@ EPS = 1e-5  # under the square root; PyTorch's default
 MOMENTUM = 0.1  # share of the new batch in the running statistics; PyTorch's default
 
 
-def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor, normalized: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """``normalized = (x - mean) / sqrt(var + eps)``, ``y = gamma normalized + beta``; the mean, the variance and ``1 / sqrt(var + eps)``.
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor, centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``centred = x - mean``, ``y = gamma centred / sqrt(var + eps) + beta``; the mean, the variance and ``1 / sqrt(var + eps)``.
 
     Mean and (biased) variance are over the samples of the minibatch. Weakness: with few samples a batch they are mostly noise.
     """
     mean = x.mean(2, keepdim=True)
-    torch.sub(x, mean, out=normalized)
-    variance = torch.linalg.vector_norm(normalized, dim=2, keepdim=True).square_().div_(x.shape[2])
+    torch.sub(x, mean, out=centred)
+    variance = torch.linalg.vector_norm(centred, dim=2, keepdim=True).square_().div_(x.shape[2])
     inverse = (variance + EPS).rsqrt_()
-    normalized.mul_(inverse)
-    torch.mul(normalized, gamma, out=y).add_(beta)
+    torch.addcmul(beta, centred, gamma * inverse, out=y)
     return mean, variance, inverse
 
 
 def batch_norm_backward(
-    dy: Tensor, normalized: Tensor, gamma: Tensor, inverse: Tensor, dx: Tensor, d_gamma: Tensor, d_beta: Tensor
+    dy: Tensor, centred: Tensor, gamma: Tensor, inverse: Tensor, dx: Tensor, d_gamma: Tensor, d_beta: Tensor
 ) -> None:
     """``d_beta = sum dy``, ``d_gamma = sum dy n``, ``dx = gamma / sqrt(var + eps) (dy - mean(dy) - n mean(dy n))``.
 
-    ``n`` is ``normalized``.
+    ``n = centred / sqrt(var + eps)`` is what was scaled and shifted.
     """
-    samples = dy.shape[2]
+    samples, scale = dy.shape[2], gamma * inverse
     torch.sum(dy, 2, keepdim=True, out=d_beta)
-    torch.sum(torch.mul(dy, normalized, out=dx), 2, keepdim=True, out=d_gamma)
-    torch.addcmul(dy, normalized, d_gamma, value=-1 / samples, out=dx)
-    dx.sub_(d_beta / samples).mul_(gamma * inverse)
+    torch.sum(torch.mul(dy, centred, out=dx), 2, keepdim=True, out=d_gamma).mul_(inverse)
+    torch.addcmul(scale * d_beta / -samples, centred, scale * inverse * d_gamma / -samples, out=dx)
+    dx.addcmul_(dy, scale)
 
 
 def running(mean: Tensor, variance: Tensor, running_mean: Tensor, running_variance: Tensor, samples: int) -> None:

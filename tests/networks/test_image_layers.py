@@ -299,7 +299,7 @@ def test_dropout_of_images_is_the_seeds_own_and_only_in_training_steps(untouched
     calm = walk(network, x, labels)[0]
     assert torch.equal(calm, walk(network, x, labels, Mode.EVALUATE)[0])
     _, _, seen = walk(network, x, labels, Mode.TRAIN)
-    kept = layer.kept.unflatten(1, (3, 2))
+    kept = (layer.mask > 0).unflatten(1, (3, 2))
     assert torch.equal(kept[:, 0] & kept[:, 2], kept[:, 0]), "what a low rate drops, a higher one drops too"
     assert not torch.equal(kept[:, 0], kept[:, 1])
     for row, trial in enumerate(trials):

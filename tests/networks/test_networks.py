@@ -236,12 +236,12 @@ def test_dropout_masks_are_the_seeds_own_and_only_in_training_steps(untouched: N
     for depth, layer in enumerate((first, second), 1):
         for row, trial in enumerate(trials):
             noise = torch.rand(30, 8, generator=generator(trial.seed, "dropout", depth))
-            assert torch.equal(layer.kept[row], noise >= trial.dropout)
-        assert torch.equal(layer.kept[0] & layer.kept[2], layer.kept[0]), "what a low rate drops, a higher one drops too"
-    assert not torch.equal(first.kept, second.kept) and not torch.equal(first.kept[0], first.kept[1])
+            assert torch.equal(layer.mask[row] > 0, noise >= trial.dropout)
+        assert (layer.mask[2][layer.mask[0] > 0] > 0).all(), "what a low rate drops, a higher one drops too"
+    assert not torch.equal(first.mask, second.mask) and not torch.equal(first.mask[0], first.mask[1])
     before, after = seen[network.layers.index(second) - 1], seen[network.layers.index(second)]
     rates = torch.tensor([0.5, 0.5, 0.2], dtype=torch.float64).view(-1, 1, 1)
-    torch.testing.assert_close(before, after * second.kept / (1 - rates))
+    torch.testing.assert_close(before, after * (second.mask > 0) / (1 - rates))
 
 
 def test_zeros_by_hand() -> None:

@@ -36,7 +36,8 @@ def stretched(outcome: Outcome, trials: list[Trial]) -> Outcome:
     history = {name: repeat(value) for name, value in outcome.history.items()}
     history["loss"] += np.array([[trial.seed] for trial in trials])
     weights = {name: repeat(value) for name, value in outcome.weights.items()}
-    return dataclasses.replace(outcome, trials=trials, diverged=repeat(outcome.diverged), history=history, weights=weights)
+    diverged, stopped = repeat(outcome.diverged), repeat(outcome.stopped)
+    return dataclasses.replace(outcome, trials=trials, diverged=diverged, stopped=stopped, history=history, weights=weights)
 
 
 def readers(store: Store, trials: list[Trial]) -> dict[str, Callable[[], Any]]:

@@ -162,6 +162,23 @@ def test_every_trial_stands_in_one_stack_with_its_like(trials: list[Trial], widt
         assert len(sizes) == -(-sum(sizes) // limit), "no more stacks than needed"
 
 
+@pytest.mark.parametrize(
+    ("seeds", "each", "workers", "widths"),
+    [(10, 6, 2, [30, 30]), (10, 6, 1, [60]), (5, 6, 2, [15, 15]), (2, 6, 2, [12]), (1, 40, 2, [20, 20]), (16, 1, 8, [8, 8])],
+)
+def test_no_worker_is_left_without_a_share(seeds: int, each: int, workers: int, widths: list[int]) -> None:
+    """One cohort alone is parted between the workers, between two seeds where that can be, unless the parts were too narrow."""
+    trials = [Trial(layers=[4], seed=seed, learning_rate=0.1 + k) for seed in range(seeds) for k in range(each)]
+    stacks = plan(trials, lambda trial: (64, 10), workers=workers)
+    assert [len(stack) for stack in stacks] == widths
+    assert [trial for stack in stacks for trial in stack] == trials
+
+
+def test_cohorts_enough_for_all_workers_stay_whole() -> None:
+    trials = [Trial(layers=[width], seed=seed) for width in (4, 5, 6) for seed in range(20)]
+    assert [len(stack) for stack in plan(trials, lambda trial: (64, 10), workers=2)] == [20, 20, 20]
+
+
 @given(st.lists(TRIALS, min_size=2, max_size=12))
 def test_trials_that_stand_together_have_the_same_shapes_and_functions(trials: list[Trial]) -> None:
     """What may differ inside a stack is numbers, schedules, first weights and seeds; nothing else does."""

@@ -1,0 +1,100 @@
+"""``python -m benchmarks.scale [--quick]``: what a trial costs among 50 and among 10,000, their memory, how soon a first step is.
+
+Every figure comes from a process of its own, so that its peak memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.machine import name
+from benchmarks.table import HERE
+
+STEPS = 200
+
+
+def trained(count: int, steps: int) -> tuple[float, float]:
+    """Seconds of ``koubai.run`` of ``count`` of the notes' networks in this process, and its peak memory in MiB."""
+    from koubai.laboratory import run
+    from koubai.spec import Trial
+    from koubai.study import Study
+
+    scales = [{"name": "normal", "std": 0.05 * (k + 1)} for k in range(5)]
+    base = Trial(layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
+    study = Study(base, axes={"initializer": scales, "seed": count // 5})
+    with tempfile.TemporaryDirectory() as folder:
+        run(Study(base.replace({"steps": 1}), axes={"seed": 2}), store=folder, device="cpu", progress=False)  # imports, data
+        begun = time.perf_counter()
+        run(study, store=folder, device="cpu", progress=False)
+        seconds = time.perf_counter() - begun
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_a_process(count: int) -> tuple[float, float]:
+    """``trained``, in a process of its own."""
+    code = f"import json; from benchmarks.scale import trained; print(json.dumps(trained({count}, {STEPS})))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    seconds, memory = json.loads(out)
+    return seconds, memory
+
+
+def shell(*arguments: str) -> float:
+    """Seconds of a command of Koubai's from the shell, the better of three: the first one finds cold files."""
+    best = float("inf")
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "koubai", *arguments], capture_output=True, check=True)
+        best = min(best, time.perf_counter() - begun)
+    return best
+
+
+def import_seconds(module: str) -> float:
+    """Seconds that importing a module takes, as ``python -X importtime`` has it."""
+    out = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", f"import {module}"], capture_output=True, text=True, check=True
+    ).stderr
+    (line,) = [line for line in out.splitlines() if re.search(rf"\| {module}$", line)]
+    return int(line.split("|")[1]) / 1e6
+
+
+def main() -> None:
+    """Measure, print, write."""
+    cli = argparse.ArgumentParser(description=__doc__)
+    cli.add_argument("--quick", action="store_true", help="up to 500 trials")
+    cli.add_argument("--json", type=Path, default=HERE / "scale.json")
+    chosen = cli.parse_args()
+    table = Table(title=f"{name()}; 64-40-20-10, batch 100, Adam, {STEPS} steps, one process each")
+    for head in ("trials", "ms a trial", "peak memory, MiB"):
+        table.add_column(head, justify="right")
+    rows = []
+    for count in (50, 500) if chosen.quick else (50, 500, 5000, 10_000):
+        seconds, memory = in_a_process(count)
+        rows.append({"trials": count, "seconds": seconds, "memory": memory})
+        table.add_row(f"{count:,}", f"{seconds / count * 1e3:.2f}", f"{memory:,.0f}")
+    Console().print(table)
+    with tempfile.TemporaryDirectory() as folder:
+        study = Path(folder) / "small.toml"
+        study.write_text("[base]\nsteps = 1\n")
+        starts = {
+            "koubai --help": shell("--help"),
+            "import torch": import_seconds("torch"),
+            "a study of one step": shell("study", str(study), "--out", folder, "--fresh"),
+        }
+    for what, seconds in starts.items():
+        print(f"{what}: {seconds:.2f} s")
+    chosen.json.write_text(json.dumps({"machine": name(), "rows": rows, "starts": starts}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

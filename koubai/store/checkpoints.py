@@ -1,0 +1,161 @@
+"""Checkpoints: stacks in training, kept so that a process that ends loses little.
+
+A checkpoint is one file in the store's folder ``checkpoints``, named by a hash of the ids of its trials, written whole or not at all,
+with a hash of all that it holds. It is there while its stack trains, and goes when the stack is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save
+
+from koubai.data.fingerprint import fingerprint
+from koubai.language import UserError, Words, tell
+from koubai.spec import Trial
+from koubai.store.files import sweep, write_whole
+
+FIRST = 10.0  # seconds of training before the first: what is shorter is sooner trained again
+SHARE = 0.015  # of the time that writing them may take
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A stack that was in training: its file, its trials in their order, the fingerprint of their data, and its steps done."""
+
+    file: Path
+    trials: tuple[Trial, ...]
+    data: str | None
+    steps: int
+
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Its arrays, and what goes with them. Raises ``UserError`` where the file is not as it was written."""
+        try:
+            arrays, about = load_file(self.file), _about(self.file)
+            if about["hash"] != _hash(arrays, about):
+                raise ValueError("its content is not what was written")
+            return arrays, about["about"]
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise useless(self.file, error) from None
+
+
+def useless(file: Path, error: BaseException) -> UserError:
+    """The error for a checkpoint that cannot be used."""
+    return UserError(
+        f"The checkpoint {file} cannot be used ({error}); its trials are trained from the beginning.",
+        f"途中経過 {file} を使えません({error})。その試行は最初から学習します。",
+    )
+
+
+def found(folder: Path, trials: Sequence[Trial]) -> list[Checkpoint]:
+    """The checkpoints in a store's folder of which all trials are among these, each trial in one only: in that which is furthest on.
+
+    What cannot be used is removed, with a sentence.
+    """
+    asked = {trial.id for trial in trials}
+    known = []
+    for file in sorted((folder / "checkpoints").glob("*.safetensors")):
+        try:
+            about = _about(file)
+            own = tuple(Trial(**spec) for spec in about["trials"])
+            if file.stem != name(own) or not own:
+                raise ValueError("it is of other trials than its name says")
+            if about["data"] != fingerprint(own[0].data.name):
+                raise ValueError("its data have changed")
+            known.append(Checkpoint(file, own, about["data"], int(about["about"]["t"])))
+        except FileNotFoundError:  # its stack was finished meanwhile, by another process
+            continue
+        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError, UserError) as error:
+            tell(useless(file, error).words)
+            with suppress(OSError):
+                file.unlink()
+    chosen: list[Checkpoint] = []
+    for one in sorted(known, key=lambda one: -one.steps * len(one.trials)):
+        ids = {trial.id for trial in one.trials}
+        if ids <= asked:
+            asked -= ids
+            chosen.append(one)
+    return chosen
+
+
+def name(trials: Sequence[Trial]) -> str:
+    """What the checkpoint of a stack of these trials is called, without its end."""
+    return hashlib.sha256("".join(trial.id for trial in trials).encode()).hexdigest()[:20]
+
+
+class Keeper:
+    """Keeps the checkpoint of one stack: seldom enough that it costs little, and never at the cost of the training."""
+
+    def __init__(self, folder: Path, trials: Sequence[Trial], data: str | None) -> None:
+        self.file = folder / "checkpoints" / f"{name(trials)}.safetensors"
+        self.trials, self.data = trials, data
+        self.last, self.wait, self.told = time.monotonic(), FIRST, False  # by a clock that no one sets
+
+    @property
+    def since(self) -> float:
+        """Seconds of training that would be lost now."""
+        return time.monotonic() - self.last
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return self.since >= self.wait
+
+    def keep(self, arrays: Arrays, about: Mapping[str, Any]) -> None:
+        """Write the checkpoint; where that cannot be, one sentence says so, and the training goes on without."""
+        begun = time.monotonic()
+        specs = [trial.model_dump(mode="json") for trial in self.trials]
+        whole: dict[str, Any] = {"trials": specs, "data": self.data, "about": dict(about)}
+        whole["hash"] = _hash(arrays, whole)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            kept = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
+            write_whole(self.file, save(kept, {"koubai": json.dumps(whole)}))
+        except OSError as error:
+            if not self.told:
+                en = f"No checkpoint could be written to {self.file.parent}: {error.strerror}. The training goes on."
+                tell(Words(en, f"{self.file.parent} に途中経過を書けませんでした({error.strerror})。学習は続けます。"))
+            self.told = True
+        self.last = time.monotonic()
+        self.wait = max(self.wait, FIRST, (self.last - begun) / SHARE)
+
+    def done(self) -> None:
+        """The stack is stored, or begins anew: its checkpoint goes."""
+        with suppress(OSError):
+            self.file.unlink()
+
+
+def tidy(folder: Path, stored: set[str]) -> None:
+    """Remove the checkpoints of stacks of which all trials are stored, and what dead processes left half written."""
+    place = folder / "checkpoints"
+    sweep(place)
+    for file in place.glob("*.safetensors"):
+        with suppress(Exception):  # what cannot be read is told of where it is asked for
+            if {Trial(**spec).id for spec in _about(file)["trials"]} <= stored:
+                file.unlink()
+
+
+def _about(file: Path) -> dict[str, Any]:
+    with safe_open(file, framework="numpy") as kept:
+        return dict(json.loads((kept.metadata() or {})["koubai"]))
+
+
+def _hash(arrays: Arrays, whole: Mapping[str, Any]) -> str:
+    """A hash of arrays, and of all that goes with them but the hash itself."""
+    found = hashlib.sha256(json.dumps({key: value for key, value in whole.items() if key != "hash"}, sort_keys=True).encode())
+    for key in sorted(arrays):
+        value = np.ascontiguousarray(arrays[key])
+        found.update(f"{key} {value.dtype} {value.shape}".encode())
+        found.update(value.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
