@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from koubai.spec import Trial
     from koubai.store import Store
     from koubai.study import Study
+    from koubai.watching import watch
 
 _HOMES = {
     "prescribe": "prescribing",
@@ -29,9 +30,10 @@ _HOMES = {
     "Trial": "spec",
     "UserError": "language",
     "speak": "language",
+    "watch": "watching",
 }
 
-__all__ = ["Result", "Store", "Study", "Trial", "UserError", "prescribe", "run", "speak"]
+__all__ = ["Result", "Store", "Study", "Trial", "UserError", "prescribe", "run", "speak", "watch"]
 
 
 def __getattr__(name: str) -> Any:

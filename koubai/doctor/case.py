@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.doctor.finding import Unknown
+from koubai.doctor.origin import Origin
 from koubai.language import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Case:
     far, of ``budget`` steps in all. ``history`` has a curve ``[point, ...]`` a name, as ``training.ledger.snapshot`` and ``training.train``
     name them, without the trial axis; what is not known is left out, and what could not be taken is NaN:
 
-    - ``gradient`` ``[point, layer]``: the gradient's norm at each layer's output;
+    - ``gradient`` ``[point, layer]``: the gradient's norm at each layer's output; of a watched model also ``factor``, see ``factors``;
     - ``weight_gradient``, ``weight``, ``update``, ``apart`` ``[point, weighted layer]``, in the order of the layers of kind ``"weights"``;
     - ``mean``, ``std``, ``saturated``, ``dead``, ``zeros`` ``[point, activation]``, in the order of those of kind ``"activation"``;
     - ``loss`` (mean over the minibatches since the last point), ``train_loss``, ``train_accuracy``, ``validation_loss``,
@@ -86,6 +87,7 @@ class Case:
     ``histogram``, ``low`` and ``high`` are taken at ``histogram_steps``. ``diverged`` is the step at which the loss stopped being a number,
     0 where it did not. ``batch_size`` and ``learning_rate`` come from the ``trial`` where there is one; ``recall`` gives the share of right
     answers of each class ``[class]`` on validation samples (NaN where there are none), and is only asked where classes are uneven.
+    ``origin`` says where numbers were lost, where that was traced.
     """
 
     layers: tuple[str, ...]
@@ -100,6 +102,7 @@ class Case:
     batch_size: int | None = None
     learning_rate: float | None = None
     recall: Callable[[], np.ndarray] | None = None
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, record: Record, facts: Facts | None = None) -> Case:
@@ -182,7 +185,12 @@ class Case:
 
     @cached_property
     def factors(self) -> np.ndarray:
-        """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody."""
+        """By what each layer multiplies the gradient on its way down, ``[point, layer]``; NaN for the first, which passes it to nobody.
+
+        In a chain it is told by the layer before; a model with branches was measured layer by layer.
+        """
+        if "factor" in self.history:
+            return self.need("factor")
         gradient = self.need("gradient").astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.concatenate([np.full((len(gradient), 1), np.nan), gradient[:, :-1] / gradient[:, 1:]], axis=1)

@@ -10,10 +10,10 @@ import numpy as np
 
 from koubai.measures import accuracy
 from koubai.report.style import COLORS
+from koubai.store import Record
 
 if TYPE_CHECKING:
     from koubai.landscapes import Path
-    from koubai.store import Record
 
 T = TypeVar("T")
 
@@ -49,6 +49,16 @@ class Race:
 def networks(groups: Sequence[Any]) -> bool:
     """Whether these are runs of networks."""
     return all(isinstance(group, Group) for group in groups)
+
+
+def trials(groups: Sequence[Any]) -> bool:
+    """Whether these are trials of the laboratory, with their specs and weights, and not models that were watched from outside."""
+    return networks(groups) and all(isinstance(record, Record) for group in groups for record in group.records)
+
+
+def recorded(groups: Sequence[Any], *names: str) -> bool:
+    """Whether all of these runs have some curves in their history."""
+    return networks(groups) and all(name in record.history for name in names for group in groups for record in group.records)
 
 
 @dataclass(frozen=True)

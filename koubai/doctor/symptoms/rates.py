@@ -34,6 +34,8 @@ def judged(case: Case) -> np.ndarray:
 )
 def not_a_number(case: Case) -> Finding | None:
     """The first cause that the history holds: a forward or a backward at a recorded point, else the update between two of them."""
+    if case.origin:
+        return case.origin.finding()
     if not case.diverged and np.isfinite(case.fit[:1]).all():
         return None
     forward, backward = _first(case, "std", "activation"), _first(case, "gradient", "weights")
@@ -120,7 +122,7 @@ def _before(case: Case, label: str) -> str:
 def learning_rate_too_high(case: Case, fitted: float, spike: float, rises: float, swing: float) -> Finding | None:
     """Diverged after a sound start; or, at a poor fit, a spike over the start and guessing, or a loss that swings up and down."""
     if case.diverged:
-        if _started_large(case) or not np.isfinite(case.fit[0]):
+        if _started_large(case) or not np.isfinite(case.fit[0]) or (case.origin and not case.origin.grown):
             return None
         words = Words(f"The training diverged at step {case.diverged}.", f"ステップ {case.diverged} で発散しました。")
         return Finding("fatal", words, None, "learning rate", {"diverged": float(case.diverged)})

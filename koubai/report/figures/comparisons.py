@@ -10,7 +10,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.measures import dense_weights
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, networks, swept
+from koubai.report.groups import Group, few, networks, swept, trials
 from koubai.report.style import (
     SCALE,
     axes,
@@ -110,7 +110,7 @@ def _dots(groups: Sequence[Group], parts: Sequence[tuple[str, Words]], x: Words)
     return axes(made, x, Words("", "")).update_xaxes(tickformat=".0%")
 
 
-@figure("final", Words("Where each variant ended", "各設定の最終精度"), OVER_SEEDS, networks)
+@figure("final", Words("Where each variant ended", "各設定の最終精度"), OVER_SEEDS, trials)
 def final(groups: Sequence[Group]) -> Figure:
     """Final validation accuracy of each variant."""
     return _dots(groups, [("validation", Words("validation", "検証"))], ACCURACY)
@@ -124,7 +124,7 @@ def final(groups: Sequence[Group]) -> Figure:
         "Means over seeds with 95% intervals.",
         "2点を結ぶ線の長さが過学習の大きさ。良い対策は丸を左へではなく、四角を右へ動かして線を縮める。シード平均と95%区間。",
     ),
-    networks,
+    trials,
 )
 def overfitting(groups: Sequence[Group]) -> Figure:
     """Final training and validation accuracy of each variant."""
@@ -139,7 +139,7 @@ def overfitting(groups: Sequence[Group]) -> Figure:
         "All weights of all layers and seeds after training. L2 narrows the curve; L1 raises the spike at 0.",
         "学習後の全層・全シードの重みの分布。L2は分布を狭め、L1は0の近くに集める。",
     ),
-    networks,
+    trials,
 )
 def weights(groups: Sequence[Group]) -> Figure:
     """The distribution of the final weights of each variant."""

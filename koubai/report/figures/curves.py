@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, in_panels, networks
+from koubai.report.groups import Group, few, in_panels, recorded, trials
 from koubai.report.style import axes, band, panels, place, share
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ ON_THE_WAY = Words(
 )
 
 
-def training(groups: Sequence[Group]) -> bool:
-    """Whether these are runs of more than a single step."""
-    return networks(groups) and all(len(group.records[0].steps) > 2 for group in groups)
+def training(*names: str) -> Callable[[Sequence[Group]], bool]:
+    """Whether runs are of more than a single step, and have these curves."""
+    return lambda groups: recorded(groups, *names) and all(len(group.records[0].steps) > 2 for group in groups)
 
 
 def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Words, *, log: bool = False) -> Figure:
@@ -41,17 +41,21 @@ def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Word
     return axes(made, STEP, y, logy=log) if log else share(axes(made, STEP, y))
 
 
-@figure("accuracy", Words("Validation accuracy", "検証精度の推移"), ON_THE_WAY, training)
+@figure("accuracy", Words("Validation accuracy", "検証精度の推移"), ON_THE_WAY, training("validation_accuracy"))
 def accuracy(groups: Sequence[Group]) -> Figure:
     """Validation accuracy over the steps."""
     return _curves(groups, [("validation_accuracy", Words("validation", "検証"))], Words("validation accuracy", "検証精度"))
 
 
-@figure("loss", Words("Loss", "損失の推移"), ON_THE_WAY, training)
+@figure("loss", Words("Loss", "損失の推移"), ON_THE_WAY, training("train_loss"))
 def loss(groups: Sequence[Group]) -> Figure:
-    """Training loss over the steps, on a log scale."""
-    y = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
-    return _curves(groups, [("train_loss", Words("training", "訓練"))], y, log=True)
+    """Training loss over the steps, on a log scale; of a model that was watched, whatever its loss is, the validation loss too."""
+    names = [("train_loss", Words("training", "訓練"))]
+    if trials(groups):
+        return _curves(groups, names, Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)"), log=True)
+    if recorded(groups, "validation_loss"):
+        names.append(("validation_loss", Words("validation", "検証")))
+    return _curves(groups, names, Words("loss", "損失"), log=True)
 
 
 @figure(
@@ -61,7 +65,7 @@ def loss(groups: Sequence[Group]) -> Figure:
         "The distance between the two curves of a panel is the overfitting. Means over seeds, bands 95% intervals.",
         "各図の2本の線の開きが過学習の大きさ。線はシード平均、帯は95%区間。",
     ),
-    training,
+    training("train_accuracy", "validation_accuracy"),
 )
 def train_validation(groups: Sequence[Group]) -> Figure:
     """Both accuracies over the steps, a panel for each variant."""

@@ -11,7 +11,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.measures import attenuation
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, in_panels, networks
+from koubai.report.groups import Group, few, in_panels, recorded, trials
 from koubai.report.style import (
     COLORS,
     INK,
@@ -31,6 +31,12 @@ from koubai.report.style import (
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+
+def measured(groups: Sequence[Group]) -> bool:
+    """Whether the gradient was recorded."""
+    return recorded(groups, "gradient")
+
+
 KINDS = {
     "weights": Words("weights", "重み"),
     "activation": Words("activation", "活性化関数"),
@@ -42,8 +48,13 @@ KINDS = {
 
 
 def positions(group: Group) -> list[str]:
-    """The layers' names, the activation's own name left out so that variants share a place: ``dense 3``, ``activation 2``, ..."""
+    """The layers' names, the activation's own name left out so that variants share a place: ``dense 3``, ``activation 2``, ...
+
+    The layers of a model that was watched keep the names that it has for them.
+    """
     record = group.records[0]
+    if not trials([group]):
+        return list(record.layers)
     return [
         f"{say(KINDS['activation'])} {layer.rpartition(' ')[2]}" if kind == "activation" else layer
         for layer, kind in zip(record.layers, record.kinds, strict=True)
@@ -59,7 +70,7 @@ def positions(group: Group) -> list[str]:
         "各層の出力での勾配の大きさ。ネットワークの出力での値を1とする。右(損失側)から左(最初の層)へ読む。"
         "上段は学習開始前、下段は学習終了時。シード平均と95%区間。",
     ),
-    networks,
+    measured,
 )
 def gradient_flow(groups: Sequence[Group]) -> Figure:
     """Gradient norm by layer relative to the output's, at the start and at the end."""
@@ -102,7 +113,7 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
         "学習開始前の勾配を連鎖律で分解する。棒の各部分は1つの層が勾配にかける倍率(10の累乗)。0より左は縮小、右は拡大。"
         "合計がひし形(最後の層から最初の層まで)で、線は95%区間。",
     ),
-    networks,
+    measured,
 )
 def ledger(groups: Sequence[Group]) -> Figure:
     """Factors of all layers in powers of ten, one bar a variant."""
@@ -117,12 +128,15 @@ def ledger(groups: Sequence[Group]) -> Figure:
         norms = group.curves("gradient")[:, 0]
         if not (norms > 0).all():
             continue
-        factors = np.log10(norms[:, :-1] / norms[:, 1:])
         record = group.records[0]
+        with np.errstate(divide="ignore"):  # a watched model may have branches: what a layer did is not told by its neighbour
+            factors = np.log10(group.curves("factor")[:, 0, 1:] if "factor" in record.history else norms[:, :-1] / norms[:, 1:])
         for k in range(factors.shape[1] - 1, -1, -1):  # from the output down, as the gradient goes
             kind = record.kinds[k + 1]
             shade = COLORS[list(KINDS).index(kind)]
             value = float(factors[:, k].mean())
+            if not math.isfinite(value):
+                continue
             made.add_bar(
                 x=rounded([value]),
                 y=[label],
@@ -169,7 +183,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
         "Geometric means over seeds.",
         "各層の出力と記録ステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。白は勾配なし。シードの幾何平均。",
     ),
-    networks,
+    measured,
 )
 def gradient_norm(groups: Sequence[Group]) -> Figure:
     """Heat maps of the gradient's norm, a panel for each variant."""
@@ -222,7 +236,7 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
         "固定バッチに対する各活性化関数の出力の分布。左半分は学習前、右半分は学習後。幅は割合の平方根(裾が見えるように)で、"
         "層ごとに最大幅をそろえる。全シードの合計。",
     ),
-    lambda groups: networks(groups) and all("histogram" in group.records[0].history for group in groups),
+    lambda groups: recorded(groups, "histogram"),
 )
 def activations(groups: Sequence[Group]) -> Figure:
     """Distributions of activations, a panel for each variant."""
@@ -234,6 +248,8 @@ def activations(groups: Sequence[Group]) -> Figure:
     for k, group in enumerate(shown):
         at = place(k, len(shown), columns)
         layers = [n for n, kind in zip(positions(group), group.records[0].kinds, strict=True) if kind == "activation"]
+        if trials([group]):
+            layers = [name.rpartition(" ")[2] for name in layers]
         for side, moment, words in ((-1, 0, Words("before training", "学習前")), (1, -1, Words("after training", "学習後"))):
             x, y = outlines(group, moment, side)
             made.add_trace(
@@ -251,9 +267,7 @@ def activations(groups: Sequence[Group]) -> Figure:
                 ),
                 **at,
             )
-        made.update_xaxes(
-            tickvals=list(range(len(layers))), ticktext=[n.rpartition(" ")[2] for n in layers], showgrid=False, **at
-        )
+        made.update_xaxes(tickvals=list(range(len(layers))), ticktext=layers, showgrid=False, **at)
     return axes(made, Words("hidden layer", "隠れ層"), Words("activation", "活性の値"))
 
 

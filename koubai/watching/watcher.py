@@ -1,0 +1,274 @@
+"""``watch(model, optimizer)``: any PyTorch model, watched while the user's own loop trains it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from torch.utils._pytree import tree_leaves
+
+from koubai.doctor.origin import Origin
+from koubai.language import UserError
+from koubai.watching.history import History
+from koubai.watching.layers import kind, layers, matrices
+from koubai.watching.look import Look, size
+from koubai.watching.origin import Pass, origin
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+    from koubai.doctor import Case, Diagnosis
+
+GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
+FAR_GROWN = 10.0  # times its first size: loss or weights that have grown so much before they are lost were driven there
+SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
+
+
+def watch(model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None = None) -> Watch:
+    """Watch the training that happens inside a ``with``: ``with koubai.watch(model, optimizer) as watch: ...``.
+
+    ``optimizer`` may be several, or be left out where a trainer makes it: then every optimizer that moves this model's weights counts.
+    A step is one of the first optimizer that steps. Raises ``UserError`` for a model without weights, or an optimizer that does not
+    move them.
+    """
+    given = optimizer if isinstance(optimizer, Sequence) else [] if optimizer is None else [optimizer]
+    return Watch(model, [_unwrapped(one) for one in given])
+
+
+class Watch:
+    """One training under watch: at few steps, ever farther apart, every layer is looked at; in between nothing is."""
+
+    def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
+        self.model: nn.Module = getattr(model, "_orig_mod", model)  # what torch.compile was given
+        self.optimizers = list(optimizers)
+        self.t = 0  # steps done
+        self.origin: Origin | None = None
+        self._samples: int | None = None  # of a minibatch
+        self._overheard = True  # the loss is what the model hands out, until somebody tells it
+        self._sane = 0.0  # the size of the last loss that was a number
+        self.history = History()
+        self._mine = {id(p) for p in self.model.parameters()}
+        self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
+        self._probes: dict[int, nn.Parameter] = {}  # of those that count, the weight whose gradient is looked at in every step
+        self._lead: Optimizer | None = None
+        self._next = self._drawn = 0
+        self._look: Look | None = None
+        self._handles: list[Any] | None = None
+        self._pass: Pass | None = None
+        if not self._mine:
+            raise UserError(
+                f"The model {type(model).__name__} has no parameters, so there is nothing to watch; hand over the model that is trained.",
+                f"モデル {type(model).__name__} にはパラメータがないため、見守るものがありません。学習するモデルを渡してください。",
+            )
+        for one in self.optimizers:
+            if not self._moves(one):
+                raise UserError(
+                    f"The optimizer {type(one).__name__} holds none of the model's parameters; make it with model.parameters().",
+                    f"{type(one).__name__} はこのモデルのパラメータを持っていません。model.parameters() から作ってください。",
+                )
+
+    def __enter__(self) -> Self:
+        """Begin. Raises ``UserError`` the second time."""
+        if self._handles is not None:
+            raise UserError(
+                "This watch has been used already; make a new one with koubai.watch for each training.",
+                "この watch はすでに使われています。学習ごとに koubai.watch で新しく作ってください。",
+            )
+        self._device = next(self.model.parameters()).device.type
+        self._handles = [
+            self.model.register_forward_pre_hook(self._begun, with_kwargs=True),
+            self.model.register_forward_hook(self._ended),
+            register_optimizer_step_pre_hook(self._before),
+            register_optimizer_step_post_hook(self._after),
+        ]
+        self._open()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End: every hook is taken away, whatever happened."""
+        self._close()
+        self._pass = None
+        for handle in self._handles or ():
+            handle.remove()
+
+    def loss(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
+        """Tell the loss of a minibatch, before ``backward``, and if you like the share that was answered right.
+
+        From the tensor itself the watch also learns by what AMP's ``GradScaler`` or an accumulation of gradients multiplies it; the
+        gradients recorded are those of the mean of the losses that are told between two steps. Where nobody tells one and the model
+        hands its loss out, as those of transformers do, that is taken.
+        """
+        if self._overheard:
+            self._overheard = False
+            self.history.forget()
+            if self._look:
+                self._look.forget()
+        self._tell(value, accuracy)
+
+    def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
+        if self._look and isinstance(value, Tensor):
+            self._look.loss(value)
+        number = _number(value)
+        self.history.tell({"loss": number} if accuracy is None else {"loss": number, "accuracy": _number(accuracy)})
+        if self._checks():
+            if math.isfinite(number):
+                self._sane = abs(float(number))
+            else:
+                self._lost()
+
+    def validation(self, loss: float | None = None, accuracy: float | None = None) -> None:
+        """Tell what came of validation samples, whenever you look at them."""
+        self.history.validated.append((self.t, loss, accuracy))
+
+    def case(self) -> Case:
+        """What the doctor looks at; see ``doctor.Case``. Raises ``UserError`` where nothing has been trained."""
+        if not self.history.steps or not self._lead:
+            raise UserError(
+                "Nothing has been trained under this watch yet: train inside the with, with steps of the model's optimizer, and ask then.",
+                "この watch ではまだ何も学習されていません。with の中でオプティマイザの step を呼び、その後に尋ねてください。",
+            )
+        return replace(
+            self.history.case(self.t, self.origin),
+            batch_size=self._samples,
+            learning_rate=float(self._lead.param_groups[0]["lr"]),
+        )
+
+    def diagnose(self) -> Diagnosis:
+        """What is wrong with the training so far, in which layer, and why. Raises ``UserError`` where nothing has been trained."""
+        from koubai.doctor import diagnose
+
+        return diagnose(self.case())
+
+    def figure(self, name: str) -> Figure:
+        """One of the laboratory's figures over this training, as plotly. Raises ``UserError`` where it cannot show it."""
+        from koubai.report.figures import draw
+        from koubai.watching.page import groups
+
+        return draw(name, groups(type(self.model).__name__, self.case(), name))
+
+    def report(self, path: str | Path = "watch.html") -> Path:
+        """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
+        from koubai.report.page import write
+        from koubai.watching.page import page
+
+        return write(path, page(type(self.model).__name__, self.case(), self.diagnose()))
+
+    def to_tensorboard(self, folder: str | Path) -> Path:
+        """Write the ledger for TensorBoard, and give the folder. Raises ``UserError`` where TensorBoard is not installed."""
+        from koubai.watching.tensorboard import write
+
+        return write(self.case(), Path(folder))
+
+    def _open(self) -> None:
+        histograms = self.t >= self._drawn
+        if histograms:
+            self._drawn = max(self.t + 1, math.ceil(self.t * GROWTH**2))
+        self._look = Look(self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms)
+
+    def _close(self) -> None:
+        if self._look:
+            self._look.close()
+            self._look = None
+
+    def _ours(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer that steps is one of this training's."""
+        known = self._known.get(id(optimizer))
+        if known is None or known[0] is not optimizer:
+            ours = any(optimizer is one for one in self.optimizers) if self.optimizers else self._moves(optimizer)
+            known = self._known[id(optimizer)] = optimizer, ours
+        return known[1]
+
+    def _moves(self, optimizer: Optimizer) -> bool:
+        """Whether an optimizer moves weights of this model."""
+        return any(id(p) in self._mine for group in optimizer.param_groups for p in group["params"])
+
+    def _checks(self) -> bool:
+        return self.origin is None and (self._device == "cpu" or self._look is not None or self.t % SELDOM == 0)
+
+    def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The model is called: remember with what, in case that no number comes of it."""
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
+
+    def _ended(self, model: nn.Module, args: Any, output: Any) -> None:
+        """The model has answered: if it hands out its loss, take it, unless it is told."""
+        if self._overheard and not torch.compiler.is_compiling():
+            loss = getattr(output, "loss", None)
+            if isinstance(loss, Tensor) and loss.grad_fn is not None and loss.numel() == 1:
+                self._tell(loss)
+
+    def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._ours(optimizer):
+            return
+        inside = bool(kwargs.get("closure") or args[1:])  # forward and backward are still to come, inside the step
+        if self._look:
+            self._look.before_step(optimizer, read=not inside)
+        if not inside and self._checks() and not hasattr(optimizer, "grad_scale") and not self._sound(optimizer):
+            self._lost()
+
+    def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._ours(optimizer):
+            return
+        if self._look:
+            if kwargs.get("closure") or args[1:]:
+                self._look.read(optimizer)
+            self._look.after_step()
+        self._lead = self._lead or optimizer
+        if optimizer is not self._lead:
+            return
+        if self._look:
+            self.history.add(self.t, self._look)
+            self._close()
+            inputs = [x for x in tree_leaves(self._pass[:2]) if isinstance(x, Tensor) and x.ndim] if self._pass else []
+            self._samples = len(inputs[0]) if inputs else None
+            self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
+        self.t += 1
+        if self.t == self._next and self.origin is None:
+            self._open()
+
+    def _sound(self, optimizer: Optimizer) -> bool:
+        """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""
+        probe = self._probes.get(id(optimizer))
+        if probe is None or probe.grad is None:
+            first = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None][:2]
+            if not first:
+                return True
+            probe = self._probes[id(optimizer)] = min(first, key=Tensor.numel)
+        gradient = probe.grad
+        return gradient is None or math.isfinite(gradient.sum()) or bool(gradient.isfinite().all())
+
+    def _lost(self) -> None:
+        """The training has lost its numbers in this step: find out where."""
+        order = self.history.order or list(self._look.kinds if self._look else ())
+        self.origin = origin(self.model, self._pass, self.t + 1, order, self._grown())
+
+    def _grown(self) -> bool:
+        """Whether the loss or the weights are far larger than they were."""
+        numbers, losses = self.history.numbers, self.history.losses
+        if losses and self._sane > FAR_GROWN * abs(losses[0].get("loss", math.inf)):
+            return True
+        before = math.hypot(*numbers[0].get("weight", {}).values()) if numbers else 0.0
+        now = math.hypot(*(float(size(p)) for _, module in layers(self.model) for p in matrices(module)))
+        return bool(before) and now > FAR_GROWN * before
+
+
+def _unwrapped(optimizer: Any) -> Optimizer:
+    """The optimizer itself, where Lightning or Accelerate have wrapped it."""
+    while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
+        optimizer = optimizer.optimizer
+    return optimizer
+
+
+def _number(value: Tensor | float) -> Tensor | float:
+    """A number that nothing has to wait for: what lies on another device stays there."""
+    if not isinstance(value, Tensor):
+        return float(value)
+    return value.item() if value.device.type == "cpu" else value.detach()
