@@ -53,15 +53,16 @@ def until(page: Page, true: Callable[[], object]) -> None:
     raise AssertionError("it never came true")
 
 
+COLORS = """c => {
+  const d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data, seen = new Set();
+  for (let k = 0; k < d.length; k += 4) seen.add(d.slice(k, k + 4).join());
+  return seen.size;
+}"""
+
+
 def painted(page: Page, selector: str) -> int:
     """How many colours a canvas has."""
-    return int(
-        page.eval_on_selector(
-            selector,
-            "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-            " const s = new Set(); for (let k = 0; k < d.length; k += 4) s.add(`${d[k]},${d[k + 1]},${d[k + 2]},${d[k + 3]}`); return s.size; }",
-        )
-    )
+    return int(page.locator(selector).first.evaluate(COLORS))
 
 
 def test_a_training_starts_moves_is_paused_and_resumed(page: Page) -> None:

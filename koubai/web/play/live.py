@@ -17,8 +17,11 @@ from typing import Generic, Literal, TypeVar
 
 import torch
 
+from koubai.caution import shape_and_classes
 from koubai.data import load
-from koubai.laboratory import check, memory, shape_and_classes
+from koubai.data.fingerprint import fingerprint
+from koubai.keeping import memory
+from koubai.laboratory import check
 from koubai.language import UserError
 from koubai.store import Store
 from koubai.study import Study
@@ -208,7 +211,7 @@ class Live(Generic[T]):
             store.prepare()
             store.note(self.study)
             for training in self._trainings:
-                store.put(training.outcome(), "cpu")
+                store.put(training.outcome(), "cpu", fingerprint(training.data.spec.name))
             with self._changed:
                 self._store, self.stored = None, True
             self._tell()
