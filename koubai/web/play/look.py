@@ -41,6 +41,7 @@ class Look:
 
     def __init__(self, board: Board) -> None:
         self.board, self.seed, self.doctor = board, 0, Doctor(board)
+        self.sent = 0  # the last step of the history that was shown
         self.where = {
             trial: (variant, seed)
             for variant, trials in enumerate(board.study.variants().values())
@@ -50,48 +51,50 @@ class Look:
     def __call__(self, trainings: Sequence[Training]) -> Shown:
         """Look at them as they stand."""
         count, seeds = len(self.board.variants), self.board.seeds
-        curves = np.full((4, seeds, count), np.nan)  # losses and accuracies on training and on validation samples
+        losses, accuracies = np.full((2, seeds, count), np.nan)
         norms: list[list[np.ndarray]] = [[] for _ in range(count)]
-        lost, steps = [0] * count, [0] * count
-        pictures: list[Shown] = [{} for _ in range(count)]
+        made: list[Shown] = [{"step": 0, "lost": 0} for _ in range(count)]
         for training in trainings:
             places = [self.where[trial] for trial in training.trials]
             for row, (variant, _) in enumerate(places):
-                lost[variant] += int(training.diverged[row] > 0)
-                steps[variant] = training.t
+                made[variant]["lost"] += int(training.diverged[row] > 0)
+                made[variant]["step"] = training.t
             if not len(training.rows):
                 continue
             stack, left = training.stack, [places[row] for row in training.rows]
-            variants, of_seed = (list(part) for part in zip(*left, strict=True))
-            held_out = training.held_out
-            for part, (x, y) in enumerate(((stack.x, stack.y), held_out)):
-                for kind, values in enumerate(training.evaluate(x[:SAMPLES], y[:SAMPLES])):
-                    curves[2 * kind + part, of_seed, variants] = values.numpy()
+            at = tuple(list(part) for part in zip(*((seed, variant) for variant, seed in left), strict=True))
+            held_out = (part[:SAMPLES] for part in training.held_out)
+            losses[at] = training.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
+            accuracies[at] = training.evaluate(*held_out)[1].numpy()
             found = snapshot(stack, stack.x[training.probe], stack.y[training.probe], None, True)
             for k, (variant, seed) in enumerate(left):
                 norms[variant].append(found["gradient"][k])
                 if seed == self.seed:
-                    pictures[variant] = inside(stack, k, found) | {"picture": self.picture(training, k)}
-        with np.errstate(divide="ignore"):
-            curves[:2] = np.log10(np.where(curves[:2] > 0, curves[:2], np.nan))  # as the report draws losses
-        mean, low, high = mean_and_interval(curves.transpose(1, 0, 2))
+                    made[variant] |= inside(stack, k, found) | {"picture": self.picture(training, k)}
         self.doctor.look(trainings)
-        return {
-            "step": max(steps),
-            "variants": [
-                {
-                    "step": steps[k],
-                    "lost": lost[k],
-                    "loss": rounded(10 ** np.array([mean[0, k], low[0, k], high[0, k]])),
-                    "accuracy": rounded([mean[3, k], low[3, k], high[3, k]]),
-                    "trained": rounded(mean[2, k])[0],
-                    "doctor": self.doctor.says(k),
-                    **flow(norms[k]),
-                    **pictures[k],
-                }
-                for k in range(count)
-            ],
-        }
+        for k, curve in enumerate(curves(losses, accuracies)):
+            made[k] |= curve | flow(norms[k]) | {"past": self.past(trainings, k), "doctor": self.doctor.says(k)}
+        self.sent = max(one["step"] for one in made)
+        return {"step": self.sent, "variants": made}
+
+    def past(self, trainings: Sequence[Training], variant: int) -> list[Shown]:
+        """The points of a variant's history that were taken since the last look."""
+        rows = [
+            (training, row)
+            for training in trainings
+            for row, trial in enumerate(training.trials)
+            if self.where[trial][0] == variant
+        ]
+        taken = min(training.point for training, _ in rows)
+        marks = rows[0][0].marks[:taken]
+        new = [k for k, mark in enumerate(marks) if mark > self.sent]
+        if not new:
+            return []
+        losses, accuracies = (
+            np.stack([training.history[name][row, new] for training, row in rows])
+            for name in ("train_loss", "validation_accuracy")
+        )
+        return [{"step": marks[k], **curve} for k, curve in zip(new, curves(losses, accuracies), strict=True)]
 
     def picture(self, training: Training, row: int) -> Shown:
         """What a variant's card shows: the boundary in the plane, the first layer's weights as images, or as a table."""
@@ -105,6 +108,18 @@ class Look:
         if image is None:
             return signed(weights[:CELLS, :CELLS])
         return signed(mosaic(weights[:MOST_FILTERS].reshape(-1, *image).mean(1)))
+
+
+def curves(losses: np.ndarray, accuracies: np.ndarray) -> list[Shown]:
+    """Means over seeds with their intervals, for losses and accuracies ``[seed, point]``; those of losses are of their logarithms."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log10(np.where(losses > 0, losses, np.nan))
+        parts = mean_and_interval(np.concatenate([logs, accuracies], 1))
+    half = losses.shape[1]
+    return [
+        {"loss": rounded([10 ** part[k] for part in parts]), "accuracy": rounded([part[half + k] for part in parts])}
+        for k in range(half)
+    ]
 
 
 def patch(layer: Weighted, data: Dataset) -> tuple[int, int, int] | None:

@@ -11,7 +11,6 @@ from koubai.data import load
 from koubai.language import Words, say
 from koubai.places import Place, places
 from koubai.report.figures.curves import STEP
-from koubai.report.figures.gradients import KINDS
 from koubai.report.style import COLORS, SYMBOLS, axes, blank, color, dash, escaped, faint, share
 from koubai.techniques import ACTIVATIONS
 from koubai.web.play.board import Board
@@ -31,6 +30,9 @@ WORDS = {
     "nothing": Words("No gradient reaches the first layer.", "最初の層に勾配が届かない。"),
     "lost": Words("Diverged: {n} of {of} seeds.", "発散: {of} シード中 {n}。"),
     "boundary": Words("decision boundary and samples", "決定境界とサンプル"),
+    "filled": Words("filled: training", "塗り: 訓練"),
+    "rings": Words("rings: validation", "輪: 検証"),
+    "firstWeights": Words("Weights of the first layer", "最初の層の重み"),
     "inside": Words("Inside the networks", "ネットワークの中"),
     "insideAbout": Words(
         "Of the first seed, layer by layer from the input: the weights (blue above 0, red below), and what comes out of the activation "
@@ -52,13 +54,13 @@ class Stage(ui.element, component="stage.js"):
         super().__init__()
         self.props["words"] = {name: say(words) for name, words in WORDS.items()}
         self.props["charts"] = charts()
-        self.props["scene"] = {"run": 0, "seeds": 1, "classes": CLASSES, "clouds": [], "variants": []}
+        self.props["scene"] = {"run": 0, "seeds": 1, "classes": CLASSES, "names": [], "clouds": [], "variants": []}
 
 
 def charts() -> dict[str, Any]:
     """The empty charts: titles, and plotly's layout and configuration, as the report's figures have them."""
     loss = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
-    flow = Words("gradient norm, output = 1", "勾配ノルム(出力を1とする)")
+    flow = Words("norm, output = 1", "ノルム(出力=1)")
     kinds = {
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
         "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
@@ -69,7 +71,7 @@ def charts() -> dict[str, Any]:
         figure.update_layout(margin={"l": 56, "r": 12, "t": 10, "b": 44}, hovermode="closest")
         figure.update_yaxes(nticks=6)
         if name == "flow":
-            figure.update_xaxes(tickangle=-45, type="category")
+            figure.update_xaxes(tickangle=-45, tickfont={"size": 11})
         shown = dressed(figure)
         made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
     return made
@@ -87,12 +89,11 @@ def scene(board: Board, run: int) -> dict[str, Any]:
             {
                 "label": label, "escaped": escaped(label), "color": color(k), "faint": faint(color(k), 0.18), "dash": dash(k),
                 "symbol": SYMBOLS[k % len(SYMBOLS)], "steps": trial.steps, "cloud": list(clouds).index(trial.data),
-                "kinds": [kind(place) for place in laid], "positions": [position(place) for place in laid], "blocks": blocks(laid),
+                "kinds": [kind(place) for place in laid], "names": [place.label for place in laid], "blocks": blocks(laid),
             }
         )  # fmt: skip
-    names = [escaped(name) for name in data.classes[: len(CLASSES)]]
     return {
-        "run": run, "seeds": board.seeds, "classes": CLASSES, "names": names if any(clouds.values()) else [],
+        "run": run, "seeds": board.seeds, "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
         "clouds": list(clouds.values()), "variants": variants,
     }  # fmt: skip
 
@@ -105,11 +106,6 @@ def kind(place: Place) -> str:
     if name in ACTIVATIONS:
         return "activation"
     return {"batchnorm": "normalization", "lrn": "normalization", "maxpool": "pooling", "avgpool": "pooling"}.get(name, name)
-
-
-def position(place: Place) -> str:
-    """A layer's name on an axis that variants share: activations by their place alone."""
-    return f"{say(KINDS['activation'])} {place.label.rpartition(' ')[2]}" if kind(place) == "activation" else place.label
 
 
 def blocks(laid: list[Place]) -> list[dict[str, Any]]:

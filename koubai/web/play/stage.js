@@ -64,6 +64,8 @@ export default {
           <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
+          <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
+            <span>{{ words.filled }}</span><span>{{ words.rings }}</span></template><span v-else>{{ words.firstWeights }}</span></p>
           <dl><div><dt>{{ words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
           <p v-if="now(k).lost" class="lost" role="status">{{ lost(k) }}</p>
           <div class="flow" role="img" :aria-label="words.flow + ': ' + arrives(k)"><canvas></canvas><span aria-hidden="true"><b>{{ words.first }}</b><b>{{ words.last }}</b></span></div>
@@ -161,8 +163,10 @@ export default {
     append(look) {
       look.variants.forEach((one, k) => {
         const curve = (this.series[k] ||= { step: [], loss: [], accuracy: [] });
-        if (curve.step.length && curve.step.at(-1) >= one.step) return;
-        for (const name of ["step", "loss", "accuracy"]) curve[name].push(one[name]);
+        for (const point of [...one.past, one]) { // points of the history that no look has seen, then the look
+          if (curve.step.length && curve.step.at(-1) >= point.step) continue;
+          for (const name of ["step", "loss", "accuracy"]) curve[name].push(point[name]);
+        }
         if (curve.step.length > MOST) for (const name of ["step", "loss", "accuracy"]) curve[name] = curve[name].filter((_, n) => n % 2 === 0);
       });
     },
@@ -243,10 +247,12 @@ export default {
     },
     curves() {
       if (!this.Plotly) return;
-      const draw = (name, data) => {
+      const draw = (name, data, xaxis) => {
         const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
         if (!el || !seen(el)) return;
-        this.Plotly.react(el, data, { ...chart.layout, datarevision: Math.random() }, chart.config);
+        const layout = { ...chart.layout, datarevision: Math.random() };
+        if (xaxis) layout.xaxis = { ...layout.xaxis, ...xaxis };
+        this.Plotly.react(el, data, layout, chart.config);
       };
       for (const name of ["loss", "accuracy"]) {
         draw(name, this.scene.variants.flatMap((one, k) => {
@@ -254,20 +260,24 @@ export default {
           return this.band(one, curve.step, curve[name], name === "accuracy" ? "%{y:.1%}" : "%{y:.3g}");
         }));
       }
+      // Layers are lined up at the output, where the gradient comes from.
+      const longest = this.scene.variants.reduce((most, one) => (one.names.length > most.names.length ? one : most)), at = longest.names.length;
+      const named = longest.names.map((name, n) => n).filter((n) => longest.kinds[n] === "weights");
       draw("flow", this.scene.variants.flatMap((one, k) => {
         const [mean, low, high] = this.now(k).flow || [];
-        return mean ? this.band(one, one.positions, mean.map((value, n) => [value, low[n], high[n]]), "×%{y:.3g}") : [];
-      }));
+        const places = one.names.map((_, n) => n + at - one.names.length);
+        return mean ? this.band(one, places, mean.map((value, n) => [value, low[n], high[n]]), "×%{y:.3g}", one.names) : [];
+      }), { tickvals: named, ticktext: named.map((n) => longest.names[n]) });
     },
     // A mean with its interval as a band, as the report's figures have it.
-    band(one, x, values, hover) {
+    band(one, x, values, hover, names) {
       const there = values.map((value, k) => k).filter((k) => values[k][0] !== null);
       const name = one.escaped, shown = there.length < 12 ? "lines+markers" : "lines";
       const made = [];
       if (this.scene.seeds > 1) made.push({ type: "scatter", mode: "none", fill: "toself", fillcolor: one.faint, hoverinfo: "skip", showlegend: false,
         x: [...there.map((k) => x[k]), ...there.toReversed().map((k) => x[k])], y: [...there.map((k) => values[k][2]), ...there.toReversed().map((k) => values[k][1])] });
       made.push({ type: "scatter", mode: shown, name, showlegend: false, line: { color: one.color, width: 2, dash: one.dash }, marker: { symbol: one.symbol, size: 6 },
-        x: there.map((k) => x[k]), y: there.map((k) => values[k][0]), hovertemplate: `<b>${name}</b><br>%{x}: ${hover}<extra></extra>` });
+        x: there.map((k) => x[k]), y: there.map((k) => values[k][0]), text: there.map((k) => (names ? names[k] : whole(x[k]))), hovertemplate: `<b>${name}</b><br>%{text}: ${hover}<extra></extra>` });
       return made;
     },
   },
