@@ -4,7 +4,8 @@ The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedie
 paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
 next to nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to the other seeds (successive
 halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is
-stopped on the way, and goes no further. Where nothing repairs, a third remedy is added.
+stopped on the way, and goes no further. Where nothing repairs, remedies of what only follows from something else are tried, and a third
+remedy is added.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from koubai.study import Study
 from koubai.training.cohort import CPU_BYTES, footprint
 
 FIRST = 2  # seeds that show whether a remedy promises anything
-PAIRED = 4  # of the most promising remedies: they are tried in pairs
+PAIRED = 3  # of the most promising remedies: they are tried in pairs
 FINALISTS = 6
 SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
@@ -70,20 +71,32 @@ def prescribe(
 
     records = tuple(train([trial], numbers)[0])
     diagnoses = seen(records)
-    ills = [finding.symptom for finding in complaints(diagnoses)]
+    ills = complaints(diagnoses)
+    names = [finding.symptom for finding in ills]
+    roots = [finding.symptom for finding in ills if not finding.follows]
     if not ills and all(one.verdict == "unknown" for one in diagnoses):
-        ills = list(WHERE_UNKNOWN)
+        names = roots = list(WHERE_UNKNOWN)
     patient = Prescription(name, trial, records, diagnoses, ())
-    single = [(remedy,) for remedy in remedies_for(trial, ills) if fits(remedy.applied(trial))]
-    found = replace(patient, candidates=tuple(tried(patient, frozenset(ills), single, numbers, train)))
+    everything = [(remedy,) for remedy in remedies_for(trial, [*roots, *names])]
+    first = len(remedies_for(trial, roots))
+    candidates = tried(patient, frozenset(names), everything[:first], everything[first:], numbers, train)
+    found = replace(patient, candidates=tuple(candidates))
     store.note(together(trial, [trial, *(one.trial for one in found.finalists)], numbers, shown))
     return found
 
 
 def tried(
-    patient: Prescription, ills: frozenset[str], single: Sequence[Remedies], seeds: Sequence[int], train: Train
+    patient: Prescription,
+    ills: frozenset[str],
+    single: Sequence[Remedies],
+    more: Sequence[Remedies],
+    seeds: Sequence[int],
+    train: Train,
 ) -> list[Candidate]:
-    """Every candidate as far as it was trained: the finalists first, each part the most accurate first."""
+    """Every candidate as far as it was trained: the finalists first, each part the most accurate first.
+
+    Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
+    """
     original = np.array([accuracy(record) for record in patient.records])
     known: dict[Remedies, Candidate] = {}
     small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
@@ -126,6 +139,7 @@ def tried(
         finish()
         if any(candidate.left is None and candidate.repaired for candidate in known.values()):
             break
+        begin(more)
     return sorted(known.values(), key=lambda one: (one.left is not None, -one.gain))
 
 

@@ -15,7 +15,7 @@ import koubai as kb
 from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
-from koubai.prescribing import hopeless, prescribe, together
+from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together
 from koubai.prescription import Candidate, Prescription, changed, complaints, points
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
@@ -170,6 +170,20 @@ def test_a_broken_network_is_repaired_by_one_remedy(mended: tuple[Prescription, 
     assert all(not record.stopped for one in found.finalists for record in one.records)
     assert [study["name"] for study in store.studies()] == ["trial-prescription"]
     assert str(found).count("\n") >= 2 and "validation accuracy" in repr(found)
+
+
+@pytest.mark.slow
+def test_larger_networks_try_remedies_over_two_seeds_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("koubai.prescribing.SMALL", 0)
+    slow = Trial(layers=[16], learning_rate=1e-4, steps=200)
+    found = prescribe(slow, seeds=4, store=tmp_path / "store", device="cpu", progress=False)
+    assert found.repaired and 1 <= len(found.finalists) <= FINALISTS
+    left = [one for one in found.candidates if one.left]
+    assert left and all(len(one.records) == FIRST for one in left if one.left == LEFT)
+    assert [one.left is None for one in found.candidates] == sorted((one.left is None for one in found.candidates), reverse=True)
+    best_left = max(one.accuracies.mean() for one in left)
+    alone = [one for one in found.finalists if len(one.remedies) == 1]
+    assert alone and found.best is not None and found.best.accuracies.mean() > best_left - 0.05
 
 
 def test_asking_again_trains_nothing(mended: tuple[Prescription, Store]) -> None:

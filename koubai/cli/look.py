@@ -78,7 +78,7 @@ def _trials(store: Store, name: str) -> None:
     from koubai.naming import SHOWN, study_named
 
     study = study_named(store, name)
-    stored = {record.trial: record for record in store.get(study.trials)}
+    stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
     listed = table(*(text(*head) for head in TRIAL_HEADS))
     listed.columns[1].justify = "left"
@@ -87,6 +87,8 @@ def _trials(store: Store, name: str) -> None:
         if trial in stored:
             record = stored[trial]
             reached = text("diverged", "発散") if record.diverged else f"{record.final('validation_accuracy'):.1%}"
+            if record.stopped:
+                reached = text(f"stopped at step {record.stopped:,}", f"ステップ {record.stopped:,} で打ち切り")
         listed.add_row(str(number), labels[trial], str(trial.seed), reached, trial.id[:SHOWN])
     console().print(listed)
 

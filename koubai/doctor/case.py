@@ -52,6 +52,11 @@ class Facts:
         return int(self.counts.sum())
 
     @property
+    def sizes(self) -> np.ndarray:
+        """The root mean square of each feature ``[feature]``."""
+        return np.asarray(np.sqrt(self.mean**2 + self.spread**2))
+
+    @property
     def shares(self) -> np.ndarray:
         """The share of each class ``[class]``."""
         return np.asarray(self.counts / max(self.samples, 1))
@@ -87,7 +92,8 @@ class Case:
     ``histogram``, ``low`` and ``high`` are taken at ``histogram_steps``. ``diverged`` is the step at which the loss stopped being a number,
     0 where it did not. ``batch_size`` and ``learning_rate`` come from the ``trial`` where there is one; ``recall`` gives the share of right
     answers of each class ``[class]`` on validation samples (NaN where there are none), and is only asked where classes are uneven.
-    ``origin`` says where numbers were lost, where that was traced.
+    ``origin`` says where numbers were lost, where that was traced; ``inputs`` ``[feature]`` are the root mean squares of what goes in,
+    where a watch has seen it.
     """
 
     layers: tuple[str, ...]
@@ -103,6 +109,7 @@ class Case:
     learning_rate: float | None = None
     recall: Callable[[], np.ndarray] | None = None
     origin: Origin | None = None
+    inputs: np.ndarray | None = None
 
     @classmethod
     def of(cls, record: Record, facts: Facts | None = None) -> Case:
@@ -144,6 +151,10 @@ class Case:
     @cached_property
     def fit(self) -> np.ndarray:
         """The training loss ``[point]``: ``train_loss``, or the minibatches' ``loss`` where that alone is known. Raises ``Unknown``."""
+        if not self.history.keys() & {"train_loss", "loss"}:
+            raise Unknown(
+                "The loss is not known; watch.loss(loss) tells it.", "損失がわかりません。watch.loss(loss) で伝えてください。"
+            )
         return self.need("train_loss" if "train_loss" in self.history else "loss").astype(np.float64)
 
     @cached_property
@@ -168,6 +179,16 @@ class Case:
         floor = float(self.facts.shares.max()) if self.facts else 0.0
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
+
+    def level(self, begin: float, end: float) -> float:
+        """The mean training loss between two shares of the steps taken, by straight lines between the points."""
+        steps = self.steps[: self.taken]
+        return float(np.interp(np.linspace(begin, end, 8) * steps[-1], steps, self.fit).mean())
+
+    @property
+    def sizes(self) -> np.ndarray | None:
+        """The root mean square of each feature of the inputs ``[feature]``, where it is known."""
+        return self.facts.sizes if self.facts and self.inputs is None else self.inputs
 
     def after(self, share: float) -> int:
         """The first point at or after so much of the steps taken."""

@@ -6,14 +6,15 @@ The page is made of plain parts (``Page``, ``Section``, ``Verdict``); what goes 
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from koubai.doctor.finding import CAUSES, SEVERITIES
-from koubai.language import Words, apart, language, saying_both
+from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
+from koubai.language import Words, apart, language, say, saying_both, tell
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
 from koubai.report.summary import cells, columns
@@ -121,6 +122,15 @@ def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:
     return Drawing(name, kind.title, kind.caption, lambda: kind.draw(groups), again)
 
 
+def undrawn(one: Drawing) -> Figure:
+    """What stands where a figure could not be drawn."""
+    from plotly.graph_objects import Figure
+
+    words = say(Words(f"The figure {one.name} could not be drawn.", f"図 {one.name} を描けませんでした。"))
+    made = Figure(layout={"xaxis": {"visible": False}, "yaxis": {"visible": False}})
+    return made.add_annotation(text=words, showarrow=False)
+
+
 def render(page: Page) -> str:
     """The page as HTML. Everything that is not the laboratory's own is escaped."""
     from plotly.offline import get_plotlyjs
@@ -128,7 +138,17 @@ def render(page: Page) -> str:
     figures: list[str] = []
 
     def put(one: Drawing) -> int:
-        english, japanese = bilingual(one.draw)
+        try:
+            english, japanese = bilingual(one.draw)
+        except Exception:  # a bug of ours in one figure costs neither the report nor what was trained for it
+            traceback.print_exc()
+            tell(
+                Words(
+                    f"The figure {one.name} could not be drawn; the report goes without it.",
+                    f"図 {one.name} を描けませんでした。",
+                )
+            )
+            english, japanese = bilingual(lambda: undrawn(one))
         content = {"data": english["data"], "layout": english["layout"], "ja": japanese}
         figures.append(json.dumps(content, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
         return len(figures) - 1
@@ -136,6 +156,7 @@ def render(page: Page) -> str:
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
         table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        titles={name: one.title for name, one in SYMPTOMS.items()},
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
     )  # fmt: skip
 

@@ -12,9 +12,11 @@ import torch
 import koubai as kb
 from koubai.data import load
 from koubai.doctor.hope import EARLY, TRAVEL, Sight, judged, past_hope
+from koubai.keeping import train
 from koubai.language import UserError, speak
 from koubai.spec import Data, Trial
 from koubai.store import Store
+from koubai.store.checkpoints import Keeper, found
 from koubai.training import Training
 
 
@@ -140,3 +142,17 @@ def test_stop_is_written_to_toml_and_read_back(stopped: tuple[kb.Study, Path, kb
     assert study.with_seeds(3).stop == study.with_base(steps=10).stop == "diagnosis"
     with pytest.raises(UserError, match="stop must be 'none' or 'diagnosis'"):
         kb.Study(stop="sometimes")
+
+
+def test_a_checkpoint_of_a_study_that_stops_trials_is_of_no_use_to_one_that_does_not(cpu: torch.device, tmp_path: Path) -> None:
+    data = load(Data(name="digits"))
+    trials = [Trial(layers=[8], steps=20, learning_rate=rate) for rate in (0.1, 1e-9)]
+    training = Training(trials, data, cpu)
+    while training.t < 5:
+        training.advance()
+    training.drop([1])
+    keeper = Keeper(tmp_path, trials, "")
+    keeper.keep(*training.state())
+    (begun,) = found(tmp_path, trials)
+    assert train(trials, data, cpu, lambda *_: None, keeper, begun, past_hope).stopped.tolist() == [0, training.t]
+    assert train(trials, data, cpu, lambda *_: None, keeper, begun).stopped.tolist() == [0, 0]

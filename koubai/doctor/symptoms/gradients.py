@@ -27,7 +27,7 @@ NOTHING = 1e-30  # as good as no gradient
     ),
     brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
-    fitted=Limit(0.8, OURS),
+    fitted=Limit(0.84, OURS),
 )
 def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
     """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``. The cause is the kind of layer that takes most of it, the layer the worst of them."""
@@ -39,12 +39,12 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     if lowest >= ratio:
         return None
     cause, layer, words = _blamed(case, early, -1)
-    left = short(max(lowest, NOTHING))
+    left = Words(short(lowest), f"{short(lowest)} 倍です") if lowest > NOTHING else Words("nothing", "0です")
     return Finding(
         "fatal" if lowest < ratio**2 else "serious",
         Words(
-            f"{words.en}; {left} of the gradient at the last layer arrives at the first.",
-            f"{words.ja}。最後の層の勾配のうち、最初の層に届くのは {left} 倍です。",
+            f"{words.en}; {left.en} of the gradient at the last layer arrives at the first.",
+            f"{words.ja}。最後の層の勾配に対し、最初の層に届く勾配は {left.ja}。",
         ),
         case.layers[layer],
         cause,
@@ -112,8 +112,8 @@ def _blamed(case: Case, points: slice, sign: int) -> tuple[str, int, Words]:
     """The kind of layer that shrinks (``sign`` -1) or grows (1) the gradient most, the place of the worst, and the split in words."""
     weighted = case.where("weights")
     between = range(weighted[0] + 1, weighted[-1] + 1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        decades = np.log10(np.clip(np.nan_to_num(case.factors[points], nan=NOTHING), NOTHING, 1 / NOTHING))
+    factors = np.nan_to_num(case.factors[points], nan=1.0)  # where nothing came down to a layer, it is not the one that took it
+    decades = np.log10(np.clip(factors, NOTHING, 1 / NOTHING))
     middle = np.median(decades, axis=0)
     there = {kind: [k for k in between if case.kinds[k] == kind] for kind in SPLIT}
     shares = {kind: sign * float(middle[places].sum()) for kind, places in there.items() if places}

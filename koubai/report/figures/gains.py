@@ -53,6 +53,7 @@ def gain(groups: Sequence[Group]) -> Figure:
         differences.append(100 * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
     means = np.array([one.mean() for one in differences])
     low, high = np.array([interval(one) for one in differences]).T
+    high = np.minimum(high, 100 * (1 - first.final().mean()))  # no accuracy is above 1
     for k, (words, chosen) in enumerate(
         {
             Words("better beyond doubt", "確実に良い"): low > 0,
