@@ -78,8 +78,14 @@ class Board(BaseModel):
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
-        """What each variant is called: by what sets it apart, ``"base"`` where it is alone."""
-        return tuple(self.study.variants())
+        """What each variant is called: by the one field in which all differ, or else by what it changes, the base as ``"base"``."""
+        if len(self.study.zip) == 0 or len(self.study.zip[0]) == 1:
+            return tuple(self.study.variants())
+        named = [self.study.labels(trials[0]) for trials in self.study.variants().values()]
+        return (
+            "base",
+            *(", ".join(label[field] for field in change) for label, change in zip(named[1:], self.changes, strict=True)),
+        )
 
     def edited(self, changes: Changes, variant: int = 0) -> Board:
         """The board with fields of one variant changed; what is changed in the base holds for all that do not change it themselves."""
