@@ -39,6 +39,7 @@ from rich.table import Table
 
 from benchmarks.machine import name
 from benchmarks.patients import Patient, patients
+from benchmarks.repair import report
 from benchmarks.wards import HELD, TUNED
 from koubai.data import load
 from koubai.doctor import SYMPTOMS, Case, Diagnosis, diagnose
@@ -267,10 +268,17 @@ def main() -> None:
     cli.add_argument("--quick", action="store_true", help="a fourth of the patients")
     cli.add_argument("--folder", type=Path, help="keep data and trained networks here, and ask it first")
     cli.add_argument("--json", type=Path, default=Path(__file__).with_name("doctor.json"))
+    cli.add_argument("--repair", action="store_true", help="prescribe for the ill ones instead, and write repair.json")
+    cli.add_argument("--every", type=int, default=1, help="with --repair: of the ill ones, only every so many")
     chosen = cli.parse_args()
     each, count = (1, 12) if chosen.quick else (EACH, WELL)
     with tempfile.TemporaryDirectory() as folder:
         seen = list(hospital(chosen.folder or Path(folder), each, count))
+        if chosen.repair:
+            ill = [one for one in seen if one.patient.symptom and not one.left_out][:: chosen.every]
+            patients = ((one.patient.ward, one.patient.symptom, one.record.trial, one.origin.trial) for one in ill)
+            report(patients, chosen.folder or Path(folder), Path(__file__).with_name("repair.json"))
+            return
         those = [judged(one) for one in seen if not one.left_out]
     content: dict[str, Any] = {"machine": name(), "seconds": round(time.perf_counter() - begun)}
     console = Console(width=150)

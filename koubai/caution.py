@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 
+from koubai.blueprint import title
 from koubai.data import load
-from koubai.language import UserError
+from koubai.language import UserError, Words
 from koubai.places import places
 from koubai.spec import Trial
 from koubai.study import Study
@@ -19,6 +20,7 @@ from koubai.training.loop import HISTOGRAMS, points
 MANY = 20_000  # trials that are trained without asking
 LOOKED_AT = 64  # of them, for an estimate
 RATE = 1.5e10  # of ``cost`` a second and core, measured on small and on large networks within a factor of two
+EACH = 1e-3  # seconds that making, planning and storing a trial takes
 SPEC = 6_000  # bytes of a trial in memory, beside its history
 
 
@@ -30,18 +32,15 @@ def confirm(study: Study, yes: bool) -> None:
     if yes or len(study) <= MANY:
         return
     some = study.some(LOOKED_AT)
-    for trial in some:
-        shape_and_classes(trial)
     cores = os.cpu_count() or 1
-    hours = len(study) * fmean(trial.steps * cost(trial, *shape_and_classes(trial)) for trial in some) / RATE / cores / 3600
+    seconds = len(study) * (EACH + fmean(trial.steps * cost(trial, *shape_and_classes(trial)) for trial in some) / RATE / cores)
     memory = len(study) * fmean(SPEC + history(trial) for trial in some)
     disk = len(study) * fmean(history(trial) + weights(trial) for trial in some)
-    time = f"{hours:,.1f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
-    words_ja = f"{hours:,.1f} 時間" if hours < 48 else f"{hours / 24:,.0f} 日"
+    time = lasting(seconds)
     raise UserError(
-        f"{study.name} makes {len(study):,} trials: about {time} on {cores} cores, {size(memory)} of memory and {size(disk)} on disk. "
+        f"{study.name} makes {len(study):,} trials: about {time.en} on {cores} cores, {size(memory)} of memory and {size(disk)} on disk. "
         "Add --yes (in Python yes=True) to train them all the same.",
-        f"{study.name} は {len(study):,} 試行になります。{cores} コアで約 {words_ja}、メモリ約 {size(memory)}、ディスク約 {size(disk)} が"
+        f"{study.name} は {len(study):,} 試行になります。{cores} コアで約 {time.ja}、メモリ約 {size(memory)}、ディスク約 {size(disk)} が"
         "必要です。それでも学習するには --yes(Pythonでは yes=True)を付けてください。",
     )
 
@@ -51,9 +50,9 @@ def fits(trial: Trial) -> None:
     needed, there = footprint(trial, *shape_and_classes(trial)), total_memory()
     if there is not None and needed > there:
         raise UserError(
-            f"A network of {trial.layers} takes about {size(needed)} of memory, and this machine has {size(there)}; take narrower layers "
-            "or a smaller batch_size.",
-            f"{trial.layers} のネットワークには約 {size(needed)} のメモリが必要ですが、このマシンには {size(there)} しかありません。"
+            f"A network of {title(trial.layers)} takes about {size(needed)} of memory, and this machine has {size(there)}; take "
+            "narrower layers or a smaller batch_size.",
+            f"{title(trial.layers)} のネットワークには約 {size(needed)} のメモリが必要ですが、このマシンには {size(there)} しかありません。"
             "層の幅か batch_size を小さくしてください。",
         )
 
@@ -61,7 +60,7 @@ def fits(trial: Trial) -> None:
 def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
     """The shape of one sample of a trial's data, and how many classes there are."""
     data = load(trial.data)
-    return data.shape, len(data.classes)
+    return data.shape, data.outputs
 
 
 def history(trial: Trial) -> float:
@@ -86,6 +85,14 @@ def total_memory() -> int | None:
     with suppress(AttributeError, ValueError, OSError):  # Windows
         known.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     return min(known, default=None)
+
+
+def lasting(seconds: float) -> Words:
+    """A time as a person reads it."""
+    for unit, en, ja in ((86400, "days", "日"), (3600, "hours", "時間"), (60, "minutes", "分")):
+        if seconds >= 2 * unit:
+            return Words(f"{seconds / unit:,.0f} {en}", f"{seconds / unit:,.0f} {ja}")
+    return Words(f"{seconds:.0f} seconds", f"{seconds:.0f} 秒")
 
 
 def size(amount: float) -> str:

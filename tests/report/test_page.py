@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -176,3 +177,16 @@ def test_a_browser_opens_the_page_without_an_error(whole: Page, tmp_path: Path) 
     errors = [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
     assert not errors, errors
     assert ended.stdout.count('class="main-svg"') >= 2, "figures near the top are drawn"
+
+
+def test_a_broken_figure_costs_no_report(result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The bug is told with its traceback, and all else is there."""
+    page = result.page()
+    drawings = list(page.sections[0].drawings)
+    drawings[0] = dataclasses.replace(drawings[0], draw=lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    broken = dataclasses.replace(page, sections=[dataclasses.replace(page.sections[0], drawings=drawings)])
+    text = write(tmp_path / "report.html", broken).read_text(encoding="utf-8")
+    err = capsys.readouterr().err
+    assert "ZeroDivisionError" in err and f"The figure {drawings[0].name} could not be drawn" in err
+    assert text.count('<script type="application/json" id="figure-') == len(drawings) > 1
+    assert f"The figure {drawings[0].name} could not be drawn." in text and "を描けませんでした" in text

@@ -35,7 +35,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
     if first.max() >= share and saturated[0].max() >= share / 2:
         layer, measured = int(first.argmax()), float(first.max())
-        large = case.facts is not None and _size(case) > FAR and first[0] >= share
+        large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
         cause = "data" if large else "weights"
         layer = 0 if large else layer
     elif end.max() >= late and case.fitted < fitted:
@@ -63,12 +63,6 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
         cause,
         {"share": measured, "fitted": case.fitted},
     )
-
-
-def _size(case: Case) -> float:
-    """The largest root mean square of a feature."""
-    assert case.facts is not None
-    return float(np.sqrt(case.facts.mean**2 + case.facts.spread**2).max())
 
 
 @symptom(

@@ -1,0 +1,70 @@
+"""A trial that diverges beside others: whatever technique they train with, its NaN never reaches them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from koubai.data import Dataset, load
+from koubai.spec import Trial
+from koubai.techniques import KINDS
+from koubai.training import Outcome, train
+
+BASE = {"layers": [6, 5], "batch_size": 20, "steps": 60, "learning_rate": 0.01}
+WILD = 3e38  # a learning rate that leaves float32's range at once
+KINDS_OF_LAYERS = {
+    "batch normalization": ["conv 3 3x3 pad 1", "batchnorm", "relu", "maxpool 2", "flatten", 6],
+    "local response normalization": ["conv 3 3x3 pad 1", "relu", "lrn", "avgpool 2", "flatten", 6],
+    "dropout": ["conv 3 3x3 pad 1", "relu", "flatten", "dropout 0.3", 6],
+}
+CASES: dict[str, dict[str, Any]] = {
+    **{
+        f"{kind} {name}": {kind: name}
+        for kind in ("activation", "initializer", "optimizer", "schedule", "penalty")
+        for name in KINDS[kind]
+    },
+    "batch_norm before": {"batch_norm": "before"},
+    "batch_norm after": {"batch_norm": "after"},
+    "dropout 0.3": {"dropout": 0.3},
+    "layer_rates": {"layer_rates": [1.0, 0.5, 2.0]},
+    "float64": {"dtype": "float64", "learning_rate": 0.01},
+    **{
+        f"images, {name}": {"data": {"name": "digits", "samples": 60}, "layers": chain} for name, chain in KINDS_OF_LAYERS.items()
+    },
+}
+
+
+def stack(fields: dict[str, Any], middle: float) -> Outcome:
+    """Three trials of one seed that share their minibatches, and one of another; the second has a learning rate of its own."""
+    base = {**BASE, "data": {"name": "moons", "samples": 60}, **fields}
+    rates = (0.01, middle, 0.02, 0.01)
+    trials = [Trial(**{**base, "learning_rate": rate, "seed": k // 3}) for k, rate in enumerate(rates)]
+    return train(trials, load(trials[0].data), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_not_a_number_never_reaches_a_neighbour(case: str) -> None:
+    wild = 1e308 if CASES[case].get("dtype") == "float64" else WILD
+    beside, alone = stack(CASES[case], wild), stack(CASES[case], 0.01)
+    others = [0, 2, 3]
+    assert not beside.diverged[others].any() and not alone.diverged.any()
+    assert beside.diverged[1] > 0, "the neighbour should go wild"
+    for name, value in alone.weights.items():
+        assert np.isfinite(beside.weights[name][others]).all(), name
+        np.testing.assert_allclose(beside.weights[name][others], value[others], rtol=2e-3, atol=1e-5, err_msg=name)
+    for name, value in alone.history.items():
+        np.testing.assert_array_equal(np.isnan(beside.history[name][others]), np.isnan(value[others]), err_msg=name)
+    for name in ("loss", "train_loss", "validation_loss"):
+        np.testing.assert_allclose(beside.history[name][others], alone.history[name][others], rtol=1e-3, err_msg=name)
+
+
+@pytest.mark.parametrize("place", range(3))
+@pytest.mark.parametrize("batch_norm", ["none", "before"])
+def test_wherever_it_stands_in_the_stack(digits: Dataset, place: int, batch_norm: str) -> None:
+    base = {"data": digits.spec, "layers": [6], "steps": 30, "batch_norm": batch_norm}
+    trials = [Trial(**base, learning_rate=WILD if k == place else 0.01 * (k + 1)) for k in range(3)]
+    outcome = train(trials, digits, torch.device("cpu"))
+    assert [bool(step) for step in outcome.diverged] == [k == place for k in range(3)]
