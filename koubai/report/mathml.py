@@ -15,7 +15,8 @@ SPACES = {",": 0.17, ";": 0.28, " ": 0.28, "quad": 1.0, "qquad": 2.0}  # em
 NAMES = ("tanh", "cos", "sin", "log", "exp", "max", "min")
 UNDER = ("sum", "prod", "max", "min")  # an index stands below, not beside
 ROMAN = ("text", "mathrm", "operatorname")
-OPEN, CLOSE = "([", ")]"
+SIZED = ("left", "right", "big", "Big", "bigg", "Bigg")
+FENCES = "()[]|‖⌊⌋⌈⌉"
 
 Tokens = list[tuple[str, str, str, str]]
 
@@ -99,12 +100,21 @@ def _command(command: str, tokens: Tokens) -> str:
         return f"<mtext>{escape(_raw(tokens))}</mtext>"
     if command in SPACES:
         return f'<mspace width="{SPACES[command]}em"></mspace>'
+    if command in SIZED and tokens:  # what follows grows with what it stands around
+        command, _, _, letter = tokens.pop()
+        return f"<mo>{escape(SIGNS.get(command, command) or letter)}</mo>"
     if command in BARE:
         return ""
     if command in NAMES:
         return f'<mi>{command}</mi><mspace width="0.17em"></mspace>' if command not in UNDER else f"<mo>{command}</mo>"
     sign = escape(SIGNS.get(command, command))
-    return f"<mi>{sign}</mi>" if sign.isalpha() and command not in UNDER else f"<mo>{'∑' if command == 'sum' else sign}</mo>"
+    if sign.isalpha() and command not in UNDER:
+        return f"<mi>{sign}</mi>"
+    return _operator("∑" if command == "sum" else sign)
+
+
+def _operator(sign: str) -> str:
+    return f'<mo stretchy="false">{sign}</mo>' if sign in FENCES else f"<mo>{sign}</mo>"
 
 
 def _raw(tokens: Tokens) -> str:
@@ -128,4 +138,4 @@ def _letter(letter: str, tokens: Tokens) -> str:
         return f"<mn>{letter}</mn>"
     if letter.isalpha():
         return f"<mi>{letter}</mi>"
-    return f"<mo>{'−' if letter == '-' else escape(letter)}</mo>"
+    return _operator("−" if letter == "-" else escape(letter))

@@ -30,6 +30,8 @@ def row(formula: str) -> str:
         (r"\sum_u x", "<munder><mo>∑</mo><mi>u</mi></munder><mi>x</mi>"),
         (r"x \text{ if } y", "<mi>x</mi><mtext>\u00a0if\u00a0</mtext><mi>y</mi>"),
         (r"\gamma - a < b", "<mi>γ</mi><mo>−</mo><mi>a</mi><mo>&lt;</mo><mi>b</mi>"),
+        ("(x)^2", '<mo stretchy="false">(</mo><mi>x</mi><msup><mo stretchy="false">)</mo><mn>2</mn></msup>'),
+        (r"\left(x\right)", "<mo>(</mo><mi>x</mi><mo>)</mo>"),
         ("x^", "<msup><mi>x</mi><mrow></mrow></msup>"),
         ("", ""),
     ],
