@@ -37,13 +37,21 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     far = apart > gap / 2 if scarce else apart > gap and up > rise
     if case.diverged or not far or case.fitted < 0.5:
         return None
+    since = int(case.steps[lowest])
     return Finding(
         "serious" if apart > 2 * gap else "mild",
         Words(
+            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others; the validation loss is {short(up)} times "
+            f"what it was at step {since}.",
+            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。検証損失はステップ {since} のときの {short(up)} 倍に"
+            "増えました。",
+        )
+        if case.regression
+        else Words(
             f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others; the validation loss is "
-            f"{short(up)} times what it was at step {int(case.steps[lowest])}.",
+            f"{short(up)} times what it was at step {since}.",
             f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。検証損失はステップ "
-            f"{int(case.steps[lowest])} のときの {short(up)} 倍に増えました。",
+            f"{since} のときの {short(up)} 倍に増えました。",
         ),
         None,
         "data" if scarce else "network",
@@ -73,6 +81,8 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     Only where the weights have moved by more than ``travel``.
     """
     loss = judged(case)
+    if case.regression:
+        raise Unknown("How well a quantity can be predicted at all is not known.", "連続量がどこまで予測可能かは分かりません。")
     fallen = (case.level(0.6, 0.75) - case.level(0.9, 1)) / case.guess
     straight = all(case.layers[k].startswith("identity") for k in case.where("activation"))
     if (
