@@ -8,7 +8,7 @@ neither known to the doctor:
 - healthy: within ``NEAR`` of the best that any training reached on that data set (or two standard errors, where that is more), and a
   validation loss that has not risen by more than ``RISEN`` from its lowest. Others are left out, and counted.
 - ill: the origin is healthy, and the mutation costs at least ``HURT`` of accuracy (and two standard errors). Where a mutation (too high a
-  rate) may bring on its illness or another, plain PyTorch looks whether it did (``took``). Others are left out, and counted.
+  rate) may bring on its illness or another, plain PyTorch looks whether it did, and in which layers. Others are left out, and counted.
 
 Detected is an ill training in which the symptom was found that the mutation makes; right are layer and cause where the mutation leaves no
 choice; a false alarm is any finding in a healthy training.
@@ -23,9 +23,10 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from rich.table import Table
 
 from benchmarks.machine import name
 from benchmarks.patients import Patient, patients
+from benchmarks.repair import report
 from benchmarks.wards import HELD, TUNED
 from koubai.data import load
 from koubai.doctor import SYMPTOMS, Case, Diagnosis, diagnose
@@ -47,6 +49,11 @@ from koubai.study import Study
 
 NEAR, RISEN, HURT = 0.05, 1.5, 0.05
 EACH, WELL = 4, 50  # patients a symptom and data set, and healthy draws a data set
+# where the doctor may name one of several causes; elsewhere there is but one, and being right is no feat
+CHOICE = (
+    "vanishing-gradient", "exploding-gradient", "saturated-activations", "dead-relu", "not-a-number", "overfitting",
+    "too-strong-regularization",
+)  # fmt: skip
 DEAD, GROWN = 0.75, 10  # share of a layer's units that are silent on all validation samples; |W| over its first value
 
 
@@ -102,34 +109,66 @@ def hospital(folder: Path, each: int, count: int, progress: bool = True) -> Iter
             out = "origin not healthy" if patient.symptom else "not healthy"
         elif patient.symptom and accuracy(record) > accuracy(origin) - max(HURT, error(origin)):
             out = "not hurt"
-        elif patient.symptom and not took(patient.symptom, record):
-            out = "did not take"
+        if patient.symptom in LOOKED_FOR and not out:
+            layers = LOOKED_FOR[patient.symptom](record)
+            patient = replace(patient, layers=tuple(layers)) if patient.layers else patient
+            out = "" if layers else "did not take"
         yield Seen(patient, record, origin, out)
 
 
-def took(symptom: str, record: Record) -> bool:
-    """Whether units died or weights grew, where that is the symptom; other mutations are the illness themselves."""
-    if symptom not in ("dead-relu", "growing-weights"):
-        return True
+def silent(record: Record) -> list[str]:
+    """The layers whose units are 0 for all validation samples, by plain PyTorch."""
     if record.diverged:
-        return False
+        return []
     data = load(record.trial.data)
-    if symptom == "growing-weights":
-        first = build([record.trial], data.shape, len(data.classes), torch.device("cpu")).layers
-        weights = record.weights()
-        sizes = [
-            (np.linalg.norm(weights[f"{k}.weight"]), float(layer.weight.value.norm()))
-            for k, layer in enumerate(first)
-            if isinstance(layer, Weighted)
-        ]
-        return any(end > GROWN * begin for end, begin in sizes)
-    x, silent = torch.from_numpy(data.x_validation), 0.0
+    x, found = torch.from_numpy(data.x_validation), []
+    network = module(record.trial, record.weights(), data.shape).eval()
+    labels = iter(record.layers)
     with torch.no_grad():
-        for layer in module(record.trial, record.weights(), data.shape).eval():
+        for name, layer in network.named_children():
             x = layer(x)
+            label = next(labels) if name.isdecimal() else ""
             if isinstance(layer, torch.nn.ReLU):
-                silent = max(silent, float((x.flatten(2).amax((0, 2)) if x.dim() > 2 else x.amax(0)).eq(0).double().mean()))
-    return silent >= DEAD
+                units = x.flatten(2).amax((0, 2)) if x.dim() > 2 else x.amax(0)
+                found += [label] if units.eq(0).double().mean() >= DEAD else []
+    return found
+
+
+def grown(record: Record) -> list[str]:
+    """The layers whose weights are ``GROWN`` times what they were."""
+    if record.diverged:
+        return []
+    weights = record.weights()
+    pairs = [(name, weights[f"{k}.weight"], first) for k, name, first in started(record)]
+    return [name for name, end, first in pairs if np.linalg.norm(end) > GROWN * first.norm()]
+
+
+def overflown(record: Record) -> list[str]:
+    """The layer whose sums first leave float32 before the first step, in float64 by plain PyTorch; any where none does."""
+    data = load(record.trial.data)
+    weights = {f"{k}.weight": first.numpy() for k, _, first in started(record)}
+    weights |= {name.replace("weight", "bias"): np.zeros((len(value), 1)) for name, value in weights.items()}
+    trial = record.trial.replace({"dtype": "float64"})
+    x, labels = torch.from_numpy(data.x_train[: trial.batch_size]).double(), iter(record.layers)
+    with torch.no_grad():
+        for layer in module(trial, weights, data.shape).eval():
+            x, label = layer(x), next(labels)
+            if float(x.abs().max()) > np.finfo(np.float32).max:
+                return [label]
+    return list(record.layers)
+
+
+def started(record: Record) -> list[tuple[int, str, torch.Tensor]]:
+    """The layers with weights by place and label, and the weights that they started from."""
+    data = load(record.trial.data)
+    network = build([record.trial], data.shape, len(data.classes), torch.device("cpu"))
+    return [
+        (k, layer.label, layer.weight.value[0].double()) for k, layer in enumerate(network.layers) if isinstance(layer, Weighted)
+    ]
+
+
+# which layers have it: mutations that may bring on their illness or another are looked at from outside; the others are the illness
+LOOKED_FOR: dict[str, Callable[[Record], list[str]]] = {"dead-relu": silent, "growing-weights": grown, "not-a-number": overflown}
 
 
 @dataclass
@@ -155,107 +194,108 @@ def judged(seen: Seen) -> Judged:
     spent = (time.perf_counter() - begun) * 1e3
     patient, cause, layer = seen.patient, None, None
     finding = next((one for one in diagnosis.findings if one.symptom == patient.symptom), None)
-    if finding and patient.causes:
+    if finding and patient.symptom in CHOICE:
         cause = finding.cause in patient.causes
     if finding and patient.layers:
         layer = any((finding.layer or "").startswith(one) for one in patient.layers)
     names = [one.symptom for one in diagnosis.findings]
     return Judged(
-        patient.half, patient.ward, patient.symptom, names, finding is not None, cause, layer, told(seen, diagnosis), spent
+        patient.half, patient.ward, patient.symptom, names, finding is not None, cause, layer, told(seen, case, diagnosis), spent
     )
 
 
-def told(seen: Seen, diagnosis: Diagnosis) -> str:
-    """A patient and its diagnosis in one line, for the list of misses."""
-    changes = {
-        field: str(getattr(seen.record.trial, field))
-        for field in Trial.model_fields
-        if getattr(seen.record.trial, field) != getattr(seen.origin.trial, field)
-    }
-    changes = changes or {field: str(value) for field, value in seen.record.trial.compact().items()}
-    said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {dict(one.evidence)}" for one in diagnosis.findings) or "nothing"
+def told(seen: Seen, case: Case, diagnosis: Diagnosis) -> str:
+    """A patient and its diagnosis in one line, for the list of misses: the mutation, what was said, and the case's main measures."""
+    mine, other = seen.record.trial, seen.origin.trial
+    changes = {field: str(getattr(mine, field)) for field in Trial.model_fields if getattr(mine, field) != getattr(other, field)}
+    changes = changes or {field: str(value) for field, value in mine.compact().items()}
+    said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {shown(one.evidence)}" for one in diagnosis.findings) or "nothing"
+    measured = {}
+    if case.taken > 1:
+        measured = {
+            "fitted": case.fitted,
+            "learned": case.learned,
+            "fall": 1 - case.level(0.9, 1) / max(case.level(0.6, 0.75), 1e-12),
+        }
     unknown = {name: words.en for name, words in diagnosis.unknown.items() if name == seen.patient.symptom}
-    return f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said} {unknown or ''}".strip()
+    return (
+        f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said}; measured {shown(measured)} {unknown or ''}"
+    ).strip()
 
 
-def percent(part: int, whole: int) -> str:
+def shown(numbers: Mapping[str, float]) -> str:
+    """Named numbers to three digits."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in numbers.items())
+
+
+def percent(part: float, whole: float) -> str:
     """``97.3% (36/37)``."""
-    return f"{part / whole:.1%} ({part}/{whole})" if whole else "-"
+    return f"{part / whole:.1%} ({part:.0f}/{whole:.0f})" if whole else ""
 
 
-def figures(those: Sequence[Judged]) -> dict[str, float | int]:
-    """What is reported of one half."""
-    ill = [one for one in those if one.symptom]
-    healthy = [one for one in those if not one.symptom]
+def figures(those: Sequence[Judged]) -> dict[str, float]:
+    """What is reported: counts of the ill, of those detected, with the right cause and layer of how many, and of the healthy."""
+    ill, healthy = [one for one in those if one.symptom], [one for one in those if not one.symptom]
     causes = [one.cause for one in ill if one.cause is not None]
     layers = [one.layer for one in ill if one.layer is not None]
     return {
-        "ill": len(ill), "detected": sum(one.detected for one in ill),
-        "causes": len(causes), "right cause": sum(causes), "layers": len(layers), "right layer": sum(layers),
-        "something found": sum(bool(one.found) for one in ill),
+        "ill": len(ill), "detected": sum(one.detected for one in ill), "causes": len(causes), "right cause": sum(causes),
+        "layers": len(layers), "right layer": sum(layers), "something found": sum(bool(one.found) for one in ill),
         "healthy": len(healthy), "false alarms": sum(bool(one.found) for one in healthy),
-        "milliseconds, median": statistics.median(one.milliseconds for one in those),
-        "milliseconds, largest": max(one.milliseconds for one in those),
     }  # fmt: skip
 
 
-def table(title: str, those: Sequence[Judged]) -> Table:
-    """A row a symptom, and one for the healthy."""
+def table(title: str, rows: Mapping[str, Mapping[str, float]]) -> Table:
+    """A row a symptom, and one for all."""
     made = Table(title=title)
-    for head in ("symptom", "ill", "detected", "right cause", "right layer", "something found"):
-        made.add_column(head, justify="left" if head == "symptom" else "right")
-    for symptom in [*SYMPTOMS, ""]:
-        row = figures([one for one in those if one.symptom == symptom]) if any(one.symptom == symptom for one in those) else None
-        if row and symptom:
-            shown = [
-                (row["detected"], row["ill"]),
-                (row["right cause"], row["causes"]),
-                (row["right layer"], row["layers"]),
-                (row["something found"], row["ill"]),
-            ]
-            made.add_row(symptom, str(row["ill"]), *(percent(int(part), int(whole)) for part, whole in shown))
-        elif row:
-            made.add_row("(healthy)", str(row["healthy"]), "", "", "", percent(int(row["false alarms"]), int(row["healthy"])))
+    for head in ("", "ill", "detected", "right cause", "right layer", "something found", "healthy", "false alarms"):
+        made.add_column(head, justify="right" if head else "left")
+    for title, row in rows.items():
+        parts = (("detected", "ill"), ("right cause", "causes"), ("right layer", "layers"), ("something found", "ill"))
+        cells = [str(row["ill"]), *(percent(row[part], row[whole]) for part, whole in parts)]
+        made.add_row(title, *cells, str(row["healthy"] or ""), percent(row["false alarms"], row["healthy"]))
     return made
 
 
 def main() -> None:
     """Train, diagnose, print, write."""
+    begun = time.perf_counter()
     cli = argparse.ArgumentParser(description=__doc__)
     cli.add_argument("--quick", action="store_true", help="a fourth of the patients")
     cli.add_argument("--folder", type=Path, help="keep data and trained networks here, and ask it first")
     cli.add_argument("--json", type=Path, default=Path(__file__).with_name("doctor.json"))
+    cli.add_argument("--repair", action="store_true", help="prescribe for the ill ones instead, and write repair.json")
+    cli.add_argument("--every", type=int, default=1, help="with --repair: of the ill ones, only every so many")
     chosen = cli.parse_args()
     each, count = (1, 12) if chosen.quick else (EACH, WELL)
     with tempfile.TemporaryDirectory() as folder:
         seen = list(hospital(chosen.folder or Path(folder), each, count))
+        if chosen.repair:
+            ill = [one for one in seen if one.patient.symptom and not one.left_out][:: chosen.every]
+            patients = ((one.patient.ward, one.patient.symptom, one.record.trial, one.origin.trial) for one in ill)
+            report(patients, chosen.folder or Path(folder), Path(__file__).with_name("repair.json"))
+            return
         those = [judged(one) for one in seen if not one.left_out]
-    halves = {half: [one for one in those if one.half == half] for half in (TUNED, HELD)}
-    console = Console(width=140)
-    for half, members in halves.items():
-        console.print(table(f"{half}: {', '.join(dict.fromkeys(one.ward for one in members))}", members))
-    result = {half: figures(members) for half, members in halves.items()}
-    left_out = {
-        half: Counter(
+    content: dict[str, Any] = {"machine": name(), "seconds": round(time.perf_counter() - begun)}
+    console = Console(width=150)
+    for half in (TUNED, HELD):
+        members = [one for one in those if one.half == half]
+        wards = ", ".join(dict.fromkeys(one.ward for one in members))
+        rows = {one: figures([member for member in members if member.symptom == one]) for one in SYMPTOMS}
+        rows["all"] = figures(members)
+        missed = [f"{one.ward}, {one.symptom or 'healthy'}: {one.said}" for one in members if wrong(one)]
+        out = Counter(
             f"{one.patient.symptom or 'healthy'}: {one.left_out}" for one in seen if one.left_out and one.patient.half == half
         )
-        for half in halves
-    }
-    for half, row in result.items():
-        console.print(half, row, left_out[half])
-    missed = {
-        half: [f"{one.ward}, {one.symptom or 'healthy'}: {one.said}" for one in members if wrong(one)]
-        for half, members in halves.items()
-    }
-    for line in missed[HELD]:
-        console.print(line, markup=False, highlight=False)
-    content = {
-        "machine": name(),
-        "figures": result,
-        "left out": left_out,
-        "missed": missed,
-        "patients": [asdict(one) for one in those],
-    }
+        console.print(
+            table(f"{half}: {wards}", rows), f"left out: {dict(out)}", *(missed or ["nothing missed"]), sep="\n", markup=False
+        )
+        times = [one.milliseconds for one in members]
+        console.print(f"a diagnosis takes {statistics.median(times):.1f} ms (median), {max(times):.0f} ms at most")
+        content[half] = {
+            "wards": wards, "figures": rows, "left out": out, "missed": missed,
+            "milliseconds": [statistics.median(times), max(times)],
+        }  # fmt: skip
     chosen.json.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from koubai.laboratory import run
     from koubai.language import UserError, speak
+    from koubai.prescribing import prescribe
     from koubai.result import Result
     from koubai.spec import Trial
     from koubai.store import Store
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from koubai.watching import watch
 
 _HOMES = {
+    "prescribe": "prescribing",
     "run": "laboratory",
     "Result": "result",
     "Store": "store",
@@ -31,7 +33,7 @@ _HOMES = {
     "watch": "watching",
 }
 
-__all__ = ["Result", "Store", "Study", "Trial", "UserError", "run", "speak", "watch"]
+__all__ = ["Result", "Store", "Study", "Trial", "UserError", "prescribe", "run", "speak", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,12 +67,20 @@ def train(
     progress: Callable[[int, int], None],
     keeper: Keeper,
     checkpoint: Checkpoint | None = None,
+    judge: Callable[[Training], Iterable[int]] | None = None,
 ) -> Outcome:
-    """Train one stack, from its checkpoint where it has one, and keep it on the way; also where ``progress`` asks to stop."""
-    training = resumed(trials, data, device, checkpoint) or Training(trials, data, device)
+    """Train one stack, from its checkpoint where it has one, and keep it on the way; also where ``progress`` asks to stop.
+
+    ``judge`` looks at it at every point of its history, and names the trials that go no further.
+    """
+    training = resumed(trials, data, device, checkpoint)
+    if training is None or (judge is None and training.stopped.any()):  # begun by a study that stops trials
+        training = Training(trials, data, device)
     while not training.done:
         left = len(training.rows)
         steps = training.advance()
+        if judge and training.t == training.marks[training.point - 1]:
+            training.drop(list(judge(training)))
         try:
             progress(left, steps)
         except KeyboardInterrupt:

@@ -16,6 +16,7 @@ import torch
 from koubai.caution import confirm, fits, shape_and_classes
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
+from koubai.doctor.hope import past_hope
 from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
 from koubai.language import UserError, Words, say
 from koubai.places import places
@@ -45,24 +46,27 @@ def run(
     threads: int | None = None,
     progress: bool | Report = True,
     yes: bool = False,
+    note: bool = True,
 ) -> Result:
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
     ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
-    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step; ``yes`` trains very many trials too.
+    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step; ``yes`` trains very many trials too;
+    ``note`` puts the study on the store's list.
     A long training is kept on the way, and goes on from there where it was interrupted.
     Raises ``UserError`` for what cannot be trained, before anything is.
     """
     study = study if isinstance(study, Study) else Study(study)
     store = store if isinstance(store, Store) else Store(store)
-    place = device_named(device)
+    place, stopping = device_named(device), study.stop == "diagnosis"
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     confirm(study, yes)
     with threaded(threads):
-        todo = to_train(study.trials, store, fresh)
+        todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
-        store.note(study)
+        if note:
+            store.note(study)
         checkpoints.tidy(store.folder, {trial.id for trial in study.trials} - {trial.id for trial in todo})
         begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo))}
         room = budget(place)
@@ -83,8 +87,8 @@ def run(
             def train_and_store(stack: list[Trial], report: Report) -> None:
                 data = fingerprint(stack[0].data.name)
                 keeper = Keeper(store.folder, stack, data)
-                if fresh or len(store.has(stack)) < len(stack):  # another process may have trained it meanwhile
-                    outcome = trained(stack, study.name, place, report, keeper, begun.get(tuple(stack)))
+                if fresh or len(store.has(stack, stopped=stopping)) < len(stack):  # another process may have trained it meanwhile
+                    outcome = trained(stack, study.name, place, report, keeper, begun.get(tuple(stack)), stopping)
                     store.put(outcome, device_name(place), data)
                 else:
                     report(study.name, stack[0], 0, len(stack) * stack[0].steps)
@@ -101,7 +105,7 @@ def run(
                 side_by_side(small, work_off, report)
             for stack in large:
                 work_off(stack, report)
-    records = store.get(study.trials)
+    records = store.get(study.trials, stopped=stopping)
     if len(records) < len(study.trials):
         missing = len(study.trials) - len(records)
         raise UserError(
@@ -132,12 +136,15 @@ def is_small(stack: Sequence[Trial], room: int) -> bool:
     return footprint(stack[0], *shape_and_classes(stack[0])) <= room
 
 
-def to_train(trials: Sequence[Trial], store: Store, fresh: bool) -> list[Trial]:
-    """Those trials that are not stored yet, or all. Raises ``UserError`` where one of ``trials`` cannot be trained."""
-    for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
+def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool = False) -> list[Trial]:
+    """Those trials that are not stored yet, or all; with ``stopping`` a stopped one counts as stored.
+
+    Raises ``UserError`` where one of ``trials`` cannot be trained.
+    """
+    for trial in {(t.data, t.batch_size, t.layers, bool(t.augment)): t for t in trials}.values():
         check(trial)
         fits(trial)
-    done = set() if fresh else store.has(trials)
+    done = set() if fresh else store.has(trials, stopped=stopping)
     return [trial for trial in trials if trial.id not in done]
 
 
@@ -167,9 +174,13 @@ def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial],
 
 
 def trained(
-    stack: list[Trial], study: str, place: torch.device, report: Report, keeper: Keeper, checkpoint: Checkpoint | None = None
-) -> Outcome:
-    """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done."""
+    stack: list[Trial], study: str, place: torch.device, report: Report, keeper: Keeper,
+    checkpoint: Checkpoint | None = None, stopping: bool = False,
+) -> Outcome:  # fmt: skip
+    """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
+
+    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
+    """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
     whole = left = len(stack) * first.steps
@@ -184,7 +195,7 @@ def trained(
 
     try:
         with memory(first):
-            outcome = train(stack, load(first.data), place, count, keeper, checkpoint)
+            outcome = train(stack, load(first.data), place, count, keeper, checkpoint, past_hope if stopping else None)
     except TooLarge:
         report(name, first, 0, left - whole)  # these are done again
         raise
@@ -196,7 +207,12 @@ def check(trial: Trial) -> None:
     """Raise ``UserError`` if the trial's data cannot be had, do not fill a minibatch, or do not fit through the layers."""
     data = load(trial.data)
     samples = len(data.x_train)
-    places(trial, data.shape, len(data.classes))
+    places(trial, data.shape, data.outputs)
+    if trial.augment and len(data.shape) not in (2, 3):
+        raise UserError(
+            f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",
+            f"augment は画像用です。{trial.data} の1サンプルは {data.shape[0]} 個の数なので、指定を外してください。",
+        )
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",

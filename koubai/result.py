@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from koubai.doctor.hope import why
 from koubai.language import UserError, Words, say
 from koubai.report.groups import Group
 from koubai.store import Record
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from koubai.report.page import Page, Section
 
 USUAL = (
-    "accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes",
+    "accuracy", "loss", "predicted", "filters", "feature-maps", "confusion", "mistakes",
     "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final",
 )  # fmt: skip
 
@@ -65,7 +66,7 @@ class Result:
         for record in self.records:
             final = {name: float(curve[-1]) for name, curve in record.history.items() if np.ndim(curve) == 1}
             setting = {name: getattr(value, "name", value) for name, value in self.study.setting(record.trial).items()}
-            rows.append({**setting, **final, "diverged": record.diverged, "id": record.trial.id})
+            rows.append({**setting, **final, "diverged": record.diverged, "stopped": record.stopped, "id": record.trial.id})
         return pandas.DataFrame(rows)
 
     def figure(self, name: str) -> Figure:
@@ -105,6 +106,7 @@ class Result:
             for one in figures or usual
         ]
         given = {"name": name, "title": Words(name, name), "about": Words("", ""), **words}
+        given["notes"] = [*given.get("notes", ()), *self.stops()]
         return Section(rows=self.table, drawings=drawings, diagnoses=self.diagnose(), **given)
 
     def report(self, path: str | Path = "report.html") -> Path:
@@ -128,9 +130,18 @@ class Result:
         """What the numbers depend on beside the specs: versions, machine, device, threads."""
         return {name: value for name, value in self.records[0].environment.items() if value} if self.records else {}
 
+    def stops(self) -> list[Words]:
+        """Which trials were stopped, when and why: a sentence for each reason."""
+        found: dict[Words, list[Record]] = {}
+        for record in self.records:
+            finding = why(record)
+            if record.stopped:
+                found.setdefault(finding.title if finding else NO_REASON, []).append(record)
+        return [_stopped(title, records, len(self.records)) for title, records in found.items()]
+
     def best(self) -> Best:
         """The trial with the highest final validation accuracy."""
-        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-1)))
+        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-np.inf)))
 
     def _ipython_display_(self) -> None:
         from IPython.display import HTML, display
@@ -141,17 +152,30 @@ class Result:
     def _repr_html_(self) -> str:
         from markupsafe import escape
 
-        from koubai.report.summary import HEADS, cells
+        from koubai.report.summary import cells, columns
 
-        head = "".join(f"<th>{escape(say(words))}</th>" for words in HEADS.values())
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row)) + "</tr>" for row in self.table)
+        heads = columns(self.table)
+        head = "".join(f"<th>{escape(say(words))}</th>" for words in heads.values())
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, heads)) + "</tr>" for row in self.table)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def __repr__(self) -> str:
         """The table, as text."""
         from koubai.report.summary import as_text
 
-        return as_text(self.table)
+        return "\n".join([as_text(self.table), *map(say, self.stops())])
+
+
+NO_REASON = Words("reason unknown: the data are gone", "理由不明(データが見つからない)")
+
+
+def _stopped(title: Words, records: Sequence[Record], of: int) -> Words:
+    steps = sorted({record.stopped for record in records})
+    when = "-".join(f"{step:,}" for step in (steps if len(steps) < 3 else (steps[0], steps[-1])))
+    return Words(
+        f"Stopped: {len(records)} of {of} trials at step {when} of {records[0].trial.steps:,} ({title.en}).",
+        f"打ち切り: {of} 試行のうち {len(records)} 個を {records[0].trial.steps:,} ステップ中 {when} で({title.ja})。",
+    )
 
 
 @dataclass(frozen=True)

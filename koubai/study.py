@@ -8,13 +8,14 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
+from koubai.choices import brief
 from koubai.language import UserError
-from koubai.spec import Choice, Data, Trial, brief, plain, sentence
+from koubai.spec import Choice, Data, Trial, plain, sentence
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
 LOOKED_AT = 100  # values of an axis, before a study is expanded
@@ -24,7 +25,8 @@ class Study(BaseModel):
     """A base trial and axes; it expands into the product of all axes, those of one ``zip`` moving together.
 
     ``axes`` maps a field of a trial (or a number in it, ``"optimizer.momentum"``) to the values it takes; ``seed = 10`` means ten
-    seeds. ``zip`` is a list of tables of axes of equal length. Raises ``UserError``.
+    seeds. ``zip`` is a list of tables of axes of equal length. ``stop = "diagnosis"`` stops trials that the doctor finds past hope. Raises
+    ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -33,6 +35,7 @@ class Study(BaseModel):
     base: Trial = Field(default_factory=Trial)
     axes: dict[str, tuple[Any, ...]] = {}
     zip: tuple[dict[str, tuple[Any, ...]], ...] = ()
+    stop: Literal["none", "diagnosis"] = "none"
 
     def __init__(self, /, base: Trial | Mapping[str, Any] | None = None, **fields: Any) -> None:
         """Validate; ``base`` is a ``Trial`` or a table of its fields."""
@@ -161,11 +164,11 @@ class Study(BaseModel):
 
         axes = {name: values for name, values in self.axes.items() if stays(name)}
         zips = tuple(g for g in ({n: v for n, v in group.items() if stays(n)} for group in self.zip) if g)
-        return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips)
+        return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips, stop=self.stop)
 
     def with_seeds(self, count: int) -> Study:
         """This study over seeds 0 to ``count - 1``."""
-        return Study(self.base, name=self.name, axes={**self.axes, "seed": count}, zip=self.zip)
+        return Study(self.base, name=self.name, axes={**self.axes, "seed": count}, zip=self.zip, stop=self.stop)
 
     @cached_property
     def id(self) -> str:
@@ -176,7 +179,10 @@ class Study(BaseModel):
         """The study as a TOML file."""
         import tomli_w
 
-        table: dict[str, Any] = {"name": self.name, "base": self.base.compact()}
+        table: dict[str, Any] = {"name": self.name}
+        if self.stop != "none":
+            table["stop"] = self.stop
+        table["base"] = self.base.compact()
         if self.axes:
             table["axes"] = {name: _plain_axis(name, values) for name, values in self.axes.items()}
         if self.zip:
@@ -248,6 +254,8 @@ def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
     if isinstance(value, Data):
         return str(value)
     field = name.rpartition(".")[2]
+    if field == "augment":
+        return f"augment={'+'.join(map(str, value)) or 'none'}"
     if isinstance(value, tuple | list):
         return f"{field}={title(tuple(value))}"
     return f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"

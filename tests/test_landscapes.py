@@ -98,3 +98,11 @@ def test_a_path_that_leaves_the_map_leaves_the_others_alone() -> None:
     assert not np.isfinite(wild.values[-1]) and np.isfinite(mild.values).all()
     (alone,) = race("double-well", {"momentum": runs["momentum"]}, 300, 1)
     np.testing.assert_array_equal(mild.points, alone.points)
+
+
+def test_a_race_starts_where_it_is_told() -> None:
+    start = torch.tensor([[3.0, -1.0], [0.5, 0.5]])
+    paths = race("valley", {"sgd": (choose("optimizer", "sgd"), 0.1)}, 1, start)
+    assert [path.points[0].tolist() for path in paths] == start.tolist()
+    assert paths[0].points[1].tolist() == pytest.approx([3 - 0.1 * 3 / 10, -1 + 0.1 * 2])
+    assert start.tolist() == [[3.0, -1.0], [0.5, 0.5]]  # and is not moved

@@ -120,3 +120,10 @@ def test_five_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.chdir(tmp_path)
     exec(compile(example.read_text(encoding="utf-8").replace("steps=500", "steps=5"), str(example), "exec"), {})
     assert "validation accuracy" in capsys.readouterr().out
+
+
+def test_variants_that_are_not_trained_yet_are_left_out(result: kb.Result) -> None:
+    part = kb.Result(result.study, tuple(r for r in result.records if str(r.trial.initializer) == "he" and r.trial.seed == 0))
+    assert [group.values["initializer"] for group in part.groups] == ["he", "he"]
+    assert [row["seeds"] for row in part.table] == [1, 1]
+    assert "ledger" in part.figures()

@@ -119,6 +119,7 @@ def test_every_field_and_every_number_counts() -> None:
         "layers": [4], "activation": "tanh", "initializer": "he", "initializer.std": 0.02, "optimizer": "sgd", "optimizer.beta1": 0.8,
         "optimizer.eps": 1e-7, "learning_rate": 0.2, "schedule": "cosine", "layer_rates": [1, 0.5], "batch_norm": "before", "penalty": "l2",
         "dropout": 0.5, "batch_size": 50, "steps": 100, "seed": 1, "dtype": "float64",
+        "augment": "flip",
     }  # fmt: skip
     assert {path.split(".")[0] for path in changes} == set(Trial.model_fields)
     ids = {path: base.replace({path: value}).id for path, value in changes.items()}

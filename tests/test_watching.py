@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import optimizer as hooked
+from torch.utils.checkpoint import checkpoint
 
 import koubai
 from koubai.doctor import Case
@@ -432,7 +434,71 @@ def test_several_optimizers_and_one_that_nobody_named() -> None:
                     one.step()
         case = seen.case()
         assert seen.t == 4
-        assert (case.history["update"][1:] > 0).all()
+        assert (case.history["update"][0 if named else 1 :] > 0).all()
+
+
+def test_one_of_several_optimizers_may_step_more_often_or_rest() -> None:
+    model = dense_plain()
+    often, rare = torch.optim.SGD(model[0].parameters(), 0.1), torch.optim.SGD(model[2:].parameters(), 0.1)
+    x, y = batch()
+    with watch(model, [rare, often]) as seen:
+        for step in range(100):
+            F.cross_entropy(model(x), y).backward()
+            often.step()
+            if step < 20 and step % 5 == 4:
+                rare.step()
+    assert seen.t == 4 + 1 + 60  # for twenty steps the other was waited for
+    assert np.isfinite(seen.case().history["update"][:4]).all()
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+def test_checkpointed_activations_are_recorded_once_and_in_order(reentrant: bool) -> None:
+    class Checkpointed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body, self.head = dense_plain()[:4], dense_plain()[4]
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(checkpoint(self.body, x, use_reentrant=reentrant))
+
+    plain = watched(dense_plain(), 3)
+    case = watched(Checkpointed(), 3, x=batch()[0].requires_grad_(reentrant))
+    assert case.layers == ("body.0", "body.1", "body.2", "body.3", "head")
+    for name in ("gradient", "mean", "std", "weight_gradient", "loss"):
+        np.testing.assert_allclose(case.history[name], plain.history[name], rtol=1e-5, err_msg=name)
+
+
+def test_parametrized_layers_are_layers_and_stay_as_they_are() -> None:
+    states = []
+    for look in (True, False):
+        torch.manual_seed(0)
+        model = nn.Sequential(spectral_norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3))
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        if look:
+            with watch(model, optimizer) as seen:
+                train(model, optimizer, seen, 4)
+            assert seen.case().layers == ("0", "1", "2")
+        else:
+            train(model, optimizer, None, 4)
+        states.append(model.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_gradients_of_functional_transforms_are_left_alone() -> None:
+    model, (x, y) = dense_plain(), batch()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+
+    def loss(weights: dict[str, Tensor], x: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(torch.func.functional_call(model, weights, (x[None],)), y[None])
+
+    with watch(model, optimizer) as seen:
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+        each = torch.func.vmap(torch.func.grad(loss), in_dims=(None, 0, 0))(weights, x, y)
+        for name, p in model.named_parameters():
+            p.grad = each[name].mean(0)
+        optimizer.step()
+    assert seen.t == 1
+    assert seen.case().history["weight_gradient"].shape == (1, 3)
 
 
 def test_a_closure_makes_the_forward_inside_the_step() -> None:
@@ -623,3 +689,94 @@ def test_tensorboard_gets_the_ledger(tmp_path: Path) -> None:
 
 def test_koubai_watch_is_the_function() -> None:
     assert koubai.watch is watch
+
+
+def chain(**modules: nn.Module) -> nn.Sequential:
+    model = nn.Sequential()
+    for name, module in modules.items():
+        model.add_module(name, module)
+    return model
+
+
+def learner(activation: type[nn.Module], depth: int, width: int = 32) -> nn.Sequential:
+    torch.manual_seed(0)
+    layers: dict[str, nn.Module] = {}
+    for k in range(depth):
+        layers |= {f"fc{k}": nn.Linear(width if k else 64, width), f"act{k}": activation()}
+    return chain(**layers, out=nn.Linear(width, 10))
+
+
+def digits_seen(model: nn.Module, optimizer: torch.optim.Optimizer, digits: Any, told: bool = True, steps: int = 200) -> Watch:
+    x, y = torch.from_numpy(digits.x_train), torch.from_numpy(digits.y_train)
+    draw = torch.Generator().manual_seed(1)
+    with watch(model, optimizer) as seen:
+        for _ in range(steps):
+            picks = torch.randint(0, len(x), (64,), generator=draw)
+            answers = model(x[picks])
+            loss = F.cross_entropy(answers, y[picks])
+            if told:
+                seen.loss(loss, (answers.argmax(1) == y[picks]).float().mean())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return seen
+
+
+def sgd(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.SGD(model.parameters(), rate)
+
+
+def test_a_deep_chain_of_sigmoids_lets_the_gradient_vanish(digits: Any) -> None:
+    model = learner(nn.Sigmoid, 6)
+    worst = digits_seen(model, sgd(model, 0.1), digits).diagnose().worst
+    assert worst is not None
+    assert (worst.symptom, worst.cause) == ("vanishing-gradient", "activation")
+    assert worst.layer is not None
+    assert worst.layer.startswith("act")
+
+
+def test_units_pushed_below_zero_are_dead(digits: Any) -> None:
+    model = learner(nn.ReLU, 3)
+    with torch.no_grad():
+        model.fc1.bias.fill_(-50.0)
+    found = {one.symptom: one for one in digits_seen(model, sgd(model, 0.05), digits).diagnose().findings}
+    assert found["dead-relu"].layer == "act1"
+    assert found["dead-relu"].severity == "fatal"
+
+
+def test_inputs_out_of_scale_are_seen_on_their_way_in(digits: Any) -> None:
+    model = learner(nn.Tanh, 2)
+    scaled = type(digits)(**{**vars(digits), "x_train": digits.x_train * 100})
+    diagnosis = digits_seen(model, sgd(model, 0.1), scaled).diagnose()
+    assert diagnosis.has("inputs-not-standardized")
+    assert diagnosis.has("saturated-activations")
+
+
+def test_equal_weights_make_identical_units(digits: Any) -> None:
+    model = learner(nn.Tanh, 2)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.fill_(0.01)
+    found = {one.symptom: one for one in digits_seen(model, sgd(model, 0.1), digits).diagnose().findings}
+    assert found["identical-units"].layer == "fc0"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_too_high_a_rate_is_told_from_a_wrong_operation(told: bool, digits: Any) -> None:
+    model = learner(nn.ReLU, 3)
+    found = digits_seen(model, sgd(model, 20.0), digits, told).diagnose().findings
+    lost = next(one for one in found if one.symptom == "not-a-number")
+    assert lost.cause == "learning rate"
+    model = chain(lift=nn.Linear(64, 32), log=Logarithm(), head=nn.Linear(32, 10))
+    found = digits_seen(model, sgd(model, 0.1), digits, told).diagnose().findings
+    assert [(one.symptom, one.layer, one.cause) for one in found] == [("not-a-number", "log", None)]
+    assert "log in log" in found[0].words.en
+
+
+def test_nothing_is_wrong_with_a_sound_training_and_without_a_loss_nobody_knows(digits: Any) -> None:
+    verdicts = []
+    for told in (True, False):
+        model = learner(nn.ReLU, 2)
+        verdicts.append(digits_seen(model, torch.optim.Adam(model.parameters(), 3e-3), digits, told, 400).diagnose())
+    assert [verdict.verdict for verdict in verdicts] == ["healthy", "unknown"]
+    assert "loss" in str(verdicts[1])

@@ -4,7 +4,7 @@ Texts are said when this package is imported: ``koubai.__main__`` chooses the la
 the modules below; being imported here is what puts it into the help, in this order.
 """
 
-from koubai.cli import data, describe, doctor, leave, look, serve, store, train  # noqa: F401 (their commands)
+from koubai.cli import data, describe, doctor, leave, look, prescribe, serve, store, train  # noqa: F401 (their commands)
 from koubai.cli.base import app
 
 # isort: split

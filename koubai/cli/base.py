@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,8 @@ from koubai.language import UserError, Words, say, speak, unknown
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+    from koubai.store import Store
 
 OUT = Path("koubai-out")
 FRAME = (
@@ -149,9 +152,7 @@ Data = Annotated[
     str | None,
     option("--data", "Another data set: a name, a file or a folder.", "別のデータ。名前、ファイル、またはフォルダ。", "NAME"),
 ]
-Target = Annotated[
-    str | None, option("--target", "The column of the classes, in a table.", "クラスを表す列(表の場合)。", "COLUMN")
-]
+Target = Annotated[str | None, option("--target", "The column to be predicted, in a table.", "予測する列(表の場合)。", "COLUMN")]
 Quick = Annotated[
     bool,
     option(
@@ -219,3 +220,19 @@ def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
     out = console()
     out.print(title, style="bold")
     out.print(made, "")
+
+
+@contextmanager
+def interruptible(store: Store) -> Iterator[None]:
+    """Ctrl-C ends with a sentence on what is kept, and exit code 130; SIGTERM with 143."""
+    from koubai.keeping import Terminated
+
+    try:
+        yield
+    except KeyboardInterrupt as stopped:
+        kept = text(
+            f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
+            f"中断しました。終わった分は {store.folder} に残っています。同じコマンドで続きから再開できます。",
+        )
+        print(kept, file=sys.stderr)
+        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -29,6 +28,7 @@ from koubai.cli.base import (
     Yes,
     command,
     console,
+    interruptible,
     option,
     table,
     text,
@@ -163,7 +163,11 @@ def _read(file: Path) -> Study:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.", f"{file} を読めません({error.strerror})。") from None
     read = Study.from_toml(content, str(file))
-    return read if "name" in read.model_fields_set else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip)
+    return (
+        read
+        if "name" in read.model_fields_set
+        else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip, stop=read.stop)
+    )
 
 
 def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **options: Any) -> Mapping[str, Outcome]:
@@ -177,7 +181,7 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
             confirm(one.runs, options["yes"])
     trials = trials_of(exercises)
     stored = 0 if fresh else len(store.has(trials))
-    with _interruptible(store):
+    with interruptible(store):
         outcomes = conduct(exercises, store=store, fresh=fresh, **options)
     if stored:
         print(
@@ -187,22 +191,6 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
             )
         )
     return outcomes
-
-
-@contextmanager
-def _interruptible(store: Store) -> Iterator[None]:
-    """Ctrl-C ends with a sentence on what is kept, and exit code 130; SIGTERM with 143."""
-    from koubai.keeping import Terminated
-
-    try:
-        yield
-    except KeyboardInterrupt as stopped:
-        kept = text(
-            f"Stopped. What had finished is kept in {store.folder}; the same command goes on from there.",
-            f"中断しました。終わった分は {store.folder} に残っています。同じコマンドで続きから再開できます。",
-        )
-        print(kept, file=sys.stderr)
-        raise typer.Exit(143 if isinstance(stopped, Terminated) else 130) from None
 
 
 def _remember(judged: Sequence[Judged], store: Store, data: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -42,7 +43,10 @@ class Diagnosis:
         """The diagnosis in sentences: a finding each, or that nothing was found or can be said."""
         if self.findings:
             return [line(finding) for finding in self.findings]
-        return [NOTHING_WRONG if self.verdict == "healthy" else DONT_KNOW]
+        if self.verdict == "healthy":
+            return [NOTHING_WRONG]
+        (why, _), *_ = Counter(self.unknown.values()).most_common(1)
+        return [Words(f"{DONT_KNOW.en} {why.en}", f"{DONT_KNOW.ja}{why.ja}")]
 
     def __str__(self) -> str:
         """The sentences, in the language in force."""

@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from koubai.doctor.finding import CAUSES, SEVERITIES
+from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
 from koubai.language import Words, apart, language, say, saying_both, tell
+from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
-from koubai.report.summary import HEADS, cells
+from koubai.report.summary import cells, columns
 from koubai.statistics import VERDICTS
 from koubai.store import write_whole
 
@@ -119,7 +120,8 @@ class Page:
 def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:
     """The figure called ``name`` over these groups, for a page."""
     kind = FIGURES[name]
-    return Drawing(name, kind.title, kind.caption, lambda: kind.draw(groups), again)
+    records = [record for group in groups for record in getattr(group, "records", ())]
+    return Drawing(name, scored(kind.title, records), scored(kind.caption, records), lambda: kind.draw(groups), again)
 
 
 def undrawn(one: Drawing) -> Figure:
@@ -156,6 +158,7 @@ def render(page: Page) -> str:
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
         table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        titles={name: one.title for name, one in SYMPTOMS.items()},
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
     )  # fmt: skip
 
@@ -178,11 +181,10 @@ def write(path: str | Path, page: Page) -> Path:
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:
     """A table of variants in both languages: heads and cells."""
-    some = any(row["diverged"] for row in rows)
-    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    heads = columns(rows)
     with saying_both():
-        shown = [[apart(cell) for cell in cells(row)][: len(heads)] for row in rows]
-    return heads, shown
+        shown = [[apart(cell) for cell in cells(row, heads)] for row in rows]
+    return list(heads.values()), shown
 
 
 def by_section(verdicts: Iterable[Verdict]) -> dict[Words, list[Verdict]]:

@@ -195,8 +195,8 @@ def dropout(technique: Technique) -> Picture:
     from koubai.streams import generator
 
     rate, ones = 0.2, torch.ones(60, dtype=torch.float64)
-    y, kept = torch.empty_like(ones), torch.empty(60, dtype=torch.bool)
-    technique(ones, torch.rand(60, dtype=torch.float64, generator=generator(0, "picture")), rate, y, kept)
+    y, mask = torch.empty_like(ones), torch.empty_like(ones)
+    technique(ones, torch.rand(60, dtype=torch.float64, generator=generator(0, "picture")), rate, y, mask)
     x = np.arange(1.0, 61.0)
     passed = f"1 / (1 - {rate:g}) = {1 / (1 - rate):g}"
     lines = (
@@ -219,6 +219,7 @@ PICTURES: Mapping[str, Callable[[Technique], Picture | maps.Maps | None]] = {
     "dropout": dropout,
     "convolution": maps.convolution,
     "pooling": maps.pooling,
+    "augmentation": maps.augmentation,
 }
 
 

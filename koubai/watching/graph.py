@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.autograd.graph import Node, get_gradient_edge
 from torch.utils._pytree import tree_leaves
@@ -12,6 +13,11 @@ from torch.utils._pytree import tree_leaves
 FAR = 20_000  # nodes that are walked at most
 
 Edge = tuple[Node, int]
+
+
+def recordable() -> bool:
+    """Whether what is computed now will have a gradient that can be heard: not in an evaluation, a compilation or a ``vmap``."""
+    return torch.is_grad_enabled() and not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is None
 
 
 class Total:

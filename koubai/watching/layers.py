@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
+from torch.nn.utils.parametrize import is_parametrized
 
 Bounds = tuple[float | None, float | None]
 
@@ -50,7 +51,7 @@ def layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The layers by the model's own names: the innermost modules, but not those that do nothing."""
 
     def inside(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        children = [] if isinstance(module, WHOLE) else list(module.named_children())
+        children = [] if isinstance(module, WHOLE) or is_parametrized(module) else list(module.named_children())
         if not children and not isinstance(module, STILL):
             yield name or type(module).__name__, module
         for part, child in children:

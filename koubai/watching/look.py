@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_leaves
 
-from koubai.watching.graph import Edge, Total, between, edge, floats, walk
+from koubai.watching.graph import Edge, Total, between, edge, floats, recordable, walk
 from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, matrices
 from koubai.watching.values import pooled, values
 
@@ -52,9 +53,12 @@ class Call:
 
 
 class Look:
-    """The hooks of one step on the layers of a model, ``names`` their names and kinds; ``close`` takes them away again."""
+    """The hooks of one step on the layers of a model, ``names`` their names and kinds; ``close`` takes them away again.
 
-    def __init__(self, model: nn.Module, names: Mapping[nn.Module, tuple[str, str]], histograms: bool = True) -> None:
+    A ``compiled`` model calls no modules, and hooks would have it compiled anew: only its weights are looked at.
+    """
+
+    def __init__(self, model: nn.Module, names: Mapping[nn.Module, tuple[str, str]], histograms: bool, compiled: bool) -> None:
         self.names, self.histograms = names, histograms
         self.kinds: dict[str, str] = {}  # of the layers, in the order of their first calls
         self.calls: list[Call] = []
@@ -70,7 +74,10 @@ class Look:
         self._ends: dict[Node, str] = {}  # the nodes that layers end in
         self._inside: set[Node] = set()
         self._before: dict[nn.Parameter, Tensor] = {}
-        self._handles = [model.register_forward_hook(self._through)]
+        self._handles: list[Any] = []
+        if compiled:
+            return
+        self._handles.append(model.register_forward_hook(self._through))
         for module in names:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave))
@@ -107,11 +114,12 @@ class Look:
         self._starts, self.losses = [], []
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if recordable():
             self._inputs[module] = [edge(x) for x in floats((args, kwargs)) if x.requires_grad]
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        if not recordable():
+            self.kinds.setdefault(*self.names[module])  # where activations are checkpointed, the order is known only now
             return
         call = self._called(*self.names[module])
         self._channels = channels_first(module, self._channels)
@@ -155,7 +163,7 @@ class Look:
 
     def _through(self, model: nn.Module | None, args: Any, output: Any) -> None:
         """A forward pass is done: find the activations that the model called as functions."""
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        if not recordable():
             return
         for node in walk([y.grad_fn for y in floats(output) if y.grad_fn is not None] if self._ends else []):
             function = FUNCTIONAL.get(node.name())
@@ -199,7 +207,7 @@ class Look:
             weights = matrices(module)
             self._note("weight", name, [size(p) for p in weights])
             self._note("moved", name, [size(p.detach().flatten()[:PART] - self._before[p]) for p in weights if p in self._before])
-            if isinstance(module, ROWS):
+            if isinstance(module, ROWS) and not is_parametrized(module):
                 rows = module.weight.detach().flatten(1)
                 self._note("apart", name, [size(rows - rows.mean(0))] if len(rows) > 1 else [])
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from koubai.doctor import Case, Diagnosis
+from koubai.doctor.finding import SYMPTOMS
 from koubai.language import Words
 from koubai.report.figures import FIGURES
 from koubai.report.groups import Group
@@ -65,9 +66,23 @@ def page(name: str, case: Case, diagnosis: Diagnosis) -> Page:
         f"{case.budget:,} steps, looked at {len(case.steps)} times; {len(case.layers)} layers.",
         f"{case.budget:,} ステップ、うち {len(case.steps)} 回を記録。層は {len(case.layers)} 個。",
     )
-    section = Section("watch", Words("The training", "学習の様子"), Words("", ""), drawings=drawings)
-    found = Section("diagnosis", Words("What the doctor says", "診断"), Words("", ""), notes=diagnosis.lines())
-    return Page(Words(name, name), about, [found, section])
+    notes = [*diagnosis.lines(), *untold(diagnosis)]
+    section = Section("watch", Words("What the doctor says", "診断"), Words("", ""), notes=notes, drawings=drawings)
+    return Page(Words(name, name), about, [section])
+
+
+def untold(diagnosis: Diagnosis) -> list[Words]:
+    """What the doctor could not look for, by the reason."""
+    found: dict[Words, list[Words]] = {}
+    for symptom, why in diagnosis.unknown.items():
+        found.setdefault(why, []).append(SYMPTOMS[symptom].title)
+    return [
+        Words(
+            f"Not looked for: {', '.join(title.en for title in titles)}. {why.en}",
+            f"判断していない症状: {'、'.join(title.ja for title in titles)}。{why.ja}",
+        )
+        for why, titles in found.items()
+    ]
 
 
 def groups(name: str, case: Case, figure: str) -> list[Group]:
@@ -79,4 +94,6 @@ def groups(name: str, case: Case, figure: str) -> list[Group]:
     there = np.isfinite(gradient[[0, -1]]).all(0)
     if there.sum() > MOST and figure != "activations":
         there &= np.array([kind == "weights" for kind in case.kinds])
-    return [Group(name, {}, [cast("Record", only(case, there))])]  # it has what a figure of networks asks a record for
+    return [
+        Group(name, {"model": name}, [cast("Record", only(case, there))])
+    ]  # it has what a figure of networks asks a record for

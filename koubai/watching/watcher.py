@@ -9,14 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
-from torch.utils._pytree import tree_leaves
 
 from koubai.doctor.origin import Origin
 from koubai.language import UserError
+from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
 FAR_GROWN = 10.0  # times its first size: loss or weights that have grown so much before they are lost were driven there
+PATIENCE = 20  # steps of some optimizers, after which the others are not waited for
 SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
 
 
@@ -36,8 +38,8 @@ def watch(model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None = 
     """Watch the training that happens inside a ``with``: ``with koubai.watch(model, optimizer) as watch: ...``.
 
     ``optimizer`` may be several, or be left out where a trainer makes it: then every optimizer that moves this model's weights counts.
-    A step is one of the first optimizer that steps. Raises ``UserError`` for a model without weights, or an optimizer that does not
-    move them.
+    A step is done when all that were named have stepped. Raises ``UserError`` for a model without weights, or an optimizer that does
+    not move them.
     """
     given = optimizer if isinstance(optimizer, Sequence) else [] if optimizer is None else [optimizer]
     return Watch(model, [_unwrapped(one) for one in given])
@@ -48,17 +50,21 @@ class Watch:
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         self.model: nn.Module = getattr(model, "_orig_mod", model)  # what torch.compile was given
+        self._compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.optimizers = list(optimizers)
         self.t = 0  # steps done
         self.origin: Origin | None = None
         self._samples: int | None = None  # of a minibatch
+        self._inputs: np.ndarray | None = None  # the root mean squares of its features
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
         self._sane = 0.0  # the size of the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
         self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
         self._probes: dict[int, nn.Parameter] = {}  # of those that count, the weight whose gradient is looked at in every step
-        self._lead: Optimizer | None = None
+        self._lead: Optimizer | None = None  # the first that stepped
+        self._stepped: list[int] = []  # since the last step of all
+        self._resting: set[int] = set()  # those that nobody waits for
         self._next = self._drawn = 0
         self._look: Look | None = None
         self._handles: list[Any] | None = None
@@ -83,12 +89,10 @@ class Watch:
                 "この watch はすでに使われています。学習ごとに koubai.watch で新しく作ってください。",
             )
         self._device = next(self.model.parameters()).device.type
-        self._handles = [
-            self.model.register_forward_pre_hook(self._begun, with_kwargs=True),
-            self.model.register_forward_hook(self._ended),
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
+        if not self._compiled:
+            self._handles.append(self.model.register_forward_pre_hook(self._begun, with_kwargs=True))
+            self._handles.append(self.model.register_forward_hook(self._ended))
         self._open()
         return self
 
@@ -138,6 +142,7 @@ class Watch:
         return replace(
             self.history.case(self.t, self.origin),
             batch_size=self._samples,
+            inputs=self._inputs,
             learning_rate=float(self._lead.param_groups[0]["lr"]),
         )
 
@@ -171,7 +176,9 @@ class Watch:
         histograms = self.t >= self._drawn
         if histograms:
             self._drawn = max(self.t + 1, math.ceil(self.t * GROWTH**2))
-        self._look = Look(self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms)
+        self._look = Look(
+            self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms, self._compiled
+        )
 
     def _close(self) -> None:
         if self._look:
@@ -195,12 +202,12 @@ class Watch:
 
     def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The model is called: remember with what, in case that no number comes of it."""
-        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if recordable():
             self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
 
     def _ended(self, model: nn.Module, args: Any, output: Any) -> None:
         """The model has answered: if it hands out its loss, take it, unless it is told."""
-        if self._overheard and not torch.compiler.is_compiling():
+        if self._overheard and recordable():
             loss = getattr(output, "loss", None)
             if isinstance(loss, Tensor) and loss.grad_fn is not None and loss.numel() == 1:
                 self._tell(loss)
@@ -222,17 +229,30 @@ class Watch:
                 self._look.read(optimizer)
             self._look.after_step()
         self._lead = self._lead or optimizer
-        if optimizer is not self._lead:
+        if not self._whole(optimizer):
             return
         if self._look:
             self.history.add(self.t, self._look)
             self._close()
-            inputs = [x for x in tree_leaves(self._pass[:2]) if isinstance(x, Tensor) and x.ndim] if self._pass else []
-            self._samples = len(inputs[0]) if inputs else None
+            if self._pass and self._samples is None:
+                self._samples, self._inputs = self._pass.minibatch()
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
         self.t += 1
         if self.t == self._next and self.origin is None:
             self._open()
+
+    def _whole(self, optimizer: Optimizer) -> bool:
+        """Whether a step of the training is done: all optimizers that were named have stepped, or the first of those that were not."""
+        if not self.optimizers:
+            return optimizer is self._lead
+        self._stepped.append(id(optimizer))
+        self._resting.discard(id(optimizer))
+        waited = {id(one) for one in self.optimizers} - self._resting - set(self._stepped)
+        if waited and len(self._stepped) < PATIENCE:
+            return False
+        self._resting |= waited
+        self._stepped = []
+        return True
 
     def _sound(self, optimizer: Optimizer) -> bool:
         """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""

@@ -36,7 +36,7 @@ def slider(
     with put("label", classes="slider"):
         with put("span", classes="name"):
             put("span", label)
-            out = put("output", shown(value))
+            out = put("span", shown(value), "value")
         knob = put("input", type="range", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}")
     knob.props["^value"] = f"{value:g}"
 
@@ -51,7 +51,7 @@ def slider(
         _set(knob, f"{value:g}")
         out.text = shown(value)
 
-    knob.on("input", moved, throttle=0.06, js_handler=VALUE)
+    knob.on("input", moved, throttle=0.1, js_handler=VALUE)
     return set_to
 
 
@@ -114,9 +114,10 @@ def text(
     with put("label", classes="field"):
         put("span", label)
         about = {"maxlength": str(most), "spellcheck": "false", "autocomplete": "off"}
-        field = put("input", type="text", **about) if lines == 1 else put("textarea", rows=str(lines), **about)
+        field = put("input", type="text", **about) if lines == 1 else put("textarea", value, rows=str(lines), **about)
     field.classes("mono" if monospaced else "")
-    _set(field, value)
+    if lines == 1:
+        field.props["^value"] = value
     typed: Callable[[GenericEventArguments], Any] = lambda event: changed(str(event.args)[:most])  # noqa: E731
     field.on("input", typed, throttle=0.3, leading_events=False, js_handler=VALUE)
     return lambda value: _set(field, value)

@@ -10,6 +10,7 @@ from typing import Any
 
 from nicegui import ui
 
+from koubai.blueprint import title
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export
 from koubai.language import UserError, Words, say
@@ -17,9 +18,9 @@ from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES, draw
 from koubai.report.groups import Group
 from koubai.report.page import render
-from koubai.report.summary import HEADS, cells
+from koubai.report.summary import cells, columns
 from koubai.result import Best, Result
-from koubai.spec import plain
+from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
@@ -29,6 +30,8 @@ from koubai.web.shell import aside, asked, figure, problem, put, warn
 
 ROWS = 100  # variants in the table; the report has all
 CURVES = 4  # of each of two studies beside each other
+SHOWN_AS = ("accuracy", "final")  # the first of these figures that can show it
+LETTERS = 80  # of a field's values
 POLL = 0.4  # seconds between two looks at a training
 
 
@@ -71,7 +74,7 @@ async def content(store: Store) -> None:
 
 async def _shown(found: Result) -> None:
     """The curves and the table."""
-    name = next((one for one in ("accuracy", "final") if one in found.figures()), None)
+    name = next((one for one in SHOWN_AS if one in found.figures()), None)
     if name:
         figure(await aside(found.figure, name), FIGURES[name].title, 560)
     with put("section"):
@@ -82,16 +85,15 @@ async def _shown(found: Result) -> None:
 async def _table(found: Result) -> None:
     """Variants in numbers, as the report has them."""
     rows = await aside(lambda: found.table)
-    some = any(row["diverged"] for row in rows)
-    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    names = columns(rows)
     with put("div", classes="scroll"), put("table", classes="numbers"):
         with put("thead"), put("tr"):
-            for k, words in enumerate(heads):
+            for k, words in enumerate(names.values()):
                 put("th", words, "number" if k else "", scope="col")
         with put("tbody"):
             for row in rows[:ROWS]:
                 with put("tr"):
-                    for k, cell in enumerate(cells(row)[: len(heads)]):
+                    for k, cell in enumerate(cells(row, names)):
                         put("td", cell, "number" if k else "")
     if len(rows) > ROWS:
         left = len(rows) - ROWS
@@ -209,8 +211,8 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
 
 def zipped(name: str, best: Best) -> tuple[str, bytes]:
     """What ``koubai export`` writes, as a zip file with its name. Raises ``UserError``."""
-    title = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study"
-    folder = f"{title[:60]}-{best.record.trial.id[:SHOWN]}"
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study"
+    folder = f"{plain[:60]}-{best.record.trial.id[:SHOWN]}"
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(export(best.record, Path(place) / folder, name).iterdir()):
@@ -240,18 +242,20 @@ async def compared(store: Store) -> None:
     names = [found.study.name for found in both]
     if names[0] == names[1]:
         names = [f"{found.study.name} {found.study.id[:SHOWN]}" for found in both]
-    _differences(names, both)
+    with put("section"):
+        _differences(names, both)
     groups = [
         Group(f"{name}: {group.label}", {"study": name, **group.values}, group.records)
         for name, found in zip(names, both, strict=True)
         for group in _best(found)
     ]
-    if groups:
+    name = next((name for name in SHOWN_AS if groups and FIGURES[name].fits(groups)), None)
+    if name:
         put("h2", Words(f"The best {CURVES} variants of each", f"それぞれの上位{CURVES}設定"))
-        figure(await aside(draw, "accuracy", groups), FIGURES["accuracy"].title, 560)
-    with put("div", classes="two"):
+        figure(await aside(draw, name, groups), FIGURES[name].title, 560)
+    with put("section", classes="two"):
         for name, found in zip(names, both, strict=True):
-            with put("section"):
+            with put("div"):
                 with put("h2"):
                     put("a", name, href=f"/runs/{found.study.id}")
                 if found.records:
@@ -267,13 +271,8 @@ def _best(found: Result) -> list[Group]:
 
 def _differences(names: list[str], both: list[Result]) -> None:
     """The fields of the two base trials that differ, and the axes."""
-    tables: list[dict[str, str]] = []
-    for found in both:
-        base = {name: str(plain(getattr(found.study.base, name))) for name in type(found.study.base).model_fields}
-        axes = {**found.study.axes, **{name: values for group in found.study.zip for name, values in group.items()}}
-        varied = {name: ", ".join(str(getattr(v, "name", v)) for v in values) for name, values in axes.items()}
-        tables.append(base | {name: values if len(values) <= 80 else values[:77] + "..." for name, values in varied.items()})
-    fields = [name for name in {**tables[0], **tables[1]} if tables[0].get(name) != tables[1].get(name)]
+    tables = [_fields(found.study) for found in both]
+    fields = [name for name in Trial.model_fields if tables[0][name] != tables[1][name]]
     put("h2", Words("What differs", "設定の違い"))
     if not fields:
         put("p", Words("Nothing in their settings.", "設定に違いはありません。"), "soft")
@@ -287,4 +286,14 @@ def _differences(names: list[str], both: list[Result]) -> None:
                 with put("tr"):
                     put("th", name, scope="row")
                     for one in tables:
-                        put("td", one.get(name, ""))
+                        put("td", one[name])
+
+
+def _fields(study: Study) -> dict[str, str]:
+    """Each field of the study's trials, with the values it takes."""
+    made = {}
+    for name in Trial.model_fields:
+        values = dict.fromkeys(getattr(trial, name) for trial in study.trials)
+        text = ", ".join(title(value) if isinstance(value, tuple) else str(value) for value in values)
+        made[name] = text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
+    return made

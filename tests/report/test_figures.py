@@ -15,7 +15,7 @@ from koubai.landscapes import race
 from koubai.language import UserError, Words, speak
 from koubai.report.figures import FIGURES, draw
 from koubai.report.figures.gradients import merged
-from koubai.report.figures.surfaces import CURVATURE, OPTIMUM, best_within, quadratic
+from koubai.report.figures.surfaces import CURVATURE, OPTIMUM, best_within, limit, quadratic
 from koubai.report.figures.verdicts import Compared, claimed_region
 from koubai.report.groups import Group, Race, arranged, few, swept
 from koubai.report.style import COLORS, band, bilingual, blank, mean_and_interval
@@ -239,3 +239,14 @@ def test_languages_are_back_after_drawing() -> None:
     from koubai.language import language
 
     assert language() == "ja"
+
+
+@pytest.mark.parametrize("reach", [0.3, 1.0])
+@pytest.mark.parametrize("p", [1.0, 1.5, 2.0, 4.0])
+def test_the_best_weights_within_a_limit_are_scipys(p: float, reach: float) -> None:
+    from scipy.optimize import minimize
+
+    assert (np.abs(limit(p, reach)) ** p).sum(1) == pytest.approx(reach**p)
+    inside = {"type": "ineq", "fun": lambda w: reach**p - (np.abs(w) ** p).sum()}
+    found = minimize(quadratic, [0.05, 0.1], constraints=[inside], method="SLSQP", tol=1e-12)
+    assert best_within(p, reach) == pytest.approx(found.x, abs=2e-3)

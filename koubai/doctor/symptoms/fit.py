@@ -22,11 +22,11 @@ from koubai.language import Words
         "終了時の訓練精度と検証精度の差。検証損失が最小値から上がったか、1クラスあたりのサンプルが少ない場合に限る",
     ),
     gap=Limit(0.1, OURS),
-    rise=Limit(1.2, OURS),
+    rise=Limit(1.5, OURS),
     few=Limit(30, OURS),
 )
 def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | None:
-    """A gap of more than ``gap``, with the validation loss over ``rise`` times its lowest or less than ``few`` samples a class."""
+    """A gap of more than ``gap`` with the validation loss over ``rise`` times its lowest, or of half that with ``few`` samples a class."""
     judged(case)
     train, held_out = (case.need(f"{part}_accuracy") for part in ("train", "validation"))
     loss = case.need("validation_loss").astype(np.float64)
@@ -34,15 +34,24 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     lowest = int(np.nanargmin(loss))
     up = float(loss[-1] / loss[lowest])
     scarce = case.facts is not None and case.facts.samples < few * len(case.facts.counts)
-    if case.diverged or not (apart > gap and (up > rise or scarce)) or case.fitted < 0.5:
+    far = apart > gap / 2 if scarce else apart > gap and up > rise
+    if case.diverged or not far or case.fitted < 0.5:
         return None
+    since = int(case.steps[lowest])
     return Finding(
         "serious" if apart > 2 * gap else "mild",
         Words(
+            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others; the validation loss is {short(up)} times "
+            f"what it was at step {since}.",
+            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。検証損失はステップ {since} のときの {short(up)} 倍に"
+            "増えました。",
+        )
+        if case.regression
+        else Words(
             f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others; the validation loss is "
-            f"{short(up)} times what it was at step {int(case.steps[lowest])}.",
+            f"{short(up)} times what it was at step {since}.",
             f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。検証損失はステップ "
-            f"{int(case.steps[lowest])} のときの {short(up)} 倍に増えました。",
+            f"{since} のときの {short(up)} 倍に増えました。",
         ),
         None,
         "data" if scarce else "network",
@@ -62,29 +71,47 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
         "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度",
     ),
     fitted=Limit(0.8, OURS),
+    linear=Limit(0.92, OURS),
     fall=Limit(0.1, OURS),
     travel=Limit(0.3, OURS),
 )
-def underfitting(case: Case, fitted: float, fall: float, travel: float) -> Finding | None:
-    """Fitted below ``fitted``, fallen by less than ``fall`` of guessing in the last third, weights moved by more than ``travel``."""
+def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: float) -> Finding | None:
+    """Fitted below ``fitted`` (``linear`` where no activation bends), at rest: fallen by less than ``fall`` of guessing in the last third.
+
+    Only where the weights have moved by more than ``travel``.
+    """
     loss = judged(case)
-    middle = float(np.median(loss[case.after(0.6) : case.after(0.75)]))
-    fallen = (middle - float(np.median(loss[-3:]))) / case.guess
-    if case.diverged or case.fitted >= fitted or abs(fallen) > fall or not np.nanmax(case.travel) > travel:
+    if case.regression:
+        raise Unknown("How well a quantity can be predicted at all is not known.", "連続量がどこまで予測可能かは分かりません。")
+    fallen = (case.level(0.6, 0.75) - case.level(0.9, 1)) / case.guess
+    straight = all(case.layers[k].startswith("identity") for k in case.where("activation"))
+    if (
+        case.diverged
+        or case.fitted >= (linear if straight else fitted)
+        or abs(fallen) > fall
+        or not np.nanmax(case.travel) > travel
+    ):
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None
     level, right = loss[-1] / case.guess, case.need("train_accuracy")[-1]
+    mend = Words(
+        "wider or deeper layers, or another activation, could fit more",
+        "層を広く・深くするか、活性化関数を変えると改善する可能性があります",
+    )
+    if straight:
+        mend = Words(
+            "without an activation that bends, it is one linear layer",
+            "非線形な活性化関数がないので、全体が1つの線形層にすぎません",
+        )
     return Finding(
         "mild" if case.fitted > fitted / 2 else "serious",
         Words(
-            f"The loss has come to rest at {level:.2f} of guessing, with {right:.0%} of the training samples right: "
-            "wider or deeper layers, or another activation, could fit more.",
-            f"損失は当て推量の {level:.2f} 倍で落ち着き、訓練サンプルの正解率は {right:.0%} です。"
-            "層を広く・深くするか、活性化関数を変えると改善する可能性があります。",
+            f"The loss has come to rest at {level:.2f} of guessing, with {right:.0%} of the training samples right: {mend.en}.",
+            f"損失は当て推量の {level:.2f} 倍で落ち着き、訓練サンプルの正解率は {right:.0%} です。{mend.ja}。",
         ),
         None,
-        "network",
+        "activation" if straight else "network",
         {"fitted": case.fitted, "fall": fallen},
     )
 
@@ -104,9 +131,13 @@ def underfitting(case: Case, fitted: float, fall: float, travel: float) -> Findi
     fitted=Limit(0.9, OURS),
     shrunk=Limit(0.7, OURS),
     dropout=Limit(0.6, OURS),
+    left=Limit(0.1, OURS),
 )
-def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float) -> Finding | None:
-    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``."""
+def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float, left: float) -> Finding | None:
+    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``.
+
+    Dropout counts too where all its layers together leave less than ``left``.
+    """
     judged(case)
     if case.diverged or case.fitted >= fitted:
         return None
@@ -121,12 +152,13 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
             f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
         )
         return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
-    if trial is not None and trial.dropout > dropout:
+    rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
+    if rate > dropout or (1 - rate) ** layers < left:
         words = Words(
-            f"Dropout leaves {1 - trial.dropout:.0%} of the units in, and {fit:.0%} is fitted.",
-            f"ドロップアウトで残るユニットは {1 - trial.dropout:.0%} だけで、適合度は {fit:.0%} です。",
+            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and {fit:.0%} is fitted.",
+            f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
         )
-        return Finding("serious", words, None, "dropout", {"dropout": trial.dropout, "fitted": case.fitted})
+        return Finding("serious", words, None, "dropout", {"dropout": rate, "layers": float(layers), "fitted": case.fitted})
     return None
 
 
@@ -138,8 +170,8 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
         "少数のサンプルから求めた統計量はほとんど雑音で、学習時と評価時の正規化が食い違います。",
     ),
     measure=Words(
-        "samples of a minibatch, in a network with batch normalization that fits poorly",
-        "バッチ正規化を使い、適合が悪いネットワークでのバッチサイズ",
+        "samples of a minibatch, in a network with batch normalization whose fit or validation accuracy is poor",
+        "バッチ正規化を使い、適合か検証精度が悪いネットワークでのバッチサイズ",
     ),
     brings=("underfitting", "slow-convergence", "plateau", "learning-rate-too-high"),
     samples=Limit(4, "Wu & He, ECCV 2018 (Group Normalization): the error rises steeply below 4 samples"),
@@ -152,7 +184,7 @@ def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None
         return None
     if case.batch_size is None:
         raise Unknown("The size of the minibatches is not known.", "バッチサイズがわかりません。")
-    if case.batch_size >= samples or case.fitted >= fitted:
+    if case.batch_size >= samples or (case.fitted >= fitted and case.need("validation_accuracy")[-1] >= fitted):
         return None
     return Finding(
         "serious",

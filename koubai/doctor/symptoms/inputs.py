@@ -48,8 +48,9 @@ def known(case: Case) -> Facts:
 )
 def inputs_not_standardized(case: Case, large: float, small: float, fitted: float) -> Finding | None:
     """A feature's root mean square above ``large``, or all below ``small``, and a poor fit or a start far above guessing."""
-    facts = known(case)
-    size = np.sqrt(facts.mean**2 + facts.spread**2)
+    size = case.sizes
+    if size is None:
+        raise Unknown("Nothing is known of the inputs.", "入力の情報がありません。")
     widest = float(size.max())
     if small <= widest <= large or (case.fitted >= fitted and not case.fit[0] > 3 * case.guess):
         return None

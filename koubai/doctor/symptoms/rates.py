@@ -9,10 +9,17 @@ from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
 from koubai.language import Words
 
 FEWEST = 6  # points from which a curve can be judged
+EARLY = 0.3  # of the steps: before that, what is not learned may still be
 
 
 def judged(case: Case) -> np.ndarray:
-    """The training loss, where there are points enough. Raises ``Unknown``."""
+    """The training loss, where there are points and steps enough. Raises ``Unknown``."""
+    at = int(case.steps[case.taken - 1])
+    if not case.diverged and at < EARLY * case.budget:
+        raise Unknown(
+            f"Step {at} of {case.budget} is too early to judge.",
+            f"{case.budget} ステップ中 {at} ステップでは、まだ判断できません。",
+        )
     if len(case.fit) < FEWEST:
         raise Unknown(
             f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
@@ -194,18 +201,22 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
         "ステップを使い切った時点で、損失がまだ下がり続けています。",
     ),
     measure=Words(
-        "fall of the training loss over the last third of the steps, as a share of it, at a poor fit",
-        "最後の1/3のステップでの訓練損失の減少率。適合が悪い場合に限る",
+        "fall of the training loss over the last third of the steps, as a share of it, at a poor fit, "
+        "or at one not good yet where the weights have hardly moved",
+        "最後の1/3のステップでの訓練損失の減少率。適合が悪い(重みがあまり動いていない場合は、十分でない)場合に限る",
     ),
     fall=Limit(0.04, OURS),
-    fitted=Limit(0.8, OURS),
+    fitted=Limit(0.84, OURS),
+    good=Limit(0.92, OURS),
+    travel=Limit(0.7, OURS),
 )
-def slow_convergence(case: Case, fall: float, fitted: float) -> Finding | None:
-    """A fall of more than ``fall`` at the end while fitted below ``fitted``."""
-    loss = judged(case)
-    before = float(np.median(loss[max(case.after(0.6), 1) : case.after(0.75)]))
-    fallen = 1 - float(np.median(loss[-3:])) / before if before > 0 else 0.0
-    if case.diverged or not fallen > fall or case.fitted >= fitted:
+def slow_convergence(case: Case, fall: float, fitted: float, good: float, travel: float) -> Finding | None:
+    """A fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``travel``."""
+    judged(case)
+    enough = good if np.nanmax(case.travel) < travel else fitted
+    before = case.level(0.6, 0.75)
+    fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
+    if case.diverged or not fallen > fall or case.fitted >= enough:
         return None
     return Finding(
         "mild",
@@ -250,6 +261,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
     if not longest > stretch:
         return None
     level = float(loss[begin])
+    still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
     return Finding(
         "serious",
         Words(
@@ -257,8 +269,8 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
             f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
         ),
         None,
-        "learning rate",
-        {"stretch": longest, "level": level},
+        "learning rate" if still else None,
+        {"stretch": longest, "level": level, "begin": float(steps[begin])},
     )
 
 

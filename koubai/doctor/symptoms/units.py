@@ -25,7 +25,7 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
     ),
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
-    late=Limit(0.9, OURS),
+    late=Limit(0.95, OURS),
     fitted=Limit(0.8, OURS),
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
@@ -35,7 +35,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
     if first.max() >= share:
         layer, measured = int(first.argmax()), float(first.max())
-        large = case.facts is not None and _size(case) > FAR and first[0] >= share
+        large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
         cause = "data" if large else "weights" if saturated[0].max() >= share / 2 else "learning rate"
         layer = 0 if large else layer
     elif end.max() >= late and case.fitted < fitted:
@@ -65,12 +65,6 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     )
 
 
-def _size(case: Case) -> float:
-    """The largest root mean square of a feature."""
-    assert case.facts is not None
-    return float(np.sqrt(case.facts.mean**2 + case.facts.spread**2).max())
-
-
 @symptom(
     "dead-relu",
     Words("dead ReLU units", "死んだReLU"),
@@ -97,10 +91,14 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     end = dead[-1]
     if not end.max() >= share or case.fitted >= fitted:
         return None
-    layer = int((end >= share).argmax())
+    layer = int(end.argmax())
+    place = case.where("activation")[layer]
+    feeding = sum(k < place for k in case.where("weights")) - 1
+    if feeding >= 0 and "weight" in case.history and not case.need("weight")[0, feeding] > 0:
+        return None  # without weights no unit answers anything: see identical units
     born = bool(dead[0, layer] >= share)
     label = case.label("activation", layer)
-    when = Words("from the start: its weights give sums below 0", "最初から: 重みのため総和が常に負です")
+    when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")
     if not born:
         at = int(case.steps[int((dead[:, layer] >= share).argmax())])
         when = Words(f"by step {at}: too large a step threw them there", f"ステップ {at} までに: 大きすぎる更新のためです")

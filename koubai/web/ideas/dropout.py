@@ -73,7 +73,7 @@ def fill(store: Store) -> None:
 def passed(rate: float, draw: int) -> np.ndarray:
     """What units that all give 1 pass on under one mask, ``[SIDE, SIDE]``."""
     ones = torch.ones(SIDE * SIDE, dtype=torch.float64)
-    y, kept = torch.empty_like(ones), torch.empty(SIDE * SIDE, dtype=torch.bool)
+    y, mask = torch.empty_like(ones), torch.empty_like(ones)
     noise = torch.rand(SIDE * SIDE, dtype=torch.float64, generator=generator(0, "masks", draw))
-    DROPOUTS["dropout"](ones, noise, rate, y, kept)
+    DROPOUTS["dropout"](ones, noise, rate, y, mask)
     return y.numpy().reshape(SIDE, SIDE)

@@ -1,0 +1,93 @@
+"""``koubai prescribe``: what mends a trial, trained before it is said."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, console, interruptible, option, table, text
+from koubai.cli.leave import TRIAL, Run
+from koubai.language import say
+
+if TYPE_CHECKING:
+    from koubai.prescription import Prescription
+
+SEEDS = 5
+
+
+@command(
+    "prescribe",
+    "Diagnose a trial, train the remedies for what is wrong over several seeds, and say which of them mends it.",
+    "試行を診断し、症状に対する対策を複数シードで実際に学習させて、どれで直るかを示します。",
+)
+def prescribe(
+    run: Run,
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)],
+    seeds: Annotated[int, option("--seeds", "Compare over N seeds.", "N個のシードで比べる。", "N")] = SEEDS,
+    out: Out = OUT,
+    device: Device = "auto",
+    threads: Threads = None,
+    lang: Lang = None,
+) -> None:
+    """Find a remedy, prove it, and write the mended trial."""
+    from koubai.naming import study_named, trial_named
+    from koubai.prescribing import prescribe as find
+    from koubai.result import Result
+    from koubai.store import Store, write_whole
+
+    store = Store(out / "store")
+    study = study_named(store, run)
+    chosen = trial_named(Result(study, tuple(store.get(study.trials))), trial).record.trial
+    name = f"{study.name}-{chosen.id[:8]}"
+    with interruptible(store):
+        found = find(chosen, seeds=seeds, store=store, name=name, device=device, threads=threads)
+    _show(found)
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    if found.mended:
+        file = out / f"{plain}-mended.toml"
+        write_whole(file, found.to_toml().encode())
+        print(
+            text(f"\nMended trial: {file} (koubai study {file} trains it)", f"\n直した試行: {file}(koubai study {file} で学習)")
+        )
+    written = found.report(out / f"{plain}-prescription.html")
+    print(text(f"Report: {written.resolve().as_uri()}", f"レポート: {written.resolve().as_uri()}"))
+
+
+def _show(found: Prescription) -> None:
+    """The diagnosis, the prescription, and what each remedy gained."""
+    from koubai.prescription import points
+
+    out = console()
+    out.print(text("Diagnosis", "診断"), style="bold")
+    for words in found.told:
+        out.print(f"  {say(words)}")
+    out.print(text("\nPrescription", "\n処方"), style="bold")
+    out.print(f"  {say(found.verdict)}")
+    for field, (before, after) in found.changes().items():
+        out.print(f"  {field}: {before} → {after}")
+    for words in found.reasons():
+        out.print(f"  {say(words)}")
+    best, small = found.best, found.smallest
+    if best and best is not small:
+        end = text("more, but not beyond doubt.", "ただし差は確実ではありません。")
+        out.print(f"  {text('Highest', '最高')}: {say(best.words)}, {say(points(best))}, {end}")
+    if found.simplest:
+        out.print(
+            f"  {text('With one change alone', '1つだけ変えるなら')}: {say(found.simplest.words)}, {say(points(found.simplest))}"
+        )
+    if not found.candidates:
+        return
+    print()
+    listed = table(
+        text("remedy", "対策"), text("validation accuracy", "検証精度"), text("gain [95%]", "効果 [95%区間]"), text("seeds", "シード"),
+        text("still there, or why it was left", "残る症状・見送りの理由"),
+    )  # fmt: skip
+    for one in found.candidates:
+        rest = say(one.left) if one.left else ", ".join(one.symptoms) or text("nothing wrong", "異常なし")
+        listed.add_row(say(one.words), f"{one.accuracies.mean():.1%}", say(points(one)), str(len(one.records)), rest)
+    out.print(listed)
+    useless = ", ".join(say(one.words) for one in found.useless)
+    if useless:
+        out.print(f"\n{text('Did not help', '効かなかったもの')}: {useless}")

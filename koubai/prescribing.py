@@ -1,0 +1,186 @@
+"""``prescribe(trial)``: a remedy that was trained before it is given.
+
+The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedies``) are trained with the original's seeds, so a gain is
+paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
+next to nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to the other seeds (successive
+halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is
+stopped on the way, and goes no further. Where nothing repairs, remedies of what only follows from something else are tried, and a third
+remedy is added.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from koubai.caution import shape_and_classes
+from koubai.doctor import Case, Diagnosis, diagnose
+from koubai.doctor.hope import why
+from koubai.doctor.remedies import Remedy, remedies_for, treated
+from koubai.laboratory import STORE, check, run
+from koubai.language import UserError, Words
+from koubai.measures import accuracy
+from koubai.prescription import Candidate, Prescription, complaints
+from koubai.spec import Trial
+from koubai.store import Record, Store
+from koubai.study import Study
+from koubai.training.cohort import CPU_BYTES, footprint
+
+FIRST = 2  # seeds that show whether a remedy promises anything
+PAIRED = 3  # of the most promising remedies: they are tried in pairs
+LEADING = 2  # of the most promising: where no single remedy repairs, they are paired with every other
+FINALISTS = 6
+SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
+MOST = 3  # remedies at once
+WHERE_UNKNOWN = ("slow-convergence", "plateau")  # whose remedies are tried where the diagnosis is "don't know"
+
+Remedies = tuple[Remedy, ...]
+Train = Callable[[Sequence[Trial], Sequence[int]], list[list[Record]]]
+
+
+def prescribe(
+    trial: Trial,
+    *,
+    seeds: int = 5,
+    store: str | Path | Store = STORE,
+    name: str = "trial",
+    progress: Any = True,
+    **options: Any,
+) -> Prescription:
+    """Diagnose a trial over so many ``seeds``, train the remedies for what is found, and say which help.
+
+    What is stored is not trained again. ``options`` are those of ``run``. Raises ``UserError`` for what cannot be trained.
+    """
+    if seeds < FIRST:
+        raise UserError(
+            f"A gain needs at least {FIRST} seeds, not {seeds}.", f"効果の比較には {FIRST} 個以上のシードが必要です: {seeds}"
+        )
+    store, shown = store if isinstance(store, Store) else Store(store), f"{name}-prescription"
+    start = 0 if trial.seed < seeds else trial.seed
+    numbers = list(range(start, start + seeds))
+
+    def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
+        """The records of trials, one a seed. Those past hope are stopped, but for the original."""
+        study = together(trial, trials, seeds, shown).model_copy(update={"stop": "none" if trials == [trial] else "diagnosis"})
+        records = {record.trial: record for record in run(study, store=store, progress=progress, note=False, **options).records}
+        return [[records[one.replace({"seed": seed})] for seed in seeds] for one in trials]
+
+    records = tuple(train([trial], numbers)[0])
+    diagnoses = seen(records)
+    ills = complaints(diagnoses)
+    names = [finding.symptom for finding in ills]
+    roots = [finding.symptom for finding in ills if not finding.follows]
+    if not ills and all(one.verdict == "unknown" for one in diagnoses):
+        names = roots = list(WHERE_UNKNOWN)
+    patient = Prescription(name, trial, records, diagnoses, ())
+    everything = [(remedy,) for remedy in remedies_for(trial, [*roots, *names])]
+    first = len(remedies_for(trial, roots))
+    candidates = tried(patient, frozenset(names), everything[:first], everything[first:], numbers, train)
+    found = replace(patient, candidates=tuple(candidates))
+    store.note(together(trial, [trial, *(one.trial for one in found.finalists)], numbers, shown))
+    return found
+
+
+def tried(
+    patient: Prescription,
+    ills: frozenset[str],
+    single: Sequence[Remedies],
+    more: Sequence[Remedies],
+    seeds: Sequence[int],
+    train: Train,
+) -> list[Candidate]:
+    """Every candidate as far as it was trained: the finalists first, each part the most accurate first.
+
+    Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
+    """
+    original = np.array([accuracy(record) for record in patient.records])
+    known: dict[Remedies, Candidate] = {}
+    small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
+    first = len(seeds) if small else FIRST
+
+    def begin(several: Iterable[Remedies]) -> None:
+        """Train candidates over the first seeds."""
+        trials = {one: treated(patient.trial, one) for one in several}
+        new = {one: trial for one, trial in trials.items() if trial is not None and fits(trial)}
+        had = {candidate.trial for candidate in known.values()}
+        new = {one: trial for one, trial in new.items() if trial not in had}
+        if new:
+            for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:first]), strict=True):
+                known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills)
+
+    def ranked() -> list[Remedies]:
+        return sorted(known, key=lambda one: (-known[one].accuracies[:first].mean(), len(one)))
+
+    def finish() -> None:
+        """Train the most promising over all seeds, and say of the others why they were left."""
+        hopeful = [one for one in ranked() if not hopeless(known[one])]
+        alone = [one for one in hopeful if len(one) == 1][: FINALISTS // 2]
+        chosen = [*alone, *(one for one in hopeful if one not in alone)][:FINALISTS]
+        short = [one for one in chosen if len(known[one].records) < len(seeds)]
+        if short:
+            for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
+                records = (*known[one].records, *rest)
+                known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
+        for one, candidate in known.items():
+            past = hopeless(candidate)
+            if past or len(candidate.records) < len(seeds):
+                known[one] = replace(candidate, left=past or LEFT)
+
+    begin(single)
+    for size in range(2, MOST + 1):
+        mended = any(candidate.repaired for candidate in known.values())
+        before, alone = ([one for one in ranked() if len(one) == count] for count in (size - 1, 1))
+        couples = itertools.product(before[:PAIRED], alone[:PAIRED]) if mended else itertools.product(before[:LEADING], alone)
+        begin({frozenset((*a, *b)): (*a, *b) for a, b in couples if b[0] not in a}.values())
+        finish()
+        if any(candidate.left is None and candidate.repaired for candidate in known.values()):
+            break
+        begin(more)
+    return sorted(known.values(), key=lambda one: (one.left is not None, -one.gain))
+
+
+LEFT = Words("others promise more", "ほかの方が有望")
+
+
+def hopeless(candidate: Candidate) -> Words | None:
+    """Why a candidate is past hope: a training of it was stopped, all diverged, or all have a fatal symptom and nothing is gained."""
+    stops = [finding for finding in map(why, candidate.records) if finding]
+    if stops:
+        return stops[0].title
+    if all(record.diverged for record in candidate.records):
+        return Words("diverged", "発散")
+    fatal = [{f.title for f in one.findings if f.severity == "fatal"} for one in candidate.diagnoses]
+    found = set.intersection(*fatal) if fatal else set()
+    return min(found) if found and candidate.gain <= 0 else None
+
+
+def together(base: Trial, trials: Sequence[Trial], seeds: Sequence[int], name: str) -> Study:
+    """Trials, each with every seed, as one study: one axis a field in which any differs from ``base``, all moving together."""
+    fields = [
+        field
+        for field in Trial.model_fields
+        if field != "seed" and any(getattr(t, field) != getattr(base, field) for t in trials)
+    ]
+    rows = {field: [getattr(trial, field) for trial in trials] for field in fields}
+    return Study(base, name=name, axes={"seed": list(seeds)}, zip=[rows] if rows else [])
+
+
+def seen(records: Sequence[Record]) -> tuple[Diagnosis, ...]:
+    """The diagnosis of each record."""
+    return tuple(diagnose(Case.of(record)) for record in records)
+
+
+def fits(trial: Trial | None) -> bool:
+    """Whether a trial can be trained on its data."""
+    if trial is None:
+        return False
+    try:
+        check(trial)
+    except UserError:
+        return False
+    return True

@@ -1,0 +1,286 @@
+"""What ``prescribe`` gives: every remedy that was tried, what it gained over the seeds, the best, the smallest, and whether it repairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from koubai.blueprint import title
+from koubai.doctor import Diagnosis, Finding, Joint
+from koubai.doctor.remedies import Remedy
+from koubai.language import Words, say, saying_both
+from koubai.measures import accuracy
+from koubai.report.groups import Group
+from koubai.report.summary import summarize
+from koubai.spec import Trial
+from koubai.statistics import interval
+from koubai.store import Record
+from koubai.study import Study
+
+if TYPE_CHECKING:
+    from koubai.report.page import Page
+
+AS_GOOD = 0.9  # of the best one's gain: what gains less is another thing, however wide its interval
+WORTH = 0.02  # of accuracy: what another change must gain beyond doubt
+NO_WORSE = 0.01  # of accuracy: where a healthy network may end below the ill one
+SERIOUS = ("fatal", "serious")
+SHOWN = 4  # variants in the report's curves
+
+ORIGINAL = Words("as it was", "元のまま")
+
+
+def complaints(diagnoses: Sequence[Diagnosis]) -> list[Finding]:
+    """What most seeds have (or any, where they have nothing in common), worst first; mild findings only where there is nothing else."""
+    most = [finding for finding, _ in Joint(tuple(diagnoses)).findings] or [one.worst for one in diagnoses if one.worst]
+    return [finding for finding in most if finding.severity in SERIOUS] or most
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Remedies as they were tried: the trial they make, its records (one a seed, in the original's order) and their diagnoses.
+
+    ``original`` are the accuracies without them, over the same seeds. ``left`` says why it was not trained over all seeds.
+    """
+
+    remedies: tuple[Remedy, ...]
+    trial: Trial
+    records: tuple[Record, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    original: np.ndarray
+    ills: frozenset[str]
+    left: Words | None = None
+
+    @property
+    def words(self) -> Words:
+        """Its remedies in words."""
+        return Words(" + ".join(r.words.en for r in self.remedies), "+".join(r.words.ja for r in self.remedies))
+
+    @cached_property
+    def accuracies(self) -> np.ndarray:
+        """Final validation accuracies ``[seed]``; a diverged training counts as guessing."""
+        return np.array([accuracy(record) for record in self.records])
+
+    @cached_property
+    def gains(self) -> np.ndarray:
+        """What it gains ``[seed]``, paired with the original of the same seed."""
+        return self.accuracies - self.original[: len(self.records)]
+
+    @property
+    def gain(self) -> float:
+        """The mean gain."""
+        return float(self.gains.mean())
+
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """The gain's 95% interval over seeds, not beyond what an accuracy of 1 would gain."""
+        low, high = interval(self.gains)
+        return low, min(high, 1 - float(self.original[: len(self.records)].mean()))
+
+    @property
+    def better(self) -> bool:
+        """Whether the gain is beyond doubt."""
+        return self.bounds[0] > 0
+
+    @cached_property
+    def symptoms(self) -> tuple[str, ...]:
+        """The symptoms that most of its seeds have."""
+        return tuple(finding.symptom for finding in complaints(self.diagnoses))
+
+    @property
+    def cured(self) -> bool:
+        """Whether what the original was brought for is gone."""
+        return not self.ills & set(self.symptoms)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the symptoms are gone and the accuracy is up beyond doubt; or nothing is wrong any more and it is no worse."""
+        well = sum(one.verdict == "healthy" for one in self.diagnoses) * 2 > len(self.diagnoses)
+        return self.cured and (self.better or (well and self.bounds[0] > -NO_WORSE))
+
+
+@dataclass(frozen=True)
+class Prescription:
+    """A trial's diagnosis over seeds, and the remedies that were trained against it, best first; those left on the way come last."""
+
+    name: str
+    trial: Trial
+    records: tuple[Record, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    candidates: tuple[Candidate, ...]
+
+    @cached_property
+    def finalists(self) -> tuple[Candidate, ...]:
+        """The candidates that were trained over all seeds."""
+        return tuple(one for one in self.candidates if one.left is None)
+
+    @cached_property
+    def best(self) -> Candidate | None:
+        """The remedy that ends highest, of those that repair if any does; ``None`` where none helps beyond doubt."""
+        helping = [one for one in self.finalists if one.better or one.repaired]
+        return max(helping, key=lambda one: (one.repaired, one.gain), default=None)
+
+    @cached_property
+    def smallest(self) -> Candidate | None:
+        """The fewest remedies whose gain is as good as the best's, as far as the seeds can tell: the prescription."""
+        best = self.best
+        if best is None:
+            return None
+        equals = [one for one in self.finalists if one is best or _as_good(one, best)]
+        return min(equals, key=lambda one: (len(one.remedies), -one.gain))
+
+    @property
+    def simplest(self) -> Candidate | None:
+        """The best single remedy that repairs on its own, where the prescription takes more than one."""
+        if self.smallest is None or len(self.smallest.remedies) == 1:
+            return None
+        alone = [one for one in self.finalists if len(one.remedies) == 1 and one.repaired]
+        return max(alone, key=lambda one: one.gain, default=None)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether the prescription repairs the trial."""
+        return self.smallest is not None and self.smallest.repaired
+
+    @property
+    def useless(self) -> tuple[Candidate, ...]:
+        """The single remedies that did not help, as far as they were trained."""
+        return tuple(
+            one for one in self.candidates if len(one.remedies) == 1 and not (one.left is None and one.better) and one.gain < 0.01
+        )
+
+    @property
+    def mended(self) -> Study | None:
+        """The mended trial over the same seeds; ``None`` where nothing helps."""
+        if self.smallest is None:
+            return None
+        seeds = [record.trial.seed for record in self.records]
+        return Study(self.smallest.trial.replace({"seed": 0}), name=f"{self.name}-mended", axes={"seed": seeds})
+
+    def to_toml(self) -> str:
+        """The mended trial as the TOML file of a study; empty where nothing helps."""
+        return self.mended.to_toml() if self.mended else ""
+
+    def changes(self) -> dict[str, tuple[str, str]]:
+        """What the prescription changes: fields, each as it was and as it is."""
+        return changed(self.trial, self.smallest.trial) if self.smallest else {}
+
+    @property
+    def groups(self) -> list[Group]:
+        """The runs as figures take them: the original first, then the finalists."""
+        first = Group(say(ORIGINAL), {"remedy": say(ORIGINAL)}, self.records)
+        return [first, *(Group(say(one.words), {"remedy": say(one.words)}, one.records) for one in self.finalists)]
+
+    @property
+    def told(self) -> list[Words]:
+        """The diagnosis in sentences, each with the seeds that have it."""
+        joint = Joint(self.diagnoses)
+        return (
+            joint.lines()
+            if joint.findings
+            else [words for words in dict.fromkeys(w for one in self.diagnoses for w in one.lines())]
+        )
+
+    @property
+    def verdict(self) -> Words:
+        """The answer in one paragraph."""
+        if not self.candidates:
+            if any(one.findings for one in self.diagnoses):
+                return Words("There is no remedy to try.", "試せる対策がありません。")
+            return Words("There is nothing to mend.", "直すところはありません。")
+        small = self.smallest
+        if small is None:
+            tried = len(self.candidates)
+            return Words(
+                f"Nothing helps: of {tried} remedies and pairs, none raises the accuracy beyond doubt.",
+                f"効く対策は見つかりません。試した {tried} 通りのどれも、精度を確実には上げません。",
+            )
+        mean, before = small.accuracies.mean(), small.original.mean()
+        gained = points(small)
+        end = (
+            Words("The symptoms are gone: it is repaired.", "症状は消え、直りました。")
+            if small.repaired
+            else Words(
+                f"It helps, but does not repair: {', '.join(small.symptoms)} is still there.",
+                f"効きますが、直ってはいません(残る症状: {', '.join(small.symptoms)})。",
+            )
+            if small.symptoms
+            else Words("It helps.", "効きます。")
+        )
+        return Words(
+            f"{small.words.en}: validation accuracy {before:.1%} becomes {mean:.1%}, {gained.en} over {len(self.records)} seeds. {end.en}",
+            f"{small.words.ja}: 検証精度 {before:.1%} → {mean:.1%}({gained.ja}、{len(self.records)}シード)。{end.ja}",
+        )
+
+    def page(self) -> Page:
+        """The report: the diagnosis, the prescription, before and after, the gain of every finalist."""
+        from koubai.report.page import Page, Section, drawing
+
+        heading = Words(f"Prescription for {self.name}", f"{self.name} の処方")
+        with saying_both():
+            shown = self.groups
+        few = [shown[0], *(g for g, one in zip(shown[1:], self.finalists, strict=True) if one in (self.smallest, self.best))]
+        drawings = [drawing("gain", shown)] if len(shown) > 1 else []
+        drawings += [drawing(name, few) for name in ("accuracy", "loss", "gradient-flow")]
+        rows = [{"variant": group.label, **summarize(group.records)} for group in shown]
+        notes = [*self.told, *self.reasons()]
+        section = Section(
+            self.name,
+            Words("Diagnosis, remedies, evidence", "診断・対策・根拠"),
+            Words("", ""),
+            notes=notes,
+            rows=rows,
+            drawings=drawings,
+        )
+        facts = {name: value for name, value in self.records[0].environment.items() if value}
+        return Page(heading, self.verdict, [section], facts=facts)
+
+    def reasons(self) -> list[Words]:
+        """Why the prescription should help: a sentence for each of its remedies, with the source."""
+        chosen = self.smallest.remedies if self.smallest else ()
+        return [
+            Words(f"{one.words.en}: {one.why.en} [{one.source}]", f"{one.words.ja}: {one.why.ja} [{one.source}]")
+            for one in chosen
+        ]
+
+    def report(self, path: str | Path = "prescription.html") -> Path:
+        """Write one self-contained HTML file, in both languages, and give its path. Raises ``UserError`` where it cannot."""
+        from koubai.report.page import write
+
+        return write(path, self.page())
+
+    def __repr__(self) -> str:
+        """The diagnosis and the answer, in the language in force."""
+        return "\n".join(say(words) for words in [*self.told, Words("", ""), self.verdict])
+
+
+def _as_good(one: Candidate, best: Candidate) -> bool:
+    """Whether a candidate's gain cannot be told from the best's, or differs by too little to matter."""
+    if (best.repaired and not one.repaired) or not (one.better or one.repaired) or one.gain < AS_GOOD * best.gain:
+        return False
+    return interval(best.accuracies - one.accuracies)[0] <= WORTH
+
+
+def points(one: Candidate) -> Words:
+    """A gain in points of accuracy, with its interval where there is one."""
+    low, high = one.bounds
+    between = f" [{low * 100:+.1f}, {high * 100:+.1f}]" if np.isfinite(low) and one.left is None else ""
+    return Words(f"{one.gain * 100:+.1f} points{between}", f"{one.gain * 100:+.1f}ポイント{between}")
+
+
+def changed(before: Trial, after: Trial) -> dict[str, tuple[str, str]]:
+    """The fields in which two trials differ, each as text before and after."""
+    names: Mapping[str, object] = Trial.model_fields
+    return {
+        name: (_text(getattr(before, name)), _text(getattr(after, name)))
+        for name in names
+        if name != "seed" and getattr(before, name) != getattr(after, name)
+    }
+
+
+def _text(value: object) -> str:
+    return title(value) if isinstance(value, tuple) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,209 @@
+"""Every page in a real browser: both languages, both themes, a desk's and a phone's width; and what can be moved on them."""
+
+from __future__ import annotations
+
+import math
+import re
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from koubai.quiz import QUESTIONS
+from koubai.web.ideas.base import IDEAS
+from tests.web.conftest import EVIL, Laboratory
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+pytestmark = pytest.mark.slow
+
+
+def number(page: Page, name: str) -> float:
+    """A number below a figure, by its name."""
+    return float(page.locator(".facts div", has_text=re.compile(rf"^{re.escape(name)}")).locator("dd").inner_text())
+
+
+def control(page: Page, name: str) -> Locator:
+    """A control by the beginning of its label, which may go on with its value or its choices."""
+    return page.locator("label", has_text=re.compile(rf"^\s*{re.escape(name)}")).locator("input, select, textarea")
+
+
+def slide(page: Page, name: str, value: float) -> None:
+    """Move a slider."""
+    control(page, name).evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')) }", f"{value}")
+
+
+@pytest.mark.parametrize(("spoken", "theme", "width"), [("en", "light", 1280), ("ja", "dark", 390)])
+def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 850})
+    cookies = {"koubai-language": spoken, "koubai-theme": theme}
+    page.context.add_cookies([{"name": name, "value": value, "url": laboratory.url} for name, value in cookies.items()])
+    some, other = laboratory.ids["finished"], laboratory.ids["spare"]
+    paths = [
+        "/",
+        "/play",
+        "/ideas",
+        *(f"/ideas/{name}" for name in IDEAS),
+        "/runs",
+        f"/runs/{some}",
+        f"/runs/compare?a={some}&b={other}",
+    ]
+    for path in paths:
+        page.goto(path)
+        page.locator("main h1").wait_for()
+        for plot in page.locator(".plot").all():
+            plot.locator(".main-svg").first.wait_for()
+        assert page.locator(".problem").count() == 0, path
+        assert page.evaluate("document.documentElement.lang")[:2] == spoken, path
+        assert page.evaluate("document.documentElement.dataset.theme") == theme, path
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        assert page.locator("header nav a[aria-current=page]").count() == 1, path
+        unnamed = "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length && !e.ariaLabel).length"
+        assert page.evaluate(unnamed) == 0, path
+
+
+def test_language_and_theme_are_remembered(page: Page) -> None:
+    page.goto("/ideas")
+    page.get_by_role("button", name="日本語").click()
+    page.get_by_role("heading", name="しくみ").wait_for()
+    page.get_by_role("button", name="ダーク表示").click()
+    page.goto("/")
+    page.get_by_role("heading", name="まず試す3つのこと").wait_for()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    assert page.locator("header .theme").get_attribute("aria-pressed") == "true"
+
+
+def test_the_theme_follows_the_system_at_first(page: Page) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("/")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_the_keyboard_reaches_the_content(page: Page) -> None:
+    page.goto("/")
+    page.locator("main h1").wait_for()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "card"
+
+
+def test_the_sigmoids_slope_under_a_slider(page: Page) -> None:
+    page.goto("/ideas/activations")
+    page.locator(".facts dd").first.wait_for()
+    assert number(page, "f′(x)") == 0.25
+    slide(page, "x", 2)
+    page.locator(".facts dd", has_text=f"{1 / (1 + math.exp(-2)):.4f}").wait_for()
+    assert number(page, "f′(x)") == pytest.approx(math.exp(-2) / (1 + math.exp(-2)) ** 2, abs=5e-5)
+    control(page, "Activation").select_option("relu")
+    page.locator(".facts dd", has_text="2.0000").wait_for()
+
+
+def test_the_chain_rule_on_formulas_of_ones_own(page: Page) -> None:
+    page.goto("/ideas/chain-rule")
+    page.locator(".working", has_text="2(x + y)").wait_for()
+    page.get_by_label("Outer formula").fill("z = sin(t)")
+    page.locator(".working", has_text="cos(x + y)").wait_for()
+    page.get_by_label("Outer formula").fill("z = sin(<b>)")
+    page.locator(".problem", has_text="'sin(<b>)'").wait_for()
+    assert page.get_by_label("Outer formula").input_value() == "z = sin(<b>)"  # what is typed stays
+
+
+def test_optimizers_race_from_where_the_map_is_clicked(page: Page) -> None:
+    page.goto("/ideas/optimizers")
+    plot = page.locator(".js-plotly-plot").first
+    plot.locator(".main-svg").first.wait_for()
+    assert page.get_by_label("x0").input_value() == "-7"
+    area = plot.locator(".nsewdrag").first.bounding_box()
+    assert area
+    page.mouse.move(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.2)
+    page.wait_for_timeout(300)
+    page.mouse.click(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.2)
+    page.wait_for_function("document.querySelector('.pair input').value != '-7'")
+    assert float(page.get_by_label("x0").input_value()) == pytest.approx(5, abs=0.3)
+    assert float(page.get_by_label("y0").input_value()) == pytest.approx(3, abs=0.3)
+    page.get_by_role("button", name="Race").click()
+    page.wait_for_function("document.querySelector('.slider .value').textContent < 60")
+
+
+def test_the_review_questions_convolution(page: Page) -> None:
+    page.goto("/ideas/convolution")
+    control(page, "Filter").select_option("mean2")
+    page.locator(".grid", has_text="Output: 7x7").wait_for()
+    slide(page, "Place of the filter", 2)
+    page.locator(".working", has_text="y[0, 1] = 1·0.25 + 2·0.25 = 0.75").wait_for()
+    slide(page, "Padding", 0)
+    page.locator(".grid", has_text="im2col: 25x4").wait_for()
+
+
+def test_dropout_keeps_the_mean(page: Page) -> None:
+    page.goto("/ideas/dropout")
+    slide(page, "Rate r", 0.75)
+    page.locator(".facts dd", has_text="4.000").wait_for()
+    assert number(page, "mean of 500 masks") == pytest.approx(1, abs=0.05)
+
+
+def asked(page: Page, number: int) -> Locator:
+    """A question of the quiz."""
+    return page.locator(".questions > li").nth(number - 1)
+
+
+def test_the_quiz_answers(page: Page) -> None:
+    page.goto("/ideas/questions")
+    slope = asked(page, 2)
+    assert page.locator(".questions > li").count() == len(QUESTIONS)
+    assert slope.get_by_role("button").is_disabled()
+    slope.get_by_label("0.15").check()
+    slope.get_by_role("button").click()
+    slope.locator(".verdict.wrong").wait_for()
+    slope.get_by_label("0.25").check()
+    slope.get_by_role("button").click()
+    slope.locator(".verdict.right").wait_for()
+    assert page.locator(".score").inner_text() == "1 of 3 choices right."
+    size = asked(page, 10)
+    size.get_by_role("button").click()
+    size.locator(".working", has_text="7x7").wait_for()
+
+
+def test_runs_are_found_and_compared(page: Page, laboratory: Laboratory) -> None:
+    page.goto("/runs")
+    page.get_by_label("Find").fill("fin")
+    page.wait_for_function("document.querySelectorAll('.runs tbody tr').length == 1")
+    page.get_by_label("Compare finished").check()
+    page.get_by_label("Find").fill("")
+    page.get_by_label("Compare <script>").check()
+    page.get_by_role("button", name="Compare two").click()
+    page.get_by_role("row", name="learning_rate 0.01, 0.1 0.01, 0.2").wait_for()
+
+
+def test_a_run_is_resumed_exported_and_reported(page: Page, laboratory: Laboratory) -> None:
+    page.goto("/runs")
+    page.get_by_role("link", name=EVIL).click()
+    page.get_by_role("heading", name=EVIL).wait_for()  # a wicked name stays text
+    page.locator(".badge.interrupted").wait_for()
+    page.get_by_role("button", name="Resume").click()
+    page.locator(".badge.finished").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export").click()
+    names = zipfile.ZipFile(download.value.path()).namelist()
+    assert {name.split("/")[1] for name in names} == {"model.py", "model.safetensors", "model.json", "README.md"}
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the report").click()
+    assert opened.value.locator("h1").inner_text() == EVIL
+    assert page.goto(f"{laboratory.url}/runs/{laboratory.ids['finished']}/report", wait_until="commit")
+
+
+def test_deleting_asks_first(page: Page, laboratory: Laboratory) -> None:
+    page.goto(f"/runs/{laboratory.ids['spare']}")
+    page.get_by_role("button", name="Delete...").click()
+    page.get_by_role("heading", name="Delete spare?").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Delete spare?").wait_for(state="hidden")
+    assert "spare" in {row["name"] for row in laboratory.store.studies()}
+    page.get_by_role("button", name="Delete...").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.wait_for_url("**/runs")
+    page.get_by_role("link", name="finished").wait_for()
+    assert "spare" not in {row["name"] for row in laboratory.store.studies()}
