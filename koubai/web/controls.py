@@ -51,7 +51,7 @@ def slider(
         _set(knob, f"{value:g}")
         out.text = shown(value)
 
-    knob.on("input", moved, throttle=0.06, js_handler=VALUE)
+    knob.on("input", moved, throttle=0.1, js_handler=VALUE)
     return set_to
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import plotly.subplots  # noqa: F401 (else imported with the first figure, while a visitor waits)
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from nicegui import app, ui
 

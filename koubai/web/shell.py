@@ -7,6 +7,7 @@ leaves the event loop keeps it through ``aside``.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -164,13 +165,13 @@ def formula(text: str) -> None:
     put("div", plain(text) if "\\" in text or "^" in text or "_" in text else text, "formula", role="math")
 
 
-def figure(made: Figure, label: Words | str, width: int = 280) -> ui.plotly:
+def figure(made: Figure | None, label: Words | str, width: int = 280) -> ui.plotly:
     """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
 
-    Where there are less than ``width`` pixels it scrolls sideways.
+    With ``None`` its place is empty until then. Where there are less than ``width`` pixels it scrolls sideways.
     """
     with put("div", classes="plot"):
-        shown = ui.plotly(dressed(made)).style(f"min-width: {width}px")
+        shown = ui.plotly(dressed(made) if made else {"data": []}).style(f"min-width: {width}px")
     shown.props["role"] = "img"
     shown.props["aria-label"] = say(label) if isinstance(label, Words) else label
     return shown
@@ -179,6 +180,18 @@ def figure(made: Figure, label: Words | str, width: int = 280) -> ui.plotly:
 def update(shown: ui.plotly, made: Figure) -> None:
     """Show another figure in the place of one."""
     shown.update_figure(dressed(made))
+
+
+def restyle(shown: ui.plotly, changes: dict[str, list[Any]], traces: list[int]) -> None:
+    """Change parts of some traces and leave the rest where it is: cheap enough for what moves. ``changes`` are plotly's, a value a trace.
+
+    Where the browser still loads plotly, it waits for it.
+    """
+    given = f"{json.dumps(changes)}, {json.dumps(traces)}"
+    shown.client.run_javascript(
+        f"(function go() {{ const one = getElement({shown.id}); if (!one) return;"
+        f" one.last_options ? one.Plotly.restyle(one.$el, {given}) : setTimeout(go, 50); }})()"
+    )
 
 
 def dressed(made: Figure) -> dict[str, Any]:

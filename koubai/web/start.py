@@ -109,9 +109,10 @@ def _claims(store: Store) -> None:
                 put("code", "koubai run")
     else:
         _counts(judged)
-    with put("div", classes="scroll"), put("table", classes="claims"):
+    heads = (Words("verdict", "判定"), Words("claim", "主張"), Words("because", "根拠"))
+    with put("div", classes="scroll"), put("table", classes="claims" if judged else "claims untested"):
         with put("thead"), put("tr"):
-            for words in (Words("verdict", "判定"), Words("claim", "主張"), Words("because", "根拠")):
+            for words in heads:
                 put("th", words, scope="col")
         with put("tbody"):
             before = None

@@ -18,7 +18,7 @@ from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES, draw
 from koubai.report.groups import Group
 from koubai.report.page import render
-from koubai.report.summary import HEADS, cells
+from koubai.report.summary import cells, columns
 from koubai.result import Best, Result
 from koubai.spec import Trial
 from koubai.store import Store
@@ -85,16 +85,15 @@ async def _shown(found: Result) -> None:
 async def _table(found: Result) -> None:
     """Variants in numbers, as the report has them."""
     rows = await aside(lambda: found.table)
-    some = any(row["diverged"] for row in rows)
-    heads = [words for name, words in HEADS.items() if some or name != "diverged"]
+    names = columns(rows)
     with put("div", classes="scroll"), put("table", classes="numbers"):
         with put("thead"), put("tr"):
-            for k, words in enumerate(heads):
+            for k, words in enumerate(names.values()):
                 put("th", words, "number" if k else "", scope="col")
         with put("tbody"):
             for row in rows[:ROWS]:
                 with put("tr"):
-                    for k, cell in enumerate(cells(row)[: len(heads)]):
+                    for k, cell in enumerate(cells(row, names)):
                         put("td", cell, "number" if k else "")
     if len(rows) > ROWS:
         left = len(rows) - ROWS

@@ -26,7 +26,7 @@ def asked(guard: Guard, kind: str = "http", path: str = "/", query: str = "", **
 
 async def inside(scope: Any, receive: Any, send: Any) -> None:
     """A server that says what it is spoken to in."""
-    await send({"status": 200, "language": language(), "dark": dark.get()})
+    await send({"type": "http.response.start", "status": 200, "headers": [], "language": language(), "dark": dark.get()})
 
 
 @pytest.mark.parametrize("host", ["localhost:8080", "LOCALHOST", "127.0.0.1:1", "[::1]:8080", "koubai.localhost"])
@@ -95,3 +95,10 @@ def test_the_theme_is_the_visitors(cookie: str, expected: bool | None) -> None:
 
 def test_what_is_local() -> None:
     assert is_local("127.8.8.8") and is_local("::1") and not is_local("0.0.0.0") and not is_local("::")
+
+
+def test_no_page_loads_from_elsewhere_or_stands_in_another_pages_frame() -> None:
+    headers = {name.decode(): value.decode() for name, value in asked(Guard(inside))[0]["headers"]}
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'self' ") and "http" not in policy and "frame-ancestors 'none'" in policy
+    assert headers["x-content-type-options"] == "nosniff"

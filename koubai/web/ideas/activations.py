@@ -14,7 +14,7 @@ from koubai.store import Store
 from koubai.techniques import ACTIVATIONS
 from koubai.web.controls import choice, slider
 from koubai.web.ideas.base import Facts, idea, technique
-from koubai.web.shell import figure, put, update
+from koubai.web.shell import figure, put, restyle, update
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -35,10 +35,11 @@ def fill(store: Store) -> None:
     """Fill the page."""
     state = SimpleNamespace(name="sigmoid", x=0.0, layers=5)
 
-    def show() -> None:
-        x = torch.tensor([state.x], dtype=torch.float64)
-        (y,), (slope,) = (part.tolist() for part in values(ACTIVATIONS[state.name], x))
-        update(drawn, picture(state.name, state.x))
+    def point() -> torch.Tensor:
+        return torch.tensor([state.x], dtype=torch.float64)
+
+    def count() -> None:
+        (y,), (slope,) = (part.tolist() for part in values(ACTIVATIONS[state.name], point()))
         facts.show(
             {
                 "f(x)": f"{y:.4f}",
@@ -55,11 +56,15 @@ def fill(store: Store) -> None:
         about.clear()
         with about:
             technique(ACTIVATIONS[name])
-        show()
+        update(drawn, picture(state.name, state.x))
+        count()
 
     def moved(name: str, value: float) -> None:
         setattr(state, name, int(value) if name == "layers" else value)
-        show()
+        count()
+        if name == "x":  # the two points alone: the curves stay
+            heights = [[y[0]] for y in values(ACTIVATIONS[state.name], point())]
+            restyle(drawn, {"x": [[value]] * 2, "y": heights}, [1, 3])
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
@@ -68,7 +73,7 @@ def fill(store: Store) -> None:
             slider(Words("Layers", "層の数"), 1, 20, 1, state.layers, lambda value: moved("layers", value))
             about = put("div")
         with put("div"):
-            drawn = figure(picture(state.name, state.x), Words("The activation and its slope over x", "活性化関数とその傾き"))
+            drawn = figure(None, Words("The activation and its slope over x", "活性化関数とその傾き"))
             facts = Facts()
     chosen(state.name)
 

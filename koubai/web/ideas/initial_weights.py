@@ -79,7 +79,7 @@ def fill(store: Store) -> None:
             choice(Words("Activation", "活性化関数"), list(ACTIVATIONS), state.activation, lambda v: chosen("activation", v))
             about = put("div")
         with put("div"):
-            drawn = figure(picture(made()), Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), 560)
+            drawn = figure(None, Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), 560)
             with put("div", classes="scroll"), put("table", classes="numbers"):
                 with put("thead"), put("tr"):
                     put("th", Words("layer", "層"), scope="col")

@@ -64,7 +64,7 @@ def fill(store: Store) -> None:
             slider("β", -4, 4, 0.1, state.beta, lambda v: moved("beta", v))
             technique(NORMALIZATIONS["batch_norm"])
         with put("div"):
-            drawn = figure(picture(*both(state)), Words("Histograms of the sums before and after", "前と後の値の分布"))
+            drawn = figure(None, Words("Histograms of the sums before and after", "前と後の値の分布"))
             facts = Facts()
     show()
 

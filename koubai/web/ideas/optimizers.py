@@ -21,7 +21,7 @@ from koubai.store import Store
 from koubai.techniques import OPTIMIZERS
 from koubai.web.controls import button, check, choice, number, slider
 from koubai.web.ideas.base import idea, technique
-from koubai.web.shell import figure, formula, put, update
+from koubai.web.shell import figure, formula, put, restyle, update
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -93,8 +93,8 @@ def fill(store: Store) -> None:
         )
         traces = list(range(1, len(paths) + 1))  # the first is the contours
         sizes = {"marker.size": [sized(len(way["x"])) for way in ways]}
-        map_.run_plot_method("restyle", {name: [way[name] for way in ways] for name in ("x", "y")} | sizes, traces)
-        heights.run_plot_method("restyle", {name: [fall[name] for fall in falls] for name in ("x", "y")}, [k - 1 for k in traces])
+        restyle(map_, {name: [way[name] for way in ways] for name in ("x", "y")} | sizes, traces)
+        restyle(heights, {name: [fall[name] for fall in falls] for name in ("x", "y")}, [k - 1 for k in traces])
 
     def tick() -> None:
         state.shown += 1
@@ -126,8 +126,8 @@ def fill(store: Store) -> None:
                         )  # fmt: skip
             about = put("div")
         with put("div"):
-            map_ = figure(picture(state.surface, [], state.start, 0), Words("The ways over the surface", "曲面の上の道筋"))
-            heights = figure(descent(state.surface, [], 0), Words("Height over the lowest point by step", "ステップごとの高さ"))
+            map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
+            heights = figure(None, Words("Height over the lowest point by step", "ステップごとの高さ"))
     map_.on("plotly_click", clicked, js_handler="(e) => emit([e.points[0].x, e.points[0].y])")
     timer = ui.timer(TICK, tick, active=False)
     on(state.surface)

@@ -74,9 +74,7 @@ def fill(store: Store) -> None:
                 lambda v: f"{v:.2f}",
             )
         with put("div"):
-            contours = figure(
-                norm_contours((), ("L1",), (1.0,)), Words("Contours of the loss and the limit", "損失の等高線と制約")
-            )
+            contours = figure(None, Words("Contours of the loss and the limit", "損失の等高線と制約"))
             facts = Facts()
     with put("section"):
         put("h2", Words("How a penalty pulls on one weight", "正則化が1つの重みを引く力"))
@@ -85,6 +83,6 @@ def fill(store: Store) -> None:
                 names = [name for name in PENALTIES if name != "none"]
                 choice(Words("Penalty", "正則化"), names, state.penalty, chosen)
                 about = put("div")
-            pull = figure(drawn(), Words("The penalty and its gradient over a weight", "重みに対する罰則とその勾配"))
+            pull = figure(None, Words("The penalty and its gradient over a weight", "重みに対する罰則とその勾配"))
     chosen(state.penalty)
     show()

@@ -31,8 +31,5 @@ def fill(store: Store) -> None:
             first = list(SCHEDULES)[-1]
             choice(Words("Schedule", "スケジュール"), list(SCHEDULES), first, chosen)
             about = put("div")
-        drawn = figure(
-            picture(pictures.schedule(SCHEDULES[first])),
-            Words("The share of the rate by step", "ステップごとの学習率の倍率"),
-        )
+        drawn = figure(None, Words("The share of the rate by step", "ステップごとの学習率の倍率"))
     chosen(first)

@@ -1,0 +1,186 @@
+"""``python -m benchmarks.web [--browsers 20]``: Play under load, in a real browser on the same machine.
+
+First what looking costs: the usual board trained alone and looked at as a page does, in turn. Then one page: updates a second, and the
+time from the press of Start until something moves. Then many pages at once, each in training: errors, how long pages take to
+answer, updates, and the server's memory before, during and after they have left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.machine import name, settle
+from koubai.web.play.live import Live
+from koubai.web.play.look import Look
+from koubai.web.play.page import FIRST
+
+ROUNDS = 5
+WATCHED = 10.0  # seconds that pages are watched in training
+LEFT = 25.0  # seconds after which those that left are forgotten
+COUNT = """() => {
+  window.updates = 0;
+  const step = document.querySelector("[data-step]");
+  new MutationObserver(() => { window.updates += 1; }).observe(step, { childList: true, characterData: true, subtree: true });
+}"""
+MOVED = """() => new Promise(done => {
+  const begun = performance.now(), step = document.querySelector("[data-step]");
+  new MutationObserver(() => done(performance.now() - begun)).observe(step, { childList: true, characterData: true, subtree: true });
+  document.querySelector("button.start").click();
+})"""
+DRAWN = "(all => all.length && all.every(e => /%/.test(e.textContent)))([...document.querySelectorAll('.accuracy')])"
+
+
+def trained(watched: bool) -> tuple[float, float]:
+    """Seconds by the clock and of the processor for the usual board's training, looked at and packed as for a page or not."""
+    told = threading.Event()
+    live = Live(FIRST.study, Look(FIRST), told.set)
+    while live.taken() is None:
+        time.sleep(0.005)
+    told.clear()
+    begun, used = time.perf_counter(), time.process_time()
+    live.start()
+    while not live.done:
+        if watched and told.wait(0.05):
+            told.clear()
+            json.dumps(live.taken())
+        elif not watched:
+            time.sleep(0.02)
+    seconds = time.perf_counter() - begun, time.process_time() - used
+    live.close()
+    live.thread.join()
+    return seconds
+
+
+def slowed() -> list[float]:
+    """By what share looking slows a training, by the clock and in the processor's time: medians of pairs."""
+    shares: list[tuple[float, float]] = []
+    for k in range(ROUNDS):
+        times: dict[bool, tuple[float, float]] = {}
+        for watched in (False, True) if k % 2 else (True, False):
+            settle()
+            times[watched] = trained(watched)
+        shares.append((times[True][0] / times[False][0] - 1, times[True][1] / times[False][1] - 1))
+    return [statistics.median(part) for part in zip(*shares, strict=True)]
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """A server on a free port, with its address and its process."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out:
+        command = [sys.executable, "-m", "koubai", "serve", "--port", "0", "--out", out]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found
+            url = found[0].rstrip("/")
+            for _ in range(300):
+                with suppress(OSError):
+                    answered(url)
+                    break
+                time.sleep(0.1)
+            yield url, process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
+            if process.stdout:
+                process.stdout.close()
+
+
+def answered(url: str) -> float:
+    """Seconds until a page is there."""
+    begun = time.perf_counter()
+    with urllib.request.urlopen(f"{url}/play", timeout=60) as answer:
+        answer.read()
+    return time.perf_counter() - begun
+
+
+def memory(pid: int) -> float:
+    """Megabytes that a process holds."""
+    fields = Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()
+    return int(fields[0]) / 1024
+
+
+async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
+    """What pages in training show: alone, and many at once."""
+    from playwright.async_api import Page, async_playwright
+
+    wrong: list[str] = []
+    async with async_playwright() as started:
+        chromium = await started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+
+        async def opened() -> Page:
+            page = await (await chromium.new_context()).new_page()
+            page.set_default_timeout(120_000)
+            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: wrong.append(str(error)))
+            await page.goto(f"{url}/play?{FIRST.edited({'steps': 10**6}).address()}")
+            await page.wait_for_function(DRAWN)
+            return page
+
+        async def watched(page: Page) -> float:
+            await page.evaluate(COUNT)
+            await asyncio.sleep(WATCHED)
+            return float(await page.evaluate("window.updates")) / WATCHED
+
+        found: dict[str, Any] = {"memory before, MB": memory(pid)}
+        page = await opened()
+        found["from Start until it moves, s"] = float(await page.evaluate(MOVED)) / 1000
+        found["updates a second, one page"] = await watched(page)
+        await page.context.close()
+        await asyncio.sleep(LEFT)
+        found["memory after one page, MB"] = memory(pid)
+        begun = time.perf_counter()
+        pages = await asyncio.gather(*(opened() for _ in range(browsers)))
+        found[f"{browsers} pages open and drawn, s"] = time.perf_counter() - begun
+        for one in pages:
+            await one.locator("button.start").click()
+        updates = asyncio.gather(*(watched(one) for one in pages))
+        times = [await asyncio.to_thread(answered, url) for _ in range(8)]
+        rates = await updates
+        found |= {
+            "a page answers meanwhile, s (median, worst)": [statistics.median(times), max(times)],
+            "updates a second of each (median, least)": [statistics.median(rates), min(rates)],
+            "memory meanwhile, MB": memory(pid),
+        }
+        for one in pages:
+            await one.context.close()
+        await asyncio.sleep(LEFT)
+        found |= {"memory after, MB": memory(pid), "errors": wrong}
+        await chromium.close()
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--browsers", type=int, default=20)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {"machine": name(), "training slowed by (clock, processor)": slowed()}
+    with served() as (url, pid):
+        found |= asyncio.run(load(url, pid, options.browsers))
+    for what, value in found.items():
+        numbers = isinstance(value, list) and value and isinstance(value[0], float)
+        print(f"{what}: {', '.join(f'{one:.3g}' for one in value) if numbers else value}")
+
+
+if __name__ == "__main__":
+    main()

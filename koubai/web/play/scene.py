@@ -1,0 +1,122 @@
+"""What the stage is told once, before anything moves: the variants with their colours, layers and samples, its words and its axes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import ui
+
+from koubai.blueprint import WEIGHTS
+from koubai.data import load
+from koubai.language import Words, say
+from koubai.places import Place, places
+from koubai.report.figures.curves import STEP
+from koubai.report.style import COLORS, SYMBOLS, axes, blank, color, dash, escaped, faint, share
+from koubai.techniques import ACTIVATIONS
+from koubai.web.play.board import Board
+from koubai.web.play.look import points
+from koubai.web.shell import dressed
+
+CLASSES = [COLORS[k] for k in (5, 4, 2, 3, 6, 7, 0, 1)]  # not those that the first variants have
+
+WORDS = {
+    "step": Words("step", "ステップ"),
+    "accuracy": Words("validation accuracy", "検証精度"),
+    "loss": Words("training loss", "訓練損失"),
+    "flow": Words("Gradient by layer", "層ごとの勾配"),
+    "first": Words("first layer", "最初の層"),
+    "last": Words("output", "出力"),
+    "arrives": Words("{share} of the gradient reaches the first layer", "最初の層に届く勾配は出力の {share}"),
+    "nothing": Words("No gradient reaches the first layer.", "最初の層に勾配が届かない。"),
+    "lost": Words("Diverged: {n} of {of} seeds.", "発散: {of} シード中 {n}。"),
+    "boundary": Words("decision boundary and samples", "決定境界とサンプル"),
+    "filled": Words("filled: training", "塗り: 訓練"),
+    "rings": Words("rings: validation", "輪: 検証"),
+    "firstWeights": Words("Weights of the first layer", "最初の層の重み"),
+    "inside": Words("Inside the networks", "ネットワークの中"),
+    "insideAbout": Words(
+        "Of the first seed, layer by layer from the input: the weights (blue above 0, red below), and what comes out of the activation "
+        "function on a minibatch.",
+        "最初のシードについて、入力側から層ごとに示す。上は重み(青は正、赤は負)、下は活性化関数の出力の分布(1ミニバッチ分)。",
+    ),
+    "weights": Words("weights", "重み"),
+    "activations": Words("activations", "活性の分布"),
+    "maps": Words("feature map", "特徴マップ"),
+    "remove": Words("Remove this variant", "この設定を外す"),
+    "prescribe": Words("Prescribe", "処方する"),
+}
+
+
+class Stage(ui.element, component="stage.js"):
+    """Draws what trains. Its ``frame`` method takes what ``Look`` gives; ``drawn``, ``key``, ``remove`` and ``prescribe`` come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.props["words"] = {name: say(words) for name, words in WORDS.items()}
+        self.props["charts"] = charts()
+        self.props["scene"] = {"run": 0, "seeds": 1, "classes": CLASSES, "names": [], "clouds": [], "variants": []}
+
+
+def charts() -> dict[str, Any]:
+    """The empty charts: titles, and plotly's layout and configuration, as the report's figures have them."""
+    loss = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
+    flow = Words("norm, output = 1", "ノルム(出力=1)")
+    kinds = {
+        "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
+        "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
+        "flow": (Words("Where the gradient goes", "勾配はどこへ行くか"), axes(blank(270), Words("", ""), flow, logy=True)),
+    }
+    made = {}
+    for name, (title, figure) in kinds.items():
+        figure.update_layout(margin={"l": 56, "r": 12, "t": 10, "b": 44}, hovermode="closest")
+        figure.update_yaxes(nticks=6)
+        if name == "flow":
+            figure.update_xaxes(tickangle=-45, tickfont={"size": 11})
+        shown = dressed(figure)
+        made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
+    return made
+
+
+def scene(board: Board, run: int) -> dict[str, Any]:
+    """What does not change while a board trains. ``run`` tells its looks from those of the boards before."""
+    clouds: dict[Any, list[list[float]]] = {}
+    variants = []
+    for k, (label, trial) in enumerate(zip(board.labels, board.variants, strict=True)):
+        data = load(trial.data)
+        laid = places(trial, data.shape, len(data.classes))
+        clouds.setdefault(trial.data, points(data))
+        variants.append(
+            {
+                "label": label, "escaped": escaped(label), "color": color(k), "faint": faint(color(k), 0.18), "dash": dash(k),
+                "symbol": SYMBOLS[k % len(SYMBOLS)], "steps": trial.steps, "cloud": list(clouds).index(trial.data),
+                "kinds": [kind(place) for place in laid], "names": [place.label for place in laid], "blocks": blocks(laid),
+            }
+        )  # fmt: skip
+    return {
+        "run": run, "seeds": board.seeds, "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
+        "clouds": list(clouds.values()), "variants": variants,
+    }  # fmt: skip
+
+
+def kind(place: Place) -> str:
+    """What a layer does to the gradient, in the ledger's words."""
+    name = place.part.name
+    if name in WEIGHTS:
+        return "weights"
+    if name in ACTIVATIONS:
+        return "activation"
+    return {"batchnorm": "normalization", "lrn": "normalization", "maxpool": "pooling", "avgpool": "pooling"}.get(name, name)
+
+
+def blocks(laid: list[Place]) -> list[dict[str, Any]]:
+    """The layers with weights, each with the number of the activation behind it, if there is one."""
+    made: list[dict[str, Any]] = []
+    activations = 0
+    for place in laid:
+        if kind(place) == "weights":
+            made.append({"name": place.label, "activation": None})
+        elif kind(place) == "activation":
+            if made and made[-1]["activation"] is None:
+                made[-1]["activation"] = activations
+            activations += 1
+    return made

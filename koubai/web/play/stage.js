@@ -1,0 +1,284 @@
+// What trains, drawn as it trains: a card a variant, curves of all, and what each looks like inside. The server sends a `scene` (what is on
+// the board), then `frame`s; each is drawn once, and answered by "drawn", so that a slow browser is never sent more than it can draw.
+
+const MOST = 400; // points of a curve; then every second goes
+const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
+
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const seen = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > 0 && top < window.innerHeight; };
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
+const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
+const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
+const whole = (value) => value.toLocaleString("en-US");
+// A factor as people say it: ×1.3, 1/320
+const factor = (value) => (value >= 0.095 ? `×${Number(value.toPrecision(2))}` : `1/${whole(Number((1 / value).toPrecision(2)))}`);
+
+// A small picture of bytes on a canvas of its own; `paint(k)` gives red, green, blue and how much of them.
+function picture(width, height, paint) {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let k = 0; k < width * height; k++) {
+    const [red, green, blue, alpha] = paint(k);
+    image.data.set([red, green, blue, alpha], 4 * k);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+// A canvas as large as it is shown, cleared.
+function ready(canvas) {
+  const scale = Math.min(window.devicePixelRatio || 1, 2);
+  const width = Math.max(1, Math.round(canvas.clientWidth * scale)), height = Math.max(1, Math.round(canvas.clientHeight * scale));
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext("2d");
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.scale(scale, scale);
+  return [context, width / scale, height / scale];
+}
+
+function signed(canvas, part, paint) {
+  const cells = bytes(part.cells), colors = SIGNED.map((name) => rgb(paint[name]));
+  const made = picture(part.width, part.height, (k) => {
+    if (cells[k] === 255) return [0, 0, 0, 0];
+    const value = (cells[k] - 127) / 127;
+    return [...colors[value < 0 ? 1 : 0], 255 * Math.abs(value)];
+  });
+  const [context, width, height] = ready(canvas);
+  const scale = Math.min(width / part.width, height / part.height);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(made, (width - scale * part.width) / 2, (height - scale * part.height) / 2, scale * part.width, scale * part.height);
+}
+
+export default {
+  props: { scene: Object, words: Object, charts: Object },
+  emits: ["drawn", "key", "remove", "prescribe"],
+  template: `
+    <div class="stage">
+      <p class="clock"><span aria-hidden="true" class="track"><i :style="{ width: 100 * along + '%' }"></i></span>
+        <span class="step">{{ words.step }} <b data-step>{{ whole(step) }}</b> / {{ whole(total) }}</span></p>
+      <div class="specimens">
+        <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
+          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
+            <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
+          <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
+          <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
+            <span>{{ words.filled }}</span><span>{{ words.rings }}</span></template><span v-else>{{ words.firstWeights }}</span></p>
+          <dl><div><dt>{{ words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
+          <p v-if="now(k).lost" class="lost" role="status">{{ lost(k) }}</p>
+          <div class="flow" role="img" :aria-label="words.flow + ': ' + arrives(k)"><canvas></canvas><span aria-hidden="true"><b>{{ words.first }}</b><b>{{ words.last }}</b></span></div>
+          <p class="arrives">{{ arrives(k) }}</p>
+          <div class="doctor" role="status">
+            <p v-for="said in now(k).doctor || []" :class="said.severity"><b>{{ said.title }}</b> {{ said.text }}</p>
+            <button v-if="(now(k).doctor || []).length" type="button" class="button" @click="$emit('prescribe', k)">{{ words.prescribe }}</button>
+          </div>
+        </article>
+        <slot></slot>
+      </div>
+      <slot name="below"></slot>
+      <div class="charts">
+        <figure v-for="(chart, name) in charts" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
+      </div>
+      <details class="inside" :open="wide" @toggle="redraw">
+        <summary>{{ words.inside }}</summary>
+        <p class="soft small">{{ words.insideAbout }}</p>
+        <section v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="strip" :style="{ '--mine': one.color }" :data-strip="k">
+          <h4><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h4>
+          <div class="layers">
+            <div v-for="(layer, n) in one.blocks" class="layer">
+              <span class="name">{{ layer.name }}</span>
+              <canvas class="weights" role="img" :aria-label="words.weights + ': ' + layer.name"></canvas>
+              <span class="small">{{ words.weights }} ±{{ short(((now(k).weights || [])[n] || {}).reach) }}</span>
+              <template v-if="layer.activation !== null"><canvas class="histogram" role="img" :aria-label="words.activations + ': ' + layer.name"></canvas>
+                <span class="small range">{{ range(k, layer.activation) }}</span></template>
+            </div>
+          </div>
+          <div class="layers" v-if="(now(k).maps || []).length">
+            <div v-for="map in now(k).maps" class="layer"><span class="name">{{ map.name }}</span><canvas class="map" role="img" :aria-label="words.maps + ': ' + map.name"></canvas></div>
+          </div>
+        </section>
+      </details>
+    </div>`,
+  data: () => ({ last: null, wide: window.innerWidth > 900 }),
+  computed: {
+    step() { return this.last ? this.last.step : 0; },
+    total() { return Math.max(1, ...this.scene.variants.map((one) => one.steps)); },
+    along() { return this.step / this.total; },
+  },
+  async mounted() {
+    this.series = [];
+    this.watching = new MutationObserver(() => this.redraw());
+    this.watching.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
+    this.sized = new ResizeObserver(() => this.redraw());
+    this.sized.observe(this.$el);
+    document.addEventListener("keydown", this.pressed);
+    document.addEventListener("scroll", this.slowly, { passive: true });
+    this.Plotly = (await import("nicegui-plotly")).Plotly;
+    this.redraw();
+  },
+  unmounted() {
+    this.watching.disconnect();
+    this.sized.disconnect();
+    document.removeEventListener("keydown", this.pressed);
+    document.removeEventListener("scroll", this.slowly);
+    clearTimeout(this.later);
+    for (const one of this.$el.querySelectorAll(".chart")) if (this.Plotly) this.Plotly.purge(one);
+  },
+  watch: {
+    scene(now, before) {
+      if (now.run !== before.run) { this.last = null; this.series = []; }
+    },
+  },
+  methods: {
+    whole, short,
+    cloud(one) { return this.scene.clouds[one.cloud]; },
+    now(k) { return (this.last && this.last.variants[k]) || {}; },
+    accuracy(k) { const [mean, low, high] = this.now(k).accuracy || []; return share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : ""); },
+    loss(k) { return short((this.now(k).loss || [])[0]); },
+    lost(k) { return this.words.lost.replace("{n}", this.now(k).lost).replace("{of}", this.scene.seeds); },
+    pictured(k) { const one = this.scene.variants[k]; return `${one.label}: ${this.cloud(one).length ? this.words.boundary : this.words.weights}`; },
+    range(k, n) { const one = (this.now(k).histograms || [])[n]; return one ? one.range.map(short).join(" … ") : ""; },
+    arrives(k) {
+      const means = (this.now(k).flow || [])[0] || [];
+      if (!means.length) return " ";
+      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0]));
+    },
+    pressed(event) {
+      const on = event.target.closest("input, select, textarea, [contenteditable], .q-dialog");
+      if (on || event.ctrlKey || event.metaKey || event.altKey) return;
+      const key = { " ": "start", s: "step", r: "reset" }[event.key];
+      if (!key || (key === "start" && event.target.closest("button, a, summary"))) return;
+      event.preventDefault();
+      if (!event.repeat || key === "step") this.$emit("key", key);
+    },
+    // One look at all variants; `run` says of which scene.
+    frame(look) {
+      if (look.run !== this.scene.run) return;
+      this.last = look;
+      this.append(look);
+      requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });
+    },
+    append(look) {
+      look.variants.forEach((one, k) => {
+        const curve = (this.series[k] ||= { step: [], loss: [], accuracy: [] });
+        for (const point of [...one.past, one]) { // points of the history that no look has seen, then the look
+          if (curve.step.length && curve.step.at(-1) >= point.step) continue;
+          for (const name of ["step", "loss", "accuracy"]) curve[name].push(point[name]);
+        }
+        if (curve.step.length > MOST) for (const name of ["step", "loss", "accuracy"]) curve[name] = curve[name].filter((_, n) => n % 2 === 0);
+      });
+    },
+    redraw() {
+      if (!this.last || !this.$el.isConnected) return;
+      this.paint = Object.fromEntries(["--paper", "--line", ...SIGNED].map((name) => [name, css(name)]));
+      this.scene.variants.forEach((one, k) => this.card(one, k));
+      this.slowly();
+    },
+    // Curves and what is inside cost more than cards, so they follow a little behind: a fifth of the time at most, and only where they are seen.
+    slowly() {
+      this.behind = true;
+      if (this.later) return;
+      const draw = () => {
+        this.later = null;
+        if (!this.behind || !this.last || !this.$el.isConnected) return;
+        const begun = performance.now();
+        this.behind = false;
+        this.curves();
+        if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
+        this.later = setTimeout(draw, Math.max(150, 4 * (performance.now() - begun)));
+      };
+      this.later = setTimeout(draw, 0);
+    },
+    card(one, k) {
+      const card = this.$el.querySelector(`[data-variant="${k}"]`), now = this.now(k);
+      if (!card) return;
+      const canvas = card.querySelector(".picture");
+      if (now.picture && now.picture.side) this.plane(canvas, one, now.picture);
+      else if (now.picture) signed(canvas, now.picture, this.paint);
+      this.bars(card.querySelector(".flow canvas"), (now.flow || [])[0] || [], one);
+    },
+    // The decision boundary: each class in its colour, paler where the network is less sure; the samples above.
+    plane(canvas, one, part) {
+      const said = bytes(part.said), sure = bytes(part.sure), colors = this.scene.classes.map(rgb);
+      const made = picture(part.side, part.side, (k) => [...colors[said[k] % colors.length], 0.75 * sure[k]]);
+      const [context, width, height] = ready(canvas);
+      context.imageSmoothingQuality = "high";
+      context.drawImage(made, 0, 0, width, height);
+      const paper = this.paint["--paper"];
+      for (const [x, y, label, held] of this.cloud(one)) {
+        context.beginPath();
+        context.arc(x * width, y * height, held ? 2.6 : 2.4, 0, 7);
+        context.lineWidth = held ? 1.6 : 0.8;
+        context.fillStyle = held ? paper : this.scene.classes[label % colors.length];
+        context.strokeStyle = held ? this.scene.classes[label % colors.length] : paper;
+        context.fill();
+        context.stroke();
+      }
+    },
+    // What is left of the gradient at each layer's output, on a log scale: from the output on the right to the first layer on the left.
+    bars(canvas, means, one) {
+      const [context, width, height] = ready(canvas), each = width / Math.max(means.length, 1), floor = -6;
+      const line = this.paint["--line"], y = (power) => height * (1 - (power - floor) / (1.3 - floor));
+      context.fillStyle = line;
+      for (let power = floor; power <= 0; power += 2) context.fillRect(0, Math.round(y(power)) - 1, width, 1);
+      means.forEach((value, k) => {
+        if (value === null) return;
+        const top = y(Math.min(Math.max(Math.log10(value), floor), 1.3));
+        context.globalAlpha = one.kinds[k] === "weights" ? 1 : 0.45;
+        context.fillStyle = one.color;
+        context.fillRect(k * each + 1, Math.min(top, height - 2), each - 2, Math.max(height - top, 2));
+      });
+      context.globalAlpha = 1;
+    },
+    strip(one, k) {
+      const strip = this.$el.querySelector(`[data-strip="${k}"]`), now = this.now(k);
+      if (!strip || !seen(strip)) return;
+      strip.querySelectorAll(".weights").forEach((canvas, n) => { if ((now.weights || [])[n]) signed(canvas, now.weights[n], this.paint); });
+      strip.querySelectorAll(".map").forEach((canvas, n) => { if ((now.maps || [])[n]) signed(canvas, now.maps[n], this.paint); });
+      strip.querySelectorAll(".histogram").forEach((canvas, n) => {
+        const part = (now.histograms || [])[n];
+        if (!part) return;
+        const heights = bytes(part.bars), [context, width, height] = ready(canvas), each = width / heights.length;
+        context.fillStyle = one.color;
+        heights.forEach((value, at) => { if (value) context.fillRect(at * each, height - Math.max(1, height * Math.sqrt(value / 254)), Math.max(each - 0.5, 0.5), height); });
+      });
+    },
+    curves() {
+      if (!this.Plotly) return;
+      const draw = (name, data, xaxis) => {
+        const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
+        if (!el || !seen(el)) return;
+        const layout = { ...chart.layout, datarevision: Math.random() };
+        if (xaxis) layout.xaxis = { ...layout.xaxis, ...xaxis };
+        this.Plotly.react(el, data, layout, chart.config);
+      };
+      for (const name of ["loss", "accuracy"]) {
+        draw(name, this.scene.variants.flatMap((one, k) => {
+          const curve = this.series[k] || { step: [], [name]: [] };
+          return this.band(one, curve.step, curve[name], name === "accuracy" ? "%{y:.1%}" : "%{y:.3g}");
+        }));
+      }
+      // Layers are lined up at the output, where the gradient comes from.
+      const longest = this.scene.variants.reduce((most, one) => (one.names.length > most.names.length ? one : most)), at = longest.names.length;
+      const named = longest.names.map((name, n) => n).filter((n) => longest.kinds[n] === "weights");
+      draw("flow", this.scene.variants.flatMap((one, k) => {
+        const [mean, low, high] = this.now(k).flow || [];
+        const places = one.names.map((_, n) => n + at - one.names.length);
+        return mean ? this.band(one, places, mean.map((value, n) => [value, low[n], high[n]]), "×%{y:.3g}", one.names) : [];
+      }), { tickvals: named, ticktext: named.map((n) => longest.names[n]) });
+    },
+    // A mean with its interval as a band, as the report's figures have it.
+    band(one, x, values, hover, names) {
+      const there = values.map((value, k) => k).filter((k) => values[k][0] !== null);
+      const name = one.escaped, shown = there.length < 12 ? "lines+markers" : "lines";
+      const made = [];
+      if (this.scene.seeds > 1) made.push({ type: "scatter", mode: "none", fill: "toself", fillcolor: one.faint, hoverinfo: "skip", showlegend: false,
+        x: [...there.map((k) => x[k]), ...there.toReversed().map((k) => x[k])], y: [...there.map((k) => values[k][2]), ...there.toReversed().map((k) => values[k][1])] });
+      made.push({ type: "scatter", mode: shown, name, showlegend: false, line: { color: one.color, width: 2, dash: one.dash }, marker: { symbol: one.symbol, size: 6 },
+        x: there.map((k) => x[k]), y: there.map((k) => values[k][0]), text: there.map((k) => (names ? names[k] : whole(x[k]))), hovertemplate: `<b>${name}</b><br>%{text}: ${hover}<extra></extra>` });
+      return made;
+    },
+  },
+};
