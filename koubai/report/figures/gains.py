@@ -34,9 +34,9 @@ def _shared(first: Group, other: Group) -> list[tuple[int, int]]:
     "gain",
     Words("Gain over the first variant", "最初の設定に対する効果"),
     Words(
-        "Validation accuracy at the end less that of the first variant with the same seed: mean and 95% interval over seeds. Filled "
-        "points lie above 0 beyond doubt.",
-        "最終の検証精度から、同じシードの最初の設定の値を引いた差。シード平均と95%区間。塗りつぶした点は確実に0より上。",
+        "Validation accuracy at the end less that of the first variant with the same seed: mean and 95% interval over seeds. Where the "
+        "point is filled, the interval lies above 0.",
+        "最終の検証精度から、同じシードの最初の設定の値を引いた差。シード平均と95%区間。塗りつぶした点は区間が0より上。",
     ),
     paired,
 )
@@ -56,8 +56,8 @@ def gain(groups: Sequence[Group]) -> Figure:
     high = np.minimum(high, 100 * (1 - first.final().mean()))  # no accuracy is above 1
     for k, (words, chosen) in enumerate(
         {
-            Words("better beyond doubt", "確実に良い"): low > 0,
-            Words("in doubt, or worse", "はっきりしない・悪い"): low <= 0,
+            Words("interval above 0", "区間が0より上"): low > 0,
+            Words("interval not above 0", "区間が0を含む・下回る"): low <= 0,
         }.items()
     ):
         made.add_trace(
