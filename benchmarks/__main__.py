@@ -83,14 +83,16 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
 
     def plain() -> float:
         seconds = [
-            best_of_threads(functools.partial(plain_pytorch, trial, data.x_train, data.y_train, steps), sorted(each))
+            best_of_threads(functools.partial(plain_pytorch, trial, np.asarray(data.x_train), data.y_train, steps), sorted(each))
             for trial in kinds
         ]
         return sum(seconds) / len(kinds) / steps
 
     def tutorial() -> float:
         width = min(count, 60)
-        seconds = best_of_threads(functools.partial(vmapped, first, data.x_train, data.y_train, few, width), sorted(each))
+        seconds = best_of_threads(
+            functools.partial(vmapped, first, np.asarray(data.x_train), data.y_train, few, width), sorted(each)
+        )
         return seconds / few / width
 
     trains = {"Koubai": lambda: study_seconds(study) / count / steps, "plain PyTorch": plain}
@@ -100,14 +102,14 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
     if "jax" in rivals:
         try:
             width = min(count, 64)
-            scan, compiling = jax_scan(first, data.x_train, data.y_train, steps, width)
+            scan, compiling = jax_scan(first, np.asarray(data.x_train), data.y_train, steps, width)
         except ImportError:
             notes["JAX"] = "not installed; pip install jax"
         else:
             trains["JAX scan+vmap"] = lambda: scan() / steps / width
             notes["JAX compiled in"] = f"{compiling:.1f} s, not counted"
     if "numpy" in rivals:
-        trains["NumPy by hand"] = lambda: numpy_by_hand(first, data.x_train, data.y_train, steps) / steps
+        trains["NumPy by hand"] = lambda: numpy_by_hand(first, np.asarray(data.x_train), data.y_train, steps) / steps
     times = in_turn(work, trains, repeats)
     stack = plan(trials, lambda trial: (data.shape, len(data.classes)))[0]
     sizes = (data.features, *map(int, first.layers), len(data.classes))

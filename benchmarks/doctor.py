@@ -210,7 +210,13 @@ def told(seen: Seen, case: Case, diagnosis: Diagnosis) -> str:
     changes = {field: str(getattr(mine, field)) for field in Trial.model_fields if getattr(mine, field) != getattr(other, field)}
     changes = changes or {field: str(value) for field, value in mine.compact().items()}
     said = "; ".join(f"{one.symptom} ({one.layer}, {one.cause}) {shown(one.evidence)}" for one in diagnosis.findings) or "nothing"
-    measured = {"fitted": case.fitted, "learned": case.learned, "fall": 1 - case.level(0.9, 1) / case.level(0.6, 0.75)}
+    measured = {}
+    if case.taken > 1:
+        measured = {
+            "fitted": case.fitted,
+            "learned": case.learned,
+            "fall": 1 - case.level(0.9, 1) / max(case.level(0.6, 0.75), 1e-12),
+        }
     unknown = {name: words.en for name, words in diagnosis.unknown.items() if name == seen.patient.symptom}
     return (
         f"{accuracy(seen.origin):.2f} -> {accuracy(seen.record):.2f} by {changes}: said {said}; measured {shown(measured)} {unknown or ''}"

@@ -1,8 +1,8 @@
 """``python -m benchmarks.images [--quick]``: a step of a convolutional network beside what a user would otherwise write, in one run.
 
 Rivals: plain PyTorch (default layout, ``torch.optim.Adam``), hand-tuned PyTorch (``channels_last``, the fused Adam) and, for the deep
-CNN, NumPy by im2col. All train in turn, several times, on the same random images; milliseconds a step, minibatches by indexing
-included, ledger and history not.
+CNN, NumPy by im2col; beside them Koubai itself in bfloat16. All train in turn, several times, on the same random images; milliseconds
+a step, minibatches by indexing included, ledger and history not.
 """
 
 from __future__ import annotations
@@ -91,6 +91,7 @@ def measure(layers: str, batch: int, steps: int, repeats: int) -> Row:
         "Koubai": koubai(trial, data),
         "plain PyTorch": pytorch(trial, data, False),
         "hand-tuned PyTorch": pytorch(trial, data, True),
+        "Koubai in bfloat16": koubai(trial.replace({"dtype": "bfloat16"}), data),
     }
     if layers == "deep-cnn":
         rivals["NumPy im2col"] = numpy(trial, data)

@@ -66,7 +66,8 @@ def parts(ward: Ward) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         data = load(ward.source)
         shape = (-1, *data.shape)
         test = slice(0, 1000)
-        return data.x_train.reshape(shape), data.y_train, data.x_validation[test].reshape(shape), data.y_validation[test]
+        x, x_test = (np.asarray(part).reshape(shape) for part in (data.x_train, data.x_validation[test]))
+        return x, data.y_train, x_test, data.y_validation[test]
     x, y = ward.source()
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order].astype(np.float32), y[order]

@@ -13,6 +13,7 @@ import typer
 from koubai.blueprint import title
 from koubai.doctor import SYMPTOMS
 from koubai.doctor.finding import OURS, SEVERITIES, Symptom
+from koubai.doctor.remedies import REMEDIES, Remedy
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
 from koubai.spec import KIND_WORDS
@@ -126,8 +127,18 @@ def doctor() -> str:
         "常に最大のクラスと答える場合の訓練精度を0、全問正解を1とした値です。履歴から判断できない症状は、そのように報告します。"
         "`ours` は `benchmarks/doctor.py` の前半のデータで決め、後半で確かめたしきい値です。",
         *(symptom(one) for one in SYMPTOMS.values()),
+        "## Remedies / 対策",
+        "```sh\nkoubai prescribe RUN best   # trains the remedies for what is wrong with a trial / 症状に対する対策を学習させて比べる\n```",
+        *(remedy(one) for one in REMEDIES.values()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def remedy(one: Remedy) -> str:
+    """A remedy: what it does, why that should help, the source, and what it is tried against."""
+    treats = ", ".join(f"`{name}`" for name in one.treats)
+    parts = (f"### `{one.name}`: {one.words.en} / {one.words.ja}", one.why.en, one.why.ja, f"Source / 出典: {one.source}")
+    return "\n\n".join((*parts, f"Tried against / 対象の症状: {treats}"))
 
 
 def symptom(one: Symptom) -> str:

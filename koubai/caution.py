@@ -60,7 +60,7 @@ def fits(trial: Trial) -> None:
 def shape_and_classes(trial: Trial) -> tuple[tuple[int, ...], int]:
     """The shape of one sample of a trial's data, and how many classes there are."""
     data = load(trial.data)
-    return data.shape, len(data.classes)
+    return data.shape, data.outputs
 
 
 def history(trial: Trial) -> float:

@@ -16,7 +16,9 @@ import numpy as np
 from koubai.blueprint import title
 from koubai.data import Dataset, load
 from koubai.language import UserError, Words
+from koubai.measures import is_regression
 from koubai.places import entrance
+from koubai.preparation import pictures, preparation
 from koubai.store import Record
 
 if TYPE_CHECKING:
@@ -28,15 +30,15 @@ README = """# {name}
 
 - {layers}
 - {trained.en} / {trained.ja}: `{data}` (Koubai {version})
-- {reached.en} / {reached.ja}: {accuracy:.2%}
+- {reached}
 
 ```python
 import torch
-from model import load  # {here.en} / {here.ja}
+from model import load, prepare{also}  # {here.en} / {here.ja}
 
 network = load()
-x = torch.zeros(1, {shape}{dtype})  # [sample, {shape}]
-print(network(x).softmax(1))  # {gives.en} / {gives.ja}
+x = prepare({raw}
+print({answer})  # {gives.en} / {gives.ja}
 ```
 
 ## {input.en} / {input.ja}
@@ -45,16 +47,20 @@ print(network(x).softmax(1))  # {gives.en} / {gives.ja}
 
 ## {output.en} / {output.ja}
 
-{classes}
+{goes_out}
 """
 FIXED = {
     "trained": Words("Trained on", "学習データ"),
-    "reached": Words("Validation accuracy", "検証精度"),
     "here": Words("in this folder", "このフォルダで"),
-    "gives": Words("a probability for each class", "各クラスの確率"),
     "input": Words("What goes in", "入力"),
-    "output": Words("The classes, in the order of the outputs", "クラス(出力の順)"),
+    "output": Words("What comes out", "出力"),
 }
+PREPARED = Words("All of this is what `prepare` does.", "以上はすべて `prepare` が行います。")
+CLASSES = Words("The classes, in the order of the outputs", "クラス(出力の順)")
+QUANTITY = Words(
+    "One number, the target standardized; `target` gives it in its own unit.",
+    "数が1つ。標準化した値なので、`target` で元の単位に戻します。",
+)
 BYTES = Words(
     "Bytes are brightness and are divided by 255; other numbers stay as they are.",
     "バイトは明るさとして255で割ります。ほかの数はそのままです。",
@@ -97,21 +103,31 @@ def finished(record: Record) -> tuple[nn.Sequential, Dataset]:
 
 
 def _same(record: Record, network: nn.Sequential, data: Dataset) -> bool:
-    """Whether the data give the network its last validation accuracy again, up to rounding: two samples at the edge, or a thousandth."""
+    """Whether the data give the network its last validation accuracy again, up to rounding: two samples at the edge, or a thousandth.
+
+    Of a quantity it is the loss that must be the same.
+    """
     import torch
 
     shape = entrance(record.trial.layers, data.shape)
-    right = 0
+    right, wrong = 0, 0.0
     with torch.no_grad():
         for start in range(0, len(data.x_validation), 256):
-            x = torch.from_numpy(data.x_validation[start : start + 256]).to(next(network.parameters()).dtype)
+            x = torch.from_numpy(np.asarray(data.x_validation[start : start + 256])).to(next(network.parameters()).dtype)
             try:
                 outputs = network(x.view(len(x), *shape))
             except RuntimeError:  # of other sizes
                 return False
-            if outputs.shape[1] != len(data.classes):
+            if outputs.shape[1] != data.outputs:
                 return False
-            right += int((outputs.argmax(1).numpy() == data.y_validation[start : start + 256]).sum())
+            y = data.y_validation[start : start + 256]
+            if data.target:
+                wrong += float(((outputs[:, 0].numpy() - y) ** 2).sum(dtype=np.float64))
+                continue
+            right += int((outputs.argmax(1).numpy() == y).sum())
+    if data.target:
+        before = record.final("validation_loss") * len(data.x_validation)
+        return abs(wrong - before) < 0.001 * before + 1e-6
     before = record.final("validation_accuracy") * len(data.x_validation)
     return abs(right - before) < 2.5 + len(data.x_validation) / 1000
 
@@ -136,7 +152,7 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
         entrance(record.trial.layers, data.shape),
         f"{name}: {title(record.trial.layers)}, trained on {record.trial.data}.",
     )
-    written = source(network, shape, len(data.classes), about)
+    written = source(network, shape, data.outputs, about, preparation(data))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
@@ -164,16 +180,20 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
 def described(record: Record, data: Dataset, shape: tuple[int, ...]) -> dict[str, Any]:
     """What goes into a network, what comes out, how it was trained and what it reached, for ``model.json``."""
     transform, trial = data.transform, record.trial
-    goes_in: dict[str, Any] = {"shape": shape, "dtype": trial.dtype, "bytes": "divided by 255"}
+    goes_in: dict[str, Any] = {"shape": shape, "dtype": trial.kept, "bytes": "divided by 255"}
     if transform.means is not None:
         goes_in["missing"] = transform.means.reshape(shape).tolist()
     if transform.standard is not None:
         goes_in["mean"], goes_in["scale"] = (values.reshape(shape).tolist() for values in transform.standard)
+    if pictures(data) and not transform.fields:
+        goes_in["image"] = (1, *data.shape) if len(data.shape) == 2 else data.shape
     if transform.fields:
         goes_in["columns"] = [{"name": n, **({"categories": c} if c is not None else {})} for n, c in transform.fields.items()]
-    reached = {n: record.final(n) for n in ("train_accuracy", "validation_accuracy", "validation_loss") if n in record.history}
+    kept = ("train_accuracy", "validation_accuracy", "validation_loss", "validation_rmse")
+    reached = {n.replace("accuracy", "r2") if data.target else n: record.final(n) for n in kept if n in record.history}
+    comes_out = {"output": dict(zip(("mean", "scale"), data.target, strict=True))} if data.target else {"classes": data.classes}
     return {
-        "id": trial.id, "trial": trial.model_dump(mode="json"), "input": goes_in, "classes": data.classes,
+        "id": trial.id, "trial": trial.model_dump(mode="json"), "input": goes_in, **comes_out,
         "reached": reached, "environment": record.environment,
     }  # fmt: skip
 
@@ -187,12 +207,25 @@ def _readme(name: str, record: Record, data: Dataset, shape: tuple[int, ...]) ->
         columns = (n if c is None else f"{n} ({', '.join(c)})" for n, c in transform.fields.items())
         about.append(f"{ONE_HOT.en} / {ONE_HOT.ja}: {', '.join(columns)}")
     steps = {BYTES: not transform.fields, FILLED: transform.means is not None, STANDARD: transform.standard is not None}
-    about += [f"{words.en} {words.ja}" for words, needed in steps.items() if needed]
+    about += [f"{words.en} {words.ja}" for words, needed in (steps | {PREPARED: True}).items() if needed]
+    value = record.final("validation_accuracy")
+    if is_regression(record):
+        reached = f"Validation R² / 検証R²: {value:.4f}, RMSE {record.final('validation_rmse'):.4g}"
+        gives, goes_out = Words("in the unit of the target", "target の単位で"), f"{QUANTITY.en} {QUANTITY.ja}"
+    else:
+        reached = f"Validation accuracy / 検証精度: {value:.2%}"
+        gives, goes_out = (
+            Words("a probability for each class", "各クラスの確率"),
+            f"{CLASSES.en} / {CLASSES.ja}: {', '.join(data.classes)}",
+        )
+    raw = f"torch.zeros(1, {', '.join(map(str, data.shape))}))" + '  # or prepare("image.png")' * pictures(data)
+    if transform.fields:
+        raw = "{" + ", ".join(f"{n!r}: {0 if c is None else c[0]!r}" for n, c in transform.fields.items()) + "})"
     return README.format(
-        name=name, layers=title(record.trial.layers), version=__version__, data=record.trial.data,
-        accuracy=record.final("validation_accuracy"), shape=", ".join(map(str, shape)),
-        dtype="" if record.trial.dtype == "float32" else f", dtype=torch.{record.trial.dtype}",
-        goes_in="\n".join(f"- {line}" for line in about), classes=", ".join(data.classes), **FIXED,
+        name=name, layers=title(record.trial.layers), version=__version__, data=record.trial.data, reached=reached,
+        raw=raw, also=", target" if data.target else "", gives=gives,
+        answer="target(network(x))" if data.target else "network(x).softmax(1)",
+        goes_in="\n".join(f"- {line}" for line in about), goes_out=goes_out, **FIXED,
     )  # fmt: skip
 
 

@@ -67,7 +67,7 @@ def run(
         store.prepare()
         if note:
             store.note(study)
-        checkpoints.tidy(store.folder, store.has(study.trials))
+        checkpoints.tidy(store.folder, {trial.id for trial in study.trials} - {trial.id for trial in todo})
         begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo))}
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
@@ -75,7 +75,7 @@ def run(
         beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
         with (
             heeding() as halt,
-            store.at_work(study),
+            store.at_work(study) if todo else nullcontext(),
             nullcontext(progress) if callable(progress) else reporter(progress, todo) as bar,
         ):
             told = unbroken(bar)
@@ -141,7 +141,7 @@ def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool 
 
     Raises ``UserError`` where one of ``trials`` cannot be trained.
     """
-    for trial in {(t.data, t.batch_size, t.layers): t for t in trials}.values():
+    for trial in {(t.data, t.batch_size, t.layers, bool(t.augment)): t for t in trials}.values():
         check(trial)
         fits(trial)
     done = set() if fresh else store.has(trials, stopped=stopping)
@@ -207,7 +207,12 @@ def check(trial: Trial) -> None:
     """Raise ``UserError`` if the trial's data cannot be had, do not fill a minibatch, or do not fit through the layers."""
     data = load(trial.data)
     samples = len(data.x_train)
-    places(trial, data.shape, len(data.classes))
+    places(trial, data.shape, data.outputs)
+    if trial.augment and len(data.shape) not in (2, 3):
+        raise UserError(
+            f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",
+            f"augment は画像用です。{trial.data} の1サンプルは {data.shape[0]} 個の数なので、指定を外してください。",
+        )
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",

@@ -101,16 +101,28 @@ def listening(listener: Callable[[Words], None]) -> Iterator[None]:
         _listener.reset(token)
 
 
+LONGEST = 900  # letters of a sentence: more is somebody's data in it, of which the middle is left out
+
+
 class UserError(Exception):
-    """Something the user can mend: one sentence in both languages that names the thing and the mend."""
+    """Something the user can mend: one sentence in both languages that names the thing and the mend.
+
+    Whatever names it quotes, it stays in one line that a terminal shows as it is.
+    """
 
     def __init__(self, en: str, ja: str) -> None:
-        super().__init__(en)
-        self.words = Words(en, ja)
+        self.words = Words(_line(en), _line(ja))
+        super().__init__(self.words.en)
 
     def __str__(self) -> str:
         """The sentence, in the language in force."""
         return say(self.words)
+
+
+def _line(text: str) -> str:
+    """A text in one line, without what a terminal would obey, and not endless."""
+    text = "".join(letter if letter.isprintable() or letter == "\u3000" else " " for letter in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 3 :]}"
 
 
 def unknown(kind: Words, name: str, known: Iterable[str]) -> UserError:

@@ -2,12 +2,14 @@
 
 A measure takes the runs that a claim's selection leaves for one seed (one run, or several where an axis was left free,
 such as all learning rates) and gives a float. A diverged trial counts as guessing: accuracy ``1 / classes``.
+Where a quantity is predicted, the accuracy of a history is ``R^2``, and guessing, always its mean, is 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +57,35 @@ def accuracy(record: Record, part: str = "validation") -> float:
     """Final accuracy; guessing for a trial that diverged, the last that was measured for one that was stopped."""
     curve = record.history[f"{part}_accuracy"]
     value = float(curve[np.isfinite(curve)][-1] if record.stopped else curve[-1])
-    return value if math.isfinite(value) else 1 / classes(record)
+    return value if math.isfinite(value) else guessing(record)
+
+
+def guessing(record: Record) -> float:
+    """The accuracy of an answer that does not look at the sample."""
+    return 0.0 if is_regression(record) else 1 / classes(record)
+
+
+def is_regression(record: Record) -> bool:
+    """Whether a trial predicts a quantity."""
+    return "validation_rmse" in record.history
+
+
+def scored(words: Words, records: Iterable[Record]) -> Words:
+    """Words on accuracy as they hold for these runs: of a quantity that is predicted it is R²."""
+    return named(words, {is_regression(record) for record in records})
+
+
+def named(words: Words, kinds: Collection[bool]) -> Words:
+    """Words on accuracy, where among the runs are such that predict a quantity, such that do not, or both."""
+    if True not in kinds:
+        return words
+    en, ja = ("accuracy or R²", "精度またはR²") if False in kinds else ("R²", "R²")
+    return Words(re.sub("[Aa]ccuracy", en, words.en), words.ja.replace("精度", ja))
+
+
+def spelled(value: float, regression: bool) -> str:
+    """An accuracy, or R², as a reader wants it."""
+    return f"{value:.1%}" if not regression else f"{value:.3f}" if abs(value) < 100 else f"{value:.2g}"
 
 
 def classes(record: Record) -> int:
@@ -75,7 +105,7 @@ def _(runs: Runs) -> float:
 @measure("above guessing", "validation accuracy above guessing", "検証精度(当て推量との差)")
 def _(runs: Runs) -> float:
     """Final validation accuracy minus ``1 / classes``."""
-    return _mean(lambda run: accuracy(run) - 1 / classes(run))(runs)
+    return _mean(lambda run: accuracy(run) - guessing(run))(runs)
 
 
 @measure("train accuracy", "training accuracy at the end", "最終の訓練精度")
@@ -193,7 +223,7 @@ def _(runs: Runs) -> float:
 def planned(record: Record) -> list[Place]:
     """The layers of a trial's network, as its data make them."""
     data = load(record.trial.data)
-    return places(record.trial, data.shape, len(data.classes))
+    return places(record.trial, data.shape, data.outputs)
 
 
 @measure("im2col error", "|col2im(im2col(x)) - x| / |x| on an image", "画像での |col2im(im2col(x)) - x| / |x|")

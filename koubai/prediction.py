@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,24 +16,26 @@ from koubai.places import entrance, text
 from koubai.store import Record
 
 PIECE = 256  # samples that go through the network at once
+LOOKED_AT = 10_000  # training samples that tell whether they are brightness
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A probability for each class, ``[sample, class]``, of samples by name."""
+    """A probability for each class, ``[sample, class]``, of samples by name; or ``values`` ``[sample]`` of a quantity, in its unit."""
 
     names: Sequence[str]
     classes: Sequence[str]
     probabilities: np.ndarray
+    values: np.ndarray | None = None
 
     @property
     def chosen(self) -> list[str]:
-        """The class of each sample: the one with the highest probability."""
-        return [self.classes[k] for k in self.probabilities.argmax(1)]
+        """The class of each sample: the one with the highest probability. None of a quantity."""
+        return [self.classes[k] for k in self.probabilities.argmax(1)] if self.values is None else []
 
 
 def predict(record: Record, path: str | Path) -> Prediction:
-    """What a trained network says of an image, a folder of images, a CSV or an ``.npz``, treated as its training samples were.
+    """What a trained network says of images, tables or arrays of the formats that are read, treated as its training samples were.
 
     Raises ``UserError`` for a path that is not there or does not fit, and what ``finished`` raises.
     """
@@ -43,21 +46,28 @@ def predict(record: Record, path: str | Path) -> Prediction:
         raise UserError(f"There is no file or folder {path}.", f"{path} はありません。")
     network, data = finished(record)
     names, found = _found(path, data)
-    x = torch.from_numpy(data.transform.apply(found)).to(next(network.parameters()).dtype)
-    x = x.view(len(x), *entrance(record.trial.layers, data.shape))
-    with torch.no_grad():
-        parts = [network(piece).softmax(1) for piece in x.split(PIECE)]
-    return Prediction(names, data.classes, torch.cat(parts).numpy())
+    shape, dtype, parts = entrance(record.trial.layers, data.shape), next(network.parameters()).dtype, []
+    for start in range(0, len(found), PIECE):
+        rows = data.transform.apply(np.array(found[start : start + PIECE]))
+        with torch.no_grad():
+            parts.append(network(torch.from_numpy(rows).to(dtype).view(-1, *shape)))
+    outputs = torch.cat(parts)
+    if data.target:
+        mean, scale = data.target
+        return Prediction(names, (), np.empty((len(names), 0)), outputs[:, 0].double().numpy() * scale + mean)
+    return Prediction(names, data.classes, outputs.softmax(1).numpy())
 
 
 def _found(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
     """The samples at ``path`` by name, as training's were found."""
-    from koubai.data.readers import arrays, csvs, images
+    from koubai.data.readers import arrays, cifar, csvs, idx, images, parquet
 
-    if csvs.accepts(path):
-        return _rows(path, data)
-    if path.is_file() and arrays.accepts(path):
-        x = arrays.samples(path)
+    for table in (csvs, parquet):
+        if table.accepts(path):
+            return _rows(path, table.columns_of, data)
+    reader = next((reader for reader in (arrays, idx, cifar) if reader.accepts(path)), None)
+    if reader is not None:
+        x = reader.samples(path)
         if x.shape[1:] != data.shape:
             raise _size(path, text(x.shape[1:]), text(data.shape))
         _complete(path, x, [f"sample {k}" for k in range(len(x))], data)
@@ -65,8 +75,8 @@ def _found(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
     files = images.files(path)
     if not files:
         raise UserError(
-            f"{path} is no image, folder of images, .csv or .npz, which can be judged.",
-            f"{path} は判定できる形式(画像、画像のフォルダ、.csv、.npz)ではありません。",
+            f"{path} is no image, folder of images, .csv, .parquet, .npz, folder of .npy, IDX or CIFAR file, which can be judged.",
+            f"{path} は判定できる形式(画像、画像のフォルダ、.csv、.parquet、.npz、.npy のフォルダ、IDX、CIFAR)ではありません。",
         )
     return [str(file.relative_to(path)) if path.is_dir() else file.name for file in files], _images(path, files, data)
 
@@ -82,7 +92,7 @@ def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
             f"{path}: このネットワークは画像ではなく、{text(data.shape)} 個の数のサンプルで学習しています。",
         )
     standard = data.transform.standard
-    if (data.x_train if standard is None else standard[0]).max() > 1:
+    if np.max(data.x_train[:LOOKED_AT] if standard is None else standard[0]) > 1:
         raise UserError(
             f"{path}: images are brightness from 0 to 1, and the network was trained on larger numbers; give it an .npz of such.",
             f"{path}: 画像は0〜1の明るさですが、学習データはもっと大きな数です。同じ範囲の .npz を渡してください。",
@@ -93,9 +103,8 @@ def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
     return x.reshape(len(x), *data.shape)
 
 
-def _rows(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
+def _rows(path: Path, columns_of: Callable[..., Any], data: Dataset) -> tuple[list[str], np.ndarray]:
     """The rows of a table, with the columns that the training's had."""
-    from koubai.data.readers import csvs
     from koubai.data.tables import features
 
     fields = data.transform.fields
@@ -104,7 +113,7 @@ def _rows(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
             f"{path} is a table, and the network was trained on {data.spec.name}, which is none.",
             f"{path} は表ですが、学習に使った {data.spec.name} は表ではありません。",
         )
-    columns, rows = csvs.columns_of(path, fields)
+    columns, rows = columns_of(path, fields)
     if not len(rows):
         raise UserError(f"{path} has no rows.", f"{path} に行がありません。")
     if data.spec.missing != "mean":

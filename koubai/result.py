@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from koubai.report.page import Page, Section
 
 USUAL = (
-    "accuracy", "loss", "filters", "feature-maps", "confusion", "mistakes",
+    "accuracy", "loss", "predicted", "filters", "feature-maps", "confusion", "mistakes",
     "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final",
 )  # fmt: skip
 
@@ -141,7 +141,7 @@ class Result:
 
     def best(self) -> Best:
         """The trial with the highest final validation accuracy."""
-        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-1)))
+        return Best(max(self.records, key=lambda record: np.nan_to_num(record.final("validation_accuracy"), nan=-np.inf)))
 
     def _ipython_display_(self) -> None:
         from IPython.display import HTML, display

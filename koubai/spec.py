@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from numbers import Real
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -19,140 +17,32 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     TypeAdapter,
     ValidationError,
     WrapValidator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from koubai import blueprint
+from koubai.choices import KIND_WORDS as KIND_WORDS
+from koubai.choices import Choice as Choice
+from koubai.choices import brief, chosen, custom, flat, positive_zero, sentences
+from koubai.choices import choose as choose
 from koubai.language import UserError, Words, unknown
-from koubai.techniques import KINDS
 
 VERSION = 1  # of the meaning of a trial: raised when the same spec would train to other numbers
-
-KIND_WORDS = {
-    "activation": Words("activation", "活性化関数"),
-    "initializer": Words("initializer", "重みの初期値"),
-    "optimizer": Words("optimizer", "最適化手法"),
-    "schedule": Words("schedule", "学習率スケジュール"),
-    "normalization": Words("normalization", "正規化"),
-    "penalty": Words("penalty", "正則化"),
-    "dropout": Words("dropout", "ドロップアウト"),
-    "convolution": Words("convolution", "畳み込み"),
-    "pooling": Words("pooling", "プーリング"),
-}
-
-
-class Choice(BaseModel):
-    """A technique by name, with all of its numbers."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: str
-    name: str
-    numbers: dict[str, float]
-
-    def __hash__(self) -> int:
-        """By name and numbers, as equality is."""
-        return hash((self.kind, self.name, *self.numbers.items()))
-
-    def compact(self) -> str | dict[str, Any]:
-        """The shortest form that reads back as this choice: the name, or a table of name and unusual numbers."""
-        technique = KINDS[self.kind][self.name]
-        odd = {k: v for k, v in self.numbers.items() if v != technique.complete(_without(self.numbers, k))[k]}
-        return {"name": self.name, **odd} if odd else self.name
-
-    def __str__(self) -> str:
-        """The name, and the numbers that are not at their defaults."""
-        form = self.compact()
-        if isinstance(form, str):
-            return form
-        return f"{self.name}({', '.join(f'{k}={v:.3g}' for k, v in form.items() if k != 'name')})"
-
-
-def _positive_zero(value: float) -> float:
-    """-0.0 as 0.0: equal trials must have equal hashes."""
-    return value + 0.0
-
-
-def _shown(value: Any) -> str:
-    """A value as a sentence shows it: not longer than a line."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write out integers of thousands of digits
-        text = "..."
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:
-    return {k: v for k, v in numbers.items() if k != name}
-
-
-def _custom(error: UserError) -> PydanticCustomError:
-    """A ``UserError`` as pydantic wants it from a validator; ``sentence`` takes it out again."""
-    return PydanticCustomError("koubai", "{en}", {"en": error.words.en, "ja": error.words.ja})
-
-
-@contextmanager
-def _sentences() -> Iterator[None]:
-    """A ``UserError`` raised inside a validator reaches ``sentence`` whole."""
-    try:
-        yield
-    except UserError as error:
-        raise _custom(error) from None
-
-
-def choose(kind: str, given: Any) -> Any:
-    """A ``Choice`` from a name, a table of name and numbers, or a choice."""
-    if isinstance(given, Choice):
-        given = {"name": given.name, **given.numbers}
-    if isinstance(given, str):
-        given = {"name": given}
-    words = KIND_WORDS[kind]
-    if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
-        raise _custom(
-            UserError(
-                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {_shown(given)}",
-                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {_shown(given)}",
-            )
-        )
-    name = given["name"]
-    if name not in KINDS[kind]:
-        raise _custom(unknown(words, name, KINDS[kind]))
-    technique = KINDS[kind][name]
-    numbers: dict[str, float] = {}
-    for key, value in given.items():
-        if key == "name":
-            continue
-        if key not in technique.numbers:
-            raise _custom(unknown(Words(f"number of {name}", f"{name} の数値"), key, technique.numbers or ["(none)"]))
-        number = technique.numbers[key]
-        if isinstance(value, bool) or not isinstance(value, Real) or not number.accepts(value):
-            whole = ("a whole number ", "整数で、") if number.whole else ("", "")
-            raise _custom(
-                UserError(
-                    f"{name}: {key} must be {whole[0]}in {number.interval}, not {_shown(value)}.",
-                    f"{name} の {key} は{whole[1]}区間 {number.interval} の値にしてください: {_shown(value)}",
-                )
-            )
-        numbers[key] = _positive_zero(float(value))
-    return Choice(kind=kind, name=name, numbers=technique.complete(numbers))
-
-
-def _flat(choice: Choice) -> dict[str, Any]:
-    return {"name": choice.name, **choice.numbers}
-
-
-def _chosen(kind: str) -> Any:
-    return Annotated[Choice, BeforeValidator(lambda given: choose(kind, given)), PlainSerializer(_flat)]
 
 
 def _later(default: Any) -> Any:
     """A field that came after trials had been stored: left out of what is hashed at its default, so that their hashes stay."""
     return Field(default=default, exclude_if=lambda value: value == default)
+
+
+def _several(given: Any) -> Any:
+    """One augmentation as a list of it; ``"none"`` as an empty one."""
+    if given == "none":
+        return ()
+    return (given,) if isinstance(given, str | Mapping | Choice) else given
 
 
 def _square(given: Any) -> Any:
@@ -171,10 +61,11 @@ Side = Annotated[int, Field(ge=1, le=4096)]
 class Data(BaseModel):
     """Which data: a built-in set by name or the path of one's own, how many training samples of it, and how it is split.
 
-    For tables: ``target`` is the column of the classes (else one that is called so, or the last), ``drop`` are columns to leave out.
+    For tables: ``target`` is the column to be predicted (else one that is called so, or the last), ``drop`` are columns to leave out.
     ``missing`` values are refused, filled with the mean of the training samples, or their rows dropped. ``size`` is the height and
-    width (or one number for both) that images are cropped and resized to. ``balance`` repeats the training samples of rare classes until
-    all classes have about as many.
+    width (or one number for both) that images are cropped and resized to. ``task`` says whether the target is classes or a quantity;
+    where it is not given, the target itself does.
+    ``balance`` repeats the training samples of rare classes until all classes have about as many.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -188,6 +79,7 @@ class Data(BaseModel):
     drop: Annotated[tuple[str, ...], AfterValidator(_each_once)] = _later(())
     missing: Literal["refuse", "mean", "drop"] = _later("refuse")
     size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
+    task: Literal["classification", "regression"] | None = _later(None)
     balance: bool = _later(False)
 
     @model_validator(mode="before")
@@ -215,7 +107,7 @@ def _layer(given: Any, handler: Any) -> int | str:
     """A layer as it is spelled: a width, or a text of the grammar in ``blueprint``."""
     if not isinstance(given, str):
         return _WIDTH.validate_python(given)
-    with _sentences():
+    with sentences():
         return blueprint.spell(blueprint.read(given))
 
 
@@ -223,13 +115,13 @@ def _preset(given: Any) -> Any:
     """The layers that a name stands for."""
     if not isinstance(given, str):
         return given
-    with _sentences():
+    with sentences():
         return blueprint.preset(given)
 
 
 def _layers(given: blueprint.Chain) -> blueprint.Chain:
     """The layers in their one spelling."""
-    with _sentences():
+    with sentences():
         return blueprint.canonical(given)
 
 
@@ -239,7 +131,7 @@ Layers = Annotated[
     BeforeValidator(_preset),
     AfterValidator(_layers),
 ]
-Rate = Annotated[float, Field(ge=0), AfterValidator(_positive_zero)]
+Rate = Annotated[float, Field(ge=0), AfterValidator(positive_zero)]
 
 
 class Trial(BaseModel):
@@ -248,27 +140,30 @@ class Trial(BaseModel):
     ``layers`` are the widths of the hidden layers, a chain of layers of images as ``koubai.blueprint`` explains it, or the name of one;
     the input's shape and the number of classes come from the data. ``batch_norm`` says where batch normalization stands in each hidden
     layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are
-    factors on the learning rate of each layer with weights, first to last. ``seed`` decides the minibatches, the dropout masks and the
-    draws behind the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
+    factors on the learning rate of each layer with weights, first to last. ``augment`` are augmentations of images, done in that order
+    to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions and matrix
+    products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind the initial
+    weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: Data = Data(name="digits")
     layers: Layers = (40, 20)
-    activation: _chosen("activation") = choose("activation", "relu")  # type: ignore[valid-type]
-    initializer: _chosen("initializer") = choose("initializer", "he")  # type: ignore[valid-type]
-    optimizer: _chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
+    activation: chosen("activation") = choose("activation", "relu")  # type: ignore[valid-type]
+    initializer: chosen("initializer") = choose("initializer", "he")  # type: ignore[valid-type]
+    optimizer: chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
     learning_rate: Rate = 0.1
-    schedule: _chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
+    schedule: chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
     layer_rates: tuple[Rate, ...] = ()
     batch_norm: Literal["none", "before", "after"] = "none"
-    penalty: _chosen("penalty") = choose("penalty", "none")  # type: ignore[valid-type]
+    penalty: chosen("penalty") = choose("penalty", "none")  # type: ignore[valid-type]
     dropout: Annotated[Rate, Field(lt=1)] = 0.0
     batch_size: Annotated[int, Field(ge=1)] = 100
     steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    dtype: Literal["float32", "float64"] = "float32"
+    dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    augment: Annotated[tuple[chosen("augmentation"), ...], BeforeValidator(_several)] = _later(())  # type: ignore[valid-type]
 
     def __init__(self, /, **fields: Any) -> None:
         """Validate ``fields``; raises ``UserError`` with one sentence."""
@@ -282,14 +177,14 @@ class Trial(BaseModel):
         weighted, images = blueprint.weighted(self.layers), "flatten" in self.layers
         if self.layer_rates and len(self.layer_rates) != weighted:
             kind = Words("conv and dense layers", "畳み込み層・全結合層") if images else Words("dense layers", "全結合層")
-            raise _custom(
+            raise custom(
                 UserError(
                     f"layer_rates needs one factor for each of the {weighted} {kind.en}, not {len(self.layer_rates)}.",
                     f"layer_rates には {weighted} 個の{kind.ja}それぞれの倍率が必要です({len(self.layer_rates)} 個あります)。",
                 )
             )
         if (self.batch_norm != "none" or "batchnorm" in self.layers) and self.batch_size < 2:
-            raise _custom(
+            raise custom(
                 UserError(
                     "batch_norm needs a batch_size of at least 2: one sample has no spread.",
                     "batch_norm には batch_size が2以上必要です。1サンプルでは分散を求められません。",
@@ -302,13 +197,18 @@ class Trial(BaseModel):
         """The trial's identity everywhere: a hash of everything that decides its numbers."""
         return identity(self.model_dump(mode="json"))
 
+    @property
+    def kept(self) -> Literal["float32", "float64"]:
+        """The type of the weights, and of all that is measured."""
+        return "float64" if self.dtype == "float64" else "float32"
+
     def __hash__(self) -> int:
         """By identity, as equality is."""
         return hash(self.id)
 
     def replace(self, changes: Mapping[str, Any]) -> Trial:
         """This trial with ``changes``: fields by name, or one number of a technique as ``"optimizer.momentum"``."""
-        fields = self.model_dump()
+        fields: dict[str, Any] = {name: getattr(self, name) for name in Trial.model_fields}
         for path, value in sorted(changes.items(), key=lambda change: "." in change[0]):  # a field before its parts
             head, _, tail = path.partition(".")
             if head not in Trial.model_fields:
@@ -332,16 +232,16 @@ def identity(spec: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """A field's value as a person would write it: a technique in its shortest form, the layers of a preset by its name."""
+    """A field's value as a person would write it: techniques in their shortest form, the layers of a preset by its name."""
     if isinstance(value, tuple):
-        return blueprint.named(value) or value
+        return blueprint.named(value) or tuple(map(plain, value))
     return value.compact() if hasattr(value, "compact") else value
 
 
 def _parts(field: str, part: str, value: Any) -> Mapping[str, Any]:
     """A field's value as a table, of which ``part`` is to be changed."""
     if isinstance(value, Choice):
-        return _flat(value)
+        return flat(value)
     if isinstance(value, Data):
         return value.model_dump()
     if isinstance(value, str) and field in (*KIND_WORDS, "data"):
@@ -389,5 +289,5 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     if words is None:
         kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
         words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
-    filled = [text.format(**{**context, "field": field, "input": _shown(first["input"])}) for text in words]
+    filled = [text.format(**{**context, "field": field, "input": brief(first["input"])}) for text in words]
     return UserError(filled[0] + ".", filled[1] + "。")

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
+from koubai.choices import brief
 from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, plain, sentence
 
@@ -208,7 +209,7 @@ class Study(BaseModel):
 
 def _table(name: str, given: Any) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
-        raise UserError(f"{name} must be a table, not {given!r}.", f"{name} は表にしてください: {given!r}")
+        raise UserError(f"{name} must be a table, not {brief(given)}.", f"{name} は表にしてください: {brief(given)}")
     return given
 
 
@@ -217,13 +218,14 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
     if name == "seed" and isinstance(given, int) and not isinstance(given, bool):
         if not 1 <= given <= LARGEST:
             raise UserError(
-                f"The number of seeds must be from 1 to {LARGEST:,}, not {given}.",
-                f"シードの数は1から {LARGEST:,} までにしてください: {given}",
+                f"The number of seeds must be from 1 to {LARGEST:,}, not {brief(given)}.",
+                f"シードの数は1から {LARGEST:,} までにしてください: {brief(given)}",
             )
         given = range(given)
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         raise UserError(
-            f"The axis {name!r} must be a list of values, not {given!r}.", f"軸 {name!r} は値のリストにしてください: {given!r}"
+            f"The axis {name!r} must be a list of values, not {brief(given)}.",
+            f"軸 {name!r} は値のリストにしてください: {brief(given)}",
         )
     values = tuple(value.tolist() if hasattr(value, "tolist") else value for value in given)  # numpy's numbers as Python's
     if not values:
@@ -252,6 +254,8 @@ def _label(name: str, value: Any, varied: Mapping[str, Collection[str]]) -> str:
     if isinstance(value, Data):
         return str(value)
     field = name.rpartition(".")[2]
+    if field == "augment":
+        return f"augment={'+'.join(map(str, value)) or 'none'}"
     if isinstance(value, tuple | list):
         return f"{field}={title(tuple(value))}"
     return f"{field}={value:.3g}" if isinstance(value, float) else f"{field}={value}"

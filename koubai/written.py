@@ -15,6 +15,8 @@ WRITTEN = {  # one example of each kind
     "dropout": "dropout = 0.2",
     "convolution": 'layers = ["conv 16 3x3 pad 1", "maxpool 2", 50]  # or a preset: "simple-cnn", "deep-cnn", "alexnet"',
     "pooling": 'layers = ["conv 16 3x3", "maxpool 3 stride 2", "conv 16 3x3", "avgpool 2", 50]',
+    "augmentation": 'augment = ["flip", { name = "shift", reach = 0.1 }]  # of images, in training only',
+    "loss": 'data = { name = "prices.csv", task = "regression" }  # the loss goes with what is to be predicted',
 }
 
 

@@ -76,3 +76,11 @@ def test_habits_lead_to_names_that_exist() -> None:
     assert not set(HABITS) & set(Trial.model_fields), "a name that is right needs no mending"
     assert "did you mean 'learning_rate'" in str(unknown(Words("field", "項目"), "LR", Trial.model_fields))
     assert "did you mean" not in str(unknown(Words("fruit", "果物"), "lr", ["Pear"])), "only where it is known"
+
+
+@pytest.mark.parametrize("name", ["a\nb\r\nc", "\x1b[31mred\x07", "x" * 5000, "‮rtl", "\u2028", "勾" * 3000])
+def test_an_error_is_one_line_whatever_it_quotes(name: str) -> None:
+    error = UserError(f"There is no {name}; take another.", f"{name} はありません。別のものにしてください。")
+    for words in error.words:
+        assert words.isprintable() and len(words) < 1000
+    assert str(error).startswith("There is no ") and str(error).endswith("; take another.")

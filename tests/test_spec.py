@@ -119,6 +119,7 @@ def test_every_field_and_every_number_counts() -> None:
         "layers": [4], "activation": "tanh", "initializer": "he", "initializer.std": 0.02, "optimizer": "sgd", "optimizer.beta1": 0.8,
         "optimizer.eps": 1e-7, "learning_rate": 0.2, "schedule": "cosine", "layer_rates": [1, 0.5], "batch_norm": "before", "penalty": "l2",
         "dropout": 0.5, "batch_size": 50, "steps": 100, "seed": 1, "dtype": "float64",
+        "augment": "flip",
     }  # fmt: skip
     assert {path.split(".")[0] for path in changes} == set(Trial.model_fields)
     ids = {path: base.replace({path: value}).id for path, value in changes.items()}
@@ -231,7 +232,7 @@ BAD: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"seed": -1}, ["seed must be at least 0, not -1."], ["seed は 0 以上"]),
     ({"seed": 2**63}, ["seed must be less than 9223372036854775808"], ["より小さい値"]),
     ({"dropout": 1}, ["dropout must be less than 1", "not 1."], ["dropout は 1"]),
-    ({"dtype": "float16"}, ["dtype must be 'float32' or 'float64', not 'float16'."], ["'float32'"]),
+    ({"dtype": "float16"}, ["dtype must be 'float32', 'float64' or 'bfloat16', not 'float16'."], ["'float32'"]),
     ({"batch_norm": "inside"}, ["'none', 'before' or 'after', not 'inside'"], ["'before'"]),
     ({"batch_norm": "before", "batch_size": 1}, ["batch_norm needs a batch_size of at least 2"], ["2以上必要"]),
     (

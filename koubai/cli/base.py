@@ -152,9 +152,7 @@ Data = Annotated[
     str | None,
     option("--data", "Another data set: a name, a file or a folder.", "別のデータ。名前、ファイル、またはフォルダ。", "NAME"),
 ]
-Target = Annotated[
-    str | None, option("--target", "The column of the classes, in a table.", "クラスを表す列(表の場合)。", "COLUMN")
-]
+Target = Annotated[str | None, option("--target", "The column to be predicted, in a table.", "予測する列(表の場合)。", "COLUMN")]
 Quick = Annotated[
     bool,
     option(

@@ -24,6 +24,15 @@ Drop = Annotated[
     list[str] | None,
     option("--drop", "A column to leave out; may be repeated.", "除く列。複数回指定できる。", "COLUMN"),
 ]
+Task = Annotated[
+    str | None,
+    option(
+        "--task",
+        "Whether the target is classes or a quantity. Else the target itself decides.",
+        "target がクラスか連続量か。省くと target の値から決める。",
+        "classification|regression",
+    ),
+]
 Size = Annotated[int | None, option("--size", "Crop and resize images to N x N.", "画像をN x Nに切り抜き、拡大縮小する。", "N")]
 
 
@@ -37,6 +46,7 @@ def data(
     target: Target = None,
     drop: Drop = None,
     size: Size = None,
+    task: Task = None,
     lang: Lang = None,
 ) -> None:
     """Look at data."""
@@ -44,13 +54,13 @@ def data(
     from koubai.data.problems import problems
     from koubai.spec import Trial
 
-    asked = {"target": target, "drop": drop, "size": size}
+    asked = {"target": target, "drop": drop, "size": size, "task": task}
     spec = Trial(data={"name": name, **{key: value for key, value in asked.items() if value is not None}}).data
     found = read(spec.model_copy(update={"missing": "mean"}))
     out = console()
     out.print(f"{name}: {say(found.kind)}\n", style="bold")
     out.print(_facts(found), "")
-    out.print(_classes(found), "")
+    out.print(_classes(found) if found.classes else _target(found), "")
     if found.columns:
         out.print(_features(found), "")
     out.print(text("Examples", "例"), style="bold")
@@ -79,9 +89,32 @@ def _facts(found: Found) -> Any:
     scaled = text("; in training 0 to 1", "(学習時は0〜1)") if found.x.dtype == "uint8" else ""
     facts.add_row(text("samples", "サンプル"), f"{len(found.y):,}{tested}")
     facts.add_row(text("features", "特徴量"), f"{shape}{kind}")
-    facts.add_row(text("classes", "クラス"), f"{len(found.classes):,}")
+    facts.add_row(text("task", "課題"), _task(found))
     facts.add_row(text("values", "値"), text(f"{low} to {high}, mean {mean}", f"{low} 〜 {high}、平均 {mean}") + scaled)
     return facts
+
+
+def _task(found: Found) -> str:
+    """What is to be predicted, and how to ask for the other."""
+    if found.classes:
+        count = f"{len(found.classes):,}"
+        return text(f"classification, {count} classes", f"分類({count} クラス)")
+    other = 'task = "classification"'
+    return text(f"regression: the target is a quantity (else: {other})", f"回帰: target は連続量(分類にするなら {other})")
+
+
+def _target(found: Found) -> Any:
+    """A quantity that is to be predicted."""
+    parts = [found.y] if found.test is None else [found.y, found.test[1]]
+    names = (
+        [text("target", "target")] if len(parts) == 1 else [text("target, training", "target(訓練用)"), text("test", "テスト用")]
+    )
+    heads = (("least", "最小"), ("mean", "平均"), ("greatest", "最大"), ("standard deviation", "標準偏差"))
+    listed = table("", *(text(*head) for head in heads))
+    for name, y in zip(names, parts, strict=True):
+        low, high, mean = _spread(y)
+        listed.add_row(name, low, mean, high, f"{y.std():.4g}")
+    return listed
 
 
 def _classes(found: Found) -> Any:
@@ -123,7 +156,9 @@ def _more(listed: Any, rest: int) -> Any:
 
 
 def _firsts(found: Found, most: int) -> Iterator[tuple[str, np.ndarray]]:
-    """The first sample of each class."""
+    """The first sample of each class; of a quantity the first samples."""
+    if not found.classes:
+        yield from ((f"{y:g}", x) for y, x in zip(found.y[:most], found.x[:most], strict=True))
     for k, name in enumerate(found.classes[:most]):
         if (found.y == k).any():
             yield name, found.x[(found.y == k).argmax()]
@@ -132,7 +167,7 @@ def _firsts(found: Found, most: int) -> Iterator[tuple[str, np.ndarray]]:
 def _rows(found: Found) -> Any:
     features = int(found.x[0].size)
     names = found.columns or [str(k) for k in range(features)]
-    listed = table(text("class", "クラス"), *names[:COLUMNS], *["..."] * (features > COLUMNS))
+    listed = table(text("class", "クラス") if found.classes else "target", *names[:COLUMNS], *["..."] * (features > COLUMNS))
     for name, sample in _firsts(found, ROWS):
         listed.add_row(name, *(f"{value:.4g}" for value in sample.reshape(-1)[:COLUMNS]))
     return listed

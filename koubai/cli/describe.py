@@ -46,7 +46,7 @@ def describe(
     for trial in [Trial(layers=what)] if what in NATIVE else _networks(what):
         trial = trial if data is None else trial.replace({"data": data})
         loaded = load(trial.data)
-        _show(trial, loaded.shape, len(loaded.classes), str(trial.data))
+        _show(trial, loaded.shape, loaded.outputs, str(trial.data))
 
 
 def _networks(file: str) -> list[Trial]:
@@ -87,10 +87,11 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
 
     rows = inventory(trial, shape, classes)
     where = f"{data}, " if data else ""
+    en, ja = ("a quantity", "回帰") if classes == 1 else (f"{classes:,} classes", f"{classes:,} クラス")
     print(
         text(
-            f"{title(trial.layers)} on {where}{sides(shape)}, {classes:,} classes, minibatches of {trial.batch_size}\n",
-            f"{title(trial.layers)}({where}入力 {sides(shape)}、{classes:,} クラス、ミニバッチ {trial.batch_size})\n",
+            f"{title(trial.layers)} on {where}{sides(shape)}, {en}, minibatches of {trial.batch_size}\n",
+            f"{title(trial.layers)}({where}入力 {sides(shape)}、{ja}、ミニバッチ {trial.batch_size})\n",
         )
     )
     made = table(*map(say, HEADS))
@@ -105,6 +106,16 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
         text("all", "合計"), "", "", *(f"{total:,}" for total in totals), amount(sum(row.bytes for row in rows)), "100.0%"
     )
     console().print(made)
+    conv = [row for row in rows if row.place.part.name == "conv"]
+    if conv:
+        work = sum(row.place.products for row in conv) / totals[1]
+        spent = sum(row.share for row in conv)
+        print(
+            text(
+                f"\nConvolutions: {work:.1%} of the multiply-adds, {spent:.1%} of the time.",
+                f"\n畳み込み層: 積和演算の {work:.1%}、時間の {spent:.1%}。",
+            )
+        )
     measured, threads = samples(trial, places(trial, shape, classes)), torch.get_num_threads()
     whole = amount(footprint(trial, shape, classes))
     print(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, console, option, table, text
+from koubai.language import Words, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from koubai.result import Best
 
 Run = Annotated[
@@ -39,24 +43,26 @@ def export(
 ) -> None:
     """Take a network along."""
     from koubai.export import export as write
+    from koubai.measures import is_regression, scored, spelled
 
     name, best = _named(run, trial, out)
     record = best.record
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
     folder = write(record, to or out / f"{plain}-{record.trial.id[:8]}", name, onnx)
-    accuracy = f"{record.final('validation_accuracy'):.1%}"
-    print(
-        text(
-            f"{folder}: trial {record.trial.id[:8]} of {name}, validation accuracy {accuracy}. Its README.md says how to use it.",
-            f"{folder}: {name} の試行 {record.trial.id[:8]}(検証精度 {accuracy})。使い方は中の README.md にあります。",
-        )
+    value = spelled(record.final("validation_accuracy"), is_regression(record))
+    words = Words(
+        f"{folder}: trial {record.trial.id[:8]} of {name}, validation accuracy {value}. Its README.md says how to use it.",
+        f"{folder}: {name} の試行 {record.trial.id[:8]}(検証精度 {value})。使い方は中の README.md にあります。",
     )
+    print(say(scored(words, [record])))
 
 
 @command(
     "predict",
-    "Let a trained network judge an image, a folder of images, a CSV with the columns of its training, or an .npz with x.",
-    "学習済みのネットワークで判定します: 画像、画像のフォルダ、学習時と同じ列のCSV、配列 x の入った .npz。",
+    "Let a trained network judge an image, a folder of images, a CSV or Parquet file with the columns of its training, an .npz or a folder "
+    "of .npy with x, or images in IDX or CIFAR's binary form.",
+    "学習済みのネットワークで判定します: 画像、画像のフォルダ、学習時と同じ列のCSV・Parquet、配列 x の入った .npz や .npy のフォルダ、"
+    "IDXやCIFARのバイナリ形式の画像。",
 )
 def predict(
     run: Run,
@@ -71,6 +77,9 @@ def predict(
 
     _, best = _named(run, trial, out)
     made = best.predict(path)
+    if made.values is not None:
+        _quantities(made.names, made.values, json)
+        return
     if json:
         judged = [
             {"name": name, "class": chosen, "probabilities": dict(zip(made.classes, map(float, row), strict=True))}
@@ -81,6 +90,20 @@ def predict(
     listed = table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
     for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True):
         listed.add_row(name, chosen, f"{row.max():.1%}")
+    console().print(listed)
+
+
+def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
+    """Print what was predicted, in the unit of the target."""
+    from json import dumps
+
+    if json:
+        rows = [{"name": name, "value": float(value)} for name, value in zip(names, values, strict=True)]
+        print(dumps(rows, ensure_ascii=False, indent=1))
+        return
+    listed = table(text("sample", "サンプル"), text("value", "予測値"))
+    for name, value in zip(names, values, strict=True):
+        listed.add_row(name, f"{value:.6g}")
     console().print(listed)
 
 

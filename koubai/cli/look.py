@@ -75,18 +75,20 @@ def runs(
 
 def _trials(store: Store, name: str) -> None:
     """The trials of one study, by the numbers, names and ids that other commands take."""
+    from koubai.measures import is_regression, scored, spelled
     from koubai.naming import SHOWN, study_named
 
     study = study_named(store, name)
     stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
-    listed = table(*(text(*head) for head in TRIAL_HEADS))
+    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS))
     listed.columns[1].justify = "left"
     for number, trial in enumerate(study.trials, 1):
         reached = "-"
         if trial in stored:
             record = stored[trial]
-            reached = text("diverged", "発散") if record.diverged else f"{record.final('validation_accuracy'):.1%}"
+            value = spelled(record.final("validation_accuracy"), is_regression(record))
+            reached = text("diverged", "発散") if record.diverged else value
             if record.stopped:
                 reached = text(f"stopped at step {record.stopped:,}", f"ステップ {record.stopped:,} で打ち切り")
         listed.add_row(str(number), labels[trial], str(trial.seed), reached, trial.id[:SHOWN])
@@ -100,7 +102,7 @@ HEADS = (
     Words("trials", "試行"),
     Words("stored", "保存済み"),
     Words("diverged", "発散"),
-    Words("best validation accuracy", "最高の検証精度"),
+    Words("best validation accuracy (or R²)", "最高の検証精度(またはR²)"),
     Words("id", "id"),
 )
 STATES = {

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from koubai.study import Study
 
 HOME = "digits"  # the data that other data's verdicts are compared with
+LONGEST = 120  # bytes of a report's name: file systems take 255, with what a file in the making has beside its name
 ALL = "report"  # what the report on several exercises is called
 
 Figure = Annotated[
@@ -227,6 +228,7 @@ def _write(page: Page, report: Path, figure: str | None) -> None:
 def _place(name: str, out: Path, figure: str | None) -> Path:
     """Where a report goes: whatever a study is called, a file directly in ``out``."""
     plain = re.sub(r"[^\w.-]+", "-", name if figure is None else f"{name}-{figure}").strip("-.") or "study"
+    plain = plain.encode()[:LONGEST].decode(errors="ignore")
     report = out / f"{plain}.html"
     if report.is_dir():
         raise UserError(

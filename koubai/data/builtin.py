@@ -17,7 +17,7 @@ SAMPLES = 1000  # of each two-dimensional toy
 
 @dataclass(frozen=True)
 class Source:
-    """A built-in data set: how it is made, what it is, the shape of one sample and its classes."""
+    """A built-in data set: how it is made, what it is, the shape of one sample and its classes (none: a quantity is to be predicted)."""
 
     make: Callable[[], Arrays]
     about: Words
@@ -77,6 +77,13 @@ def noise() -> Arrays:
     return draw.standard_normal((1000, 100)), np.arange(1000) % 2
 
 
+def diabetes() -> Arrays:
+    """scikit-learn's diabetes patients: 442 with age, sex, body mass, blood pressure, six blood values, and how far it went in a year."""
+    from sklearn.datasets import load_diabetes
+
+    return load_diabetes(return_X_y=True, scaled=False)
+
+
 _TWO = ("0", "1")
 BUILTIN: dict[str, Source] = {
     "digits": Source(
@@ -90,6 +97,15 @@ BUILTIN: dict[str, Source] = {
     "blobs": Source(blobs, Words("two clouds in the plane", "平面上の2つの点群"), (2,), _TWO),
     "xor": Source(xor, Words("four squares, opposite ones alike", "向かい合う区画が同じクラスの4区画"), (2,), _TWO),
     "spirals": Source(spirals, Words("two spirals in the plane", "平面上の2本の渦"), (2,), _TWO),
+    "diabetes": Source(
+        diabetes,
+        Words(
+            "442 diabetes patients, 10 values each; a quantity to predict (regression), best with standardize = true",
+            "糖尿病患者442人、各10項目。1年後の進行度を予測する(回帰)。standardize = true を推奨",
+        ),
+        (10,),
+        (),
+    ),
     "noise": Source(
         noise, Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"), (100,), _TWO
     ),

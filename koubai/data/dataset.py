@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from koubai.data.builtin import BUILTIN
-from koubai.data.files import find, shorten
-from koubai.data.found import Found, check_classes
-from koubai.data.transform import Transform, fit
+from koubai.data.files import find, floats, shorten
+from koubai.data.found import Found, check_classes, quantity, texts
+from koubai.data.lying import Lying, large
+from koubai.data.transform import Transform, fit, made
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
@@ -21,23 +22,31 @@ from koubai.spec import Data
 class Dataset:
     """Features float32 ``[sample, feature]`` and labels int64 ``[sample]``, for training and for validation.
 
+    Features that are too many to be held in memory stay as they lie (``Lying``), and are taken as those of an array are.
     ``shape`` is the shape of one sample before it was made a row of features: ``(height, width)`` for grey images, ``(channel, height,
-    width)`` for others. ``transform`` is what made the features of what was found.
+    width)`` for others. ``transform`` is what made the features of what was found. Where a quantity is to be predicted, there are no
+    ``classes``, labels are float32, standardized, and ``target`` are the mean and the standard deviation of the training samples' own.
     """
 
     spec: Data
-    x_train: np.ndarray
+    x_train: np.ndarray | Lying
     y_train: np.ndarray
-    x_validation: np.ndarray
+    x_validation: np.ndarray | Lying
     y_validation: np.ndarray
     classes: tuple[str, ...]
     shape: tuple[int, ...]
     transform: Transform = field(default_factory=Transform)
+    target: tuple[float, float] | None = None
 
     @property
     def features(self) -> int:
         """Features of one sample."""
         return self.x_train.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of a network: one a class, or one that is a quantity."""
+        return len(self.classes) or 1
 
 
 def load(spec: Data) -> Dataset:
@@ -60,7 +69,8 @@ def read(spec: Data) -> Found:
     if spec.name in BUILTIN:
         source = BUILTIN[spec.name]
         x, y = source.make()
-        found = Found(source.about, x.reshape(len(x), *source.shape).astype(np.float32), y.astype(np.int64), source.classes)
+        labels = y.astype(np.int64 if source.classes else np.float64)
+        found = Found(source.about, x.reshape(len(x), *source.shape).astype(np.float32), labels, source.classes)
     else:
         from koubai.data import readers
 
@@ -70,6 +80,8 @@ def read(spec: Data) -> Found:
             f"{spec.name} is no table, so target and drop mean nothing for it.",
             f"{spec.name} は表ではないので、target と drop は指定できません。",
         )
+    if spec.task is not None and (spec.task == "classification") != bool(found.classes):
+        raise texts(spec.name, found.classes[0]) if found.classes else quantity(spec.name, f"{found.y[0]:g}")
     if spec.size is not None and spec.size != found.shape[-2:]:
         raise UserError(
             f"{spec.name} is not resized: size is for folders of images.",
@@ -102,10 +114,30 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
             )
         rows = rows[: spec.samples]
     if spec.balance:
+        if not found.classes:
+            raise UserError(
+                f"{spec.name}: balance is for classes, and the target is a quantity; leave it out.",
+                f"{spec.name}: balance はクラス用です。target が連続量なので、指定を外してください。",
+            )
         rows = balanced(rows, found.y)
-    transform, x_train = fit(spec, found, found.x[rows])
-    x_validation = transform.apply(test[0][held_out])
-    return Dataset(spec, x_train, found.y[rows], x_validation, test[1][held_out], found.classes, found.shape, transform)
+    transform = fit(spec, found, rows)
+    held = not large(found.x, len(rows) + len(held_out))
+    x_train, x_validation = made(found.x, rows, transform, held), made(test[0], held_out, transform, held)
+    y_train, y_validation, target = found.y[rows], test[1][held_out], None
+    if not found.classes:
+        target = _spread(spec, y_train)
+        y_train, y_validation = (((y - target[0]) / target[1]).astype(np.float32) for y in (y_train, y_validation))
+    return Dataset(spec, x_train, y_train, x_validation, y_validation, found.classes, found.shape, transform, target)
+
+
+def _spread(spec: Data, y: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the targets of the training samples. Raises ``UserError`` where they are all the same."""
+    if y.min() == y.max():
+        raise UserError(
+            f"{spec.name}: the target is {y[0]:g} in all {len(y)} training samples, so there is nothing to learn.",
+            f"{spec.name}: 訓練サンプル {len(y)} 個の target がすべて {y[0]:g} なので、学習できることがありません。",
+        )
+    return float(y.mean()), float(y.std())
 
 
 def balanced(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -122,9 +154,9 @@ def _clean(spec: Data, found: Found) -> Found:
     """What was found, once its numbers are finite; samples with missing ones left out where ``spec`` says so."""
     parts = [(found.x, found.y), *([found.test] if found.test else [])]
     for k, (x, y) in enumerate(parts):
-        if x.dtype == np.uint8 or np.isfinite([x.min(), x.max()]).all():
+        if x.dtype == np.uint8 or np.isfinite(floats(np.array([x.min(), x.max()]))).all():
             continue
-        infinite = np.isinf(x)
+        infinite = np.isinf(floats(x))
         lacking = np.isnan(x)
         if infinite.any() or (spec.missing == "refuse" and lacking.any()):
             wrong = np.argwhere(infinite if infinite.any() else lacking)[0]
@@ -147,15 +179,16 @@ def _clean(spec: Data, found: Found) -> Found:
                 )
             parts[k] = x[kept], y[kept]
     (x, y), *test = parts
-    check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
+    if found.classes:
+        check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
     return replace(found, x=x, y=y, test=test[0] if test else None)
 
 
 def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Stratified rows for training and for validation."""
+    """Rows for training and for validation, stratified where there are classes."""
     from sklearn.model_selection import train_test_split
 
-    counts = np.bincount(y, minlength=len(classes))
+    counts = np.bincount(y, minlength=len(classes)) if classes else np.zeros(0)
     if (counts == 1).any():
         alone = classes[(counts == 1).argmax()]
         raise UserError(
@@ -164,7 +197,7 @@ def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarra
         )
     try:
         rows, held_out = train_test_split(
-            np.arange(len(y)), test_size=spec.validation, random_state=spec.split % 2**32, stratify=y
+            np.arange(len(y)), test_size=spec.validation, random_state=spec.split % 2**32, stratify=y if classes else None
         )
     except ValueError:
         raise UserError(

@@ -12,13 +12,20 @@ from koubai.language import UserError, Words
 from koubai.spec import Data
 
 MOST_CLASSES = 1000  # as many as ImageNet's; more are a quantity or names, and not classes
+FEW_CLASSES, EACH = (
+    20,
+    10,
+)  # whole numbers in a table are classes if they are at most so many, or have so many samples each on average
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
     """Samples ``[sample, *shape]``, labels int64 ``[sample]`` from 0, the names of the classes, and a test part where there is one.
 
-    Features are float32, or uint8 that means brightness from 0 to 255; images are ``[height, width]`` or ``[channel, height, width]``.
+    Where the target is a quantity there are no classes, and ``y`` is float64.
+
+    Features are float32, or uint8 that means brightness from 0 to 255; those that stay in a large file may be numbers of any kind. Images
+    are ``[height, width]`` or ``[channel, height, width]``.
     NaN is a missing value. ``columns`` are the names of a table's features, ``rows`` the places of its samples in the file, ``fields``
     its columns that the features come from, with their categories (``None``: numbers), ``missing`` how many values its columns lacked.
     ``notes`` are things worth knowing.
@@ -63,20 +70,27 @@ class Reader:
     read: Callable[[Path, Data], Found]
 
 
-def encode(path: Path, labels: np.ndarray, test: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def encode(
+    path: Path, labels: np.ndarray, test: np.ndarray | None = None, task: str | None = "classification"
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Labels of any kind as int64 from 0 without gaps, those of the test part too, and the names of the classes in order.
 
-    Raises ``UserError`` for labels that are a quantity.
+    For the task ``"regression"``, or for ``None`` where the labels are a quantity, they are float64, and there are no classes. Raises
+    ``UserError`` for labels that do not go with the task.
     """
     both = labels if test is None else np.concatenate([labels, test])
-    if both.dtype.kind == "f":
-        if not np.isfinite(both).all():
-            sample = int(np.flatnonzero(~np.isfinite(both))[0])
-            raise UserError(
-                f"{path}: the label of sample {sample} is no number.", f"{path}: サンプル {sample} のラベルが数ではありません。"
-            )
-        if (both != np.floor(both)).any():
-            raise quantity(path, str(both[both != np.floor(both)][0]))
+    if both.dtype.kind == "f" and not np.isfinite(both).all():
+        sample = int(np.flatnonzero(~np.isfinite(both))[0])
+        raise UserError(
+            f"{path}: the label of sample {sample} is no number.", f"{path}: サンプル {sample} のラベルが数ではありません。"
+        )
+    if task == "regression" and both.dtype.kind not in "iufb":
+        raise texts(path, str(both[0]))
+    if task == "regression" or (task is None and is_quantity(both)):
+        targets = both.astype(np.float64)
+        return targets[: len(labels)], targets[len(labels) :], ()
+    if both.dtype.kind == "f" and (both != np.floor(both)).any():
+        raise quantity(path, str(both[both != np.floor(both)][0]))
     values, y = np.unique(both, return_inverse=True)
     if len(values) > MOST_CLASSES:
         raise quantity(path, str(values[0]))
@@ -86,6 +100,19 @@ def encode(path: Path, labels: np.ndarray, test: np.ndarray | None = None) -> tu
         y, names = np.argsort(order)[y], tuple(names[k] for k in order)
     y = y.astype(np.int64, copy=False)
     return y[: len(labels)], y[len(labels) :], names
+
+
+def is_quantity(labels: np.ndarray) -> bool:
+    """Whether labels are a quantity: numbers that are not all whole, or too many different ones to be classes.
+
+    Of integers, which number classes, ``MOST_CLASSES`` are not too many; of the numbers of a table fewer are.
+    """
+    if labels.dtype.kind not in "iuf":
+        return False
+    whole = labels.dtype.kind != "f"
+    if not whole and (labels != np.floor(labels)).any():
+        return True
+    return len(np.unique(labels)) > (MOST_CLASSES if whole else min(MOST_CLASSES, max(FEW_CLASSES, len(labels) // EACH)))
 
 
 def check_classes(path: str | Path, y: np.ndarray, y_test: np.ndarray, names: Sequence[str]) -> None:
@@ -105,9 +132,17 @@ def check_classes(path: str | Path, y: np.ndarray, y_test: np.ndarray, names: Se
         )
 
 
-def quantity(path: Path, example: str) -> UserError:
+def quantity(path: str | Path, example: str) -> UserError:
     """The error for labels that are no classes."""
     return UserError(
-        f"{path}: the labels are a quantity ({example!r} is one of them), and Koubai tells classes apart; name another target.",
-        f"{path}: ラベルが連続量です(例: {example!r})。Koubai が扱うのは分類です。別の target を指定してください。",
+        f'{path}: the labels are a quantity ({example!r} is one of them), and no classes; take task = "regression", or another target.',
+        f'{path}: ラベルが連続量(例: {example!r})で、クラスではありません。task = "regression" か、別の target を指定してください。',
+    )
+
+
+def texts(path: str | Path, example: str) -> UserError:
+    """The error for labels that are no quantity."""
+    return UserError(
+        f"{path}: regression needs a target of numbers, and {example!r} is a class; leave task out, or name another target.",
+        f"{path}: 回帰には数の target が必要ですが、{example!r} はクラスです。task を省くか、別の target を指定してください。",
     )

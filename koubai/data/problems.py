@@ -24,6 +24,8 @@ def problems(found: Found) -> list[Words]:
 
 
 def _classes(found: Found) -> Iterator[Words]:
+    if not found.classes:
+        return
     counts = np.bincount(found.y, minlength=len(found.classes))
     most, least = int(counts.argmax()), int(counts.argmin())
     big, small = found.classes[most], found.classes[least]

@@ -90,7 +90,7 @@ class Texts:
 
 
 def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
-    """The name of the column of the classes: the one that is asked for, or called so, or the last.
+    """The name of the column of what is to be predicted: the one that is asked for, or called so, or the last.
 
     Raises ``UserError`` for names that are not there or there twice.
     """
@@ -142,7 +142,7 @@ def assemble(
     column = next(column for column in columns if column.name == target)
     labels = column.values[kept] if column.categories is None else np.array(column.categories)[column.values[kept]]
     x, names = features(inputs, kept)
-    y, _, classes = encode(path, labels)
+    y, _, classes = encode(path, labels, task=spec.task)
     counts = {name: int(np.count_nonzero(where)) for name, where in lacking.items() if where.any()}
     fields = {column.name: column.categories for column in inputs}
     return Found(about, x, y, classes, columns=names, rows=rows[kept], fields=fields, missing=counts, notes=notes)

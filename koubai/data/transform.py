@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from koubai.data.files import floats
 from koubai.data.found import Found
+from koubai.data.lying import Lying, pieces
 from koubai.language import UserError
 from koubai.spec import Data
 
@@ -38,32 +41,42 @@ class Transform:
         return None if self.scaler is None else (self.scaler.mean_, self.scaler.scale_)
 
 
-def fit(spec: Data, found: Found, x: np.ndarray) -> tuple[Transform, np.ndarray]:
-    """The transform that ``spec`` asks for, fitted on training samples as they were found, and these as rows. Raises ``UserError``."""
-    transform = Transform(means=_means(spec, found, flat(x)) if spec.missing == "mean" else None, fields=found.fields)
-    rows = transform.apply(x)
+def fit(spec: Data, found: Found, rows: np.ndarray) -> Transform:
+    """The transform that ``spec`` asks for, fitted on the training samples at ``rows``. Raises ``UserError``."""
+    transform = Transform(means=_means(spec, found, rows) if spec.missing == "mean" else None, fields=found.fields)
     if not spec.standardize:
-        return transform, rows
+        return transform
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler(copy=False).fit(rows)
-    return replace(transform, scaler=scaler), scaler.transform(rows)
+    scaler = StandardScaler(copy=False)
+    for piece in pieces(found.x, rows):
+        scaler.partial_fit(transform.apply(piece))
+    return replace(transform, scaler=scaler)
+
+
+def made(whole: np.ndarray, rows: np.ndarray, transform: Transform, held: bool) -> np.ndarray | Lying:
+    """The samples at ``rows`` as features that are held in memory, or as they lie."""
+    return transform.apply(np.asarray(whole[rows])) if held else Lying(whole, rows, transform)
 
 
 def flat(x: np.ndarray) -> np.ndarray:
     """Samples as rows of float32 features; bytes are brightness, from 0 to 1."""
-    rows = x.reshape(len(x), -1)
-    return np.divide(rows, 255, dtype=np.float32) if rows.dtype == np.uint8 else rows.astype(np.float32, copy=False)
+    rows = x.reshape(len(x), math.prod(x.shape[1:]))
+    return np.divide(rows, 255, dtype=np.float32) if rows.dtype == np.uint8 else floats(rows)
 
 
 def _means(spec: Data, found: Found, rows: np.ndarray) -> np.ndarray:
     """The mean of what is there of each feature, float32 ``[feature]``."""
-    lacking = np.isnan(rows)
-    counts = (~lacking).sum(0)
+    total: Any = 0
+    counts: Any = 0
+    for piece in map(flat, pieces(found.x, rows)):
+        lacking = np.isnan(piece)
+        counts = counts + (~lacking).sum(0)
+        total = total + np.where(lacking, 0, piece).sum(0, dtype=np.float64)
     if not counts.all():
         place = found.columns[counts.argmin()] if found.columns else str(counts.argmin())
         raise UserError(
             f"{spec.name}: feature {place!r} has no value in any training sample, and no mean; leave it out.",
             f"{spec.name}: 特徴量 {place!r} は訓練サンプルに値が1つもなく、平均を求められません。除いてください。",
         )
-    return (np.where(lacking, 0, rows).sum(0, dtype=np.float64) / counts).astype(np.float32)
+    return (total / counts).astype(np.float32)

@@ -23,7 +23,8 @@ LOOKED_AT = (
     400  # training samples whose nearest neighbours are looked up, and most validation samples of a class that are answered
 )
 
-MEASURED = 10_000  # training samples that means and spreads are taken of
+MEASURED = 10_000  # training samples that means and spreads are taken of,
+BYTES = 2**28  # and features of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +42,15 @@ class Facts:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, classes: int) -> Facts:
-        """The facts of training samples ``x`` ``[sample, feature]`` with labels ``y`` ``[sample]``."""
-        counts = np.bincount(y, minlength=classes)
+        """The facts of training samples ``x`` ``[sample, feature]`` (or of the first of them) with labels ``y`` ``[sample]``.
+
+        Where ``y`` is a quantity, all samples count as one class.
+        """
+        quantity = y.dtype.kind == "f"
+        counts = np.array([len(y)]) if quantity else np.bincount(y, minlength=classes)
         few = x[:MEASURED]
-        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), _neighbours(x, y))
+        neighbours = float("nan") if quantity else _neighbours(x, y)
+        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), neighbours)
 
     @property
     def samples(self) -> int:
@@ -140,6 +146,11 @@ class Case:
         there = np.flatnonzero(~np.isnan(flat).all(1))
         return int(there[-1]) + 1 if len(there) else 0
 
+    @property
+    def regression(self) -> bool:
+        """Whether a quantity is predicted, and accuracies are ``R^2``."""
+        return "validation_rmse" in self.history
+
     def where(self, kind: str) -> list[int]:
         """The places of the layers of a kind."""
         return [k for k, one in enumerate(self.kinds) if one == kind]
@@ -159,7 +170,12 @@ class Case:
 
     @cached_property
     def guess(self) -> float:
-        """The loss of one who knows the classes' shares and nothing else: their entropy; without ``facts``, the first loss."""
+        """The loss of one who knows the classes' shares and nothing else: their entropy; without ``facts``, the first loss.
+
+        Of a quantity, which is standardized, it is that of its mean: 1.
+        """
+        if self.regression:
+            return 1.0
         if self.facts is None:
             return float(self.fit[np.isfinite(self.fit)][0])
         shares = self.facts.shares[self.facts.shares > 0]
@@ -173,10 +189,10 @@ class Case:
 
     @cached_property
     def fitted(self) -> float:
-        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right; else ``learned``."""
+        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right; else ``learned``. Or ``R^2``."""
         if "train_accuracy" not in self.history:
             return self.learned
-        floor = float(self.facts.shares.max()) if self.facts else 0.0
+        floor = float(self.facts.shares.max()) if self.facts and not self.regression else 0.0
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
 
@@ -229,7 +245,8 @@ def facts_of(spec: Data) -> Facts | None:
 
 @lru_cache(maxsize=8)
 def _facts(data: Dataset) -> Facts:
-    return Facts.of(data.x_train, data.y_train, len(data.classes))
+    most = max(2, min(MEASURED, BYTES // (4 * data.features)))
+    return Facts.of(np.asarray(data.x_train[:most]), data.y_train, data.outputs)
 
 
 def _recall(record: Record) -> np.ndarray:
@@ -243,7 +260,7 @@ def _recall(record: Record) -> np.ndarray:
     network = module(record.trial, record.weights(), data.shape).eval()
     found = np.full(len(data.classes), np.nan)
     for label in range(len(found)):
-        x = data.x_validation[data.y_validation == label][:LOOKED_AT]
+        x = np.asarray(data.x_validation[np.flatnonzero(data.y_validation == label)[:LOOKED_AT]])
         if len(x):
             with torch.no_grad():
                 answers = network(torch.from_numpy(x).to(next(network.parameters()).dtype)).argmax(1)

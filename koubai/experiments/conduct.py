@@ -15,7 +15,7 @@ from koubai.landscapes import Path, race
 from koubai.language import UserError, Words, unknown
 from koubai.places import places
 from koubai.result import Result
-from koubai.spec import Trial
+from koubai.spec import Data, Trial
 from koubai.store import Store
 from koubai.study import Study
 
@@ -53,21 +53,34 @@ class Unsuited(UserError):
 
 def fitted(exercise: Exercise, study: Study) -> Study:
     """The exercise's study with layers that fit its data. Raises ``Unsuited`` where none do."""
+    if predicts_quantity(study.base.data):
+        raise Unsuited(
+            f"The exercise {exercise.name} is about classes, and the target of {study.base.data} is a quantity; write it as a study.",
+            f"演習 {exercise.name} は分類用で、{study.base.data} の target は連続量です。koubai study で実験を書いてください。",
+        )
     if exercise.layers is None and not any("flatten" in trial.layers for trial in study.trials):
         return study
     data = load(study.base.data)
     try:
         if exercise.layers is not None:
-            axes = {**study.axes, "layers": exercise.layers(data.shape, len(data.classes))}
+            axes = {**study.axes, "layers": exercise.layers(data.shape, data.outputs)}
             study = Study(study.base, name=study.name, axes=axes, zip=study.zip, stop=study.stop)
         for trial in {trial.layers: trial for trial in study.trials}.values():
-            places(trial, data.shape, len(data.classes))
+            places(trial, data.shape, data.outputs)
     except UserError as error:
         raise Unsuited(
             f"The exercise {exercise.name} does not go with {study.base.data}. {error.words.en}",
             f"演習 {exercise.name} は {study.base.data} では行えません。{error.words.ja}",
         ) from None
     return study
+
+
+def predicts_quantity(data: Data) -> bool:
+    """Whether the target of these data is a quantity. What is wrong with them otherwise is said when they are trained on."""
+    try:
+        return load(data).target is not None
+    except UserError:
+        return False
 
 
 def suited(exercises: Iterable[Exercise], **changes: Any) -> tuple[list[Exercise], list[Words]]:

@@ -22,13 +22,14 @@ def build(trials: Sequence[Trial], shape: int | Sequence[int], classes: int, dev
     ``shape`` is that of one sample: its features, or ``(height, width)`` or ``(channels, height, width)``. Raises ``UserError`` where
     a layer does not fit it.
     """
-    dtype = getattr(torch, trials[0].dtype)
+    dtype = getattr(torch, trials[0].kept)
     layers: list[Layer] = []
     planned = places(trials[0], shape, classes)
     for place in planned:
         dropouts = sum(isinstance(layer, Dropout) for layer in layers)
         layers.append(made(place, trials, dropouts + 1, dtype, device))
         layers[-1].label = place.label
+        layers[-1].half = trials[0].dtype == "bfloat16"
     enters = planned[0].before
     network = Network(layers, len(trials), dtype, device, sized(enters) if len(enters) == 3 else None)
     initialize(network, trials)

@@ -2,8 +2,9 @@
 
 Values lie ``[sample, trial * channel, height, width]``, channels last in memory, which is where the library's kernels are fastest; a
 stack of convolutions is one grouped convolution, a trial a group. What a kernel allocates itself, the buffer takes over
-(``take_over``) instead of copying it. The filters' weights are ``[trial, out, channel * height * width]``, the notes' two-dimensional
-form, so optimizers and penalties see what they see of a dense layer.
+(``take_over``) instead of copying it; where steps are made in bfloat16, all values of these layers are. The filters' weights are
+``[trial, out, channel * height * width]``, the notes' two-dimensional form, so optimizers and penalties see what they see of a dense
+layer.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ aten = torch.ops.aten
 LAST = torch.channels_last
 
 
-def as_images(x: Tensor, size: Size) -> Tensor:
+def as_images(x: Tensor, size: Size, dtype: torch.dtype | None = None) -> Tensor:
     """Rows ``[trial, feature, sample]`` as images ``[sample, trial * channel, height, width]``."""
     trials, _, samples = x.shape
-    images = torch.empty(samples, trials * size[0], *size[1:], dtype=x.dtype, device=x.device, memory_format=LAST)
+    images = torch.empty(samples, trials * size[0], *size[1:], dtype=dtype or x.dtype, device=x.device, memory_format=LAST)
     images.unflatten(1, (trials, size[0])).copy_(x.unflatten(1, size).permute(4, 0, 1, 2, 3))
     return images
 
@@ -70,13 +71,15 @@ class Convolution(Images, Weighted):
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W * x + b``, a group for each trial."""
-        out = torch.convolution(x, self.filters(self.weight.value), self.bias.value.flatten(), *self.how())
+        out = torch.convolution(
+            x, self.filters(self.weight.value).to(x.dtype), self.bias.value.flatten().to(x.dtype), *self.how()
+        )
         take_over(y, out)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """``dW = dy * x``, ``db = sum dy``, and ``dx``: ``dy`` convolved with the filters turned round."""
         mask = [dx is not None, True, True]
-        filters, gradient = self.filters(self.weight.value), self.filters(self.weight.gradient)
+        filters, gradient = self.filters(self.weight.value).to(x.dtype), self.filters(self.weight.gradient)
         into, weight, bias = aten.convolution_backward(dy, x, filters, [len(filters)], *self.how(), mask)
         gradient.copy_(weight)
         self.bias.gradient.copy_(bias.view_as(self.bias.gradient))

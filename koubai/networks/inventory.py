@@ -59,7 +59,7 @@ def seconds(trial: Trial, shape: int | Sequence[int], classes: int, samples: int
     features = math.prod(network.image) if network.image else places(trial, shape, classes)[0].before[0]
     x = torch.randn(1, features, samples, dtype=network.dtype, generator=draw)
     labels = torch.randint(classes, (1, 1, samples), generator=draw)
-    buffers = network.allocate(samples)
+    buffers = network.allocate(samples, steps=True)
     begun = time.perf_counter()
     for measured in range(PASSES + 1):
         network.forward(buffers, x, Mode.TRAIN)

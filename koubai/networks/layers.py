@@ -53,6 +53,7 @@ class Layer:
     label = ""
     in_place = False  # y may be x's memory, dx may be dy's
     reads_output = False  # backward needs y as forward left it
+    half = False  # steps of training may be done in bfloat16
 
     def __init__(self, features: int) -> None:
         self.features = features
@@ -94,7 +95,12 @@ class Weighted(Layer):
 
 
 class Dense(Weighted):
-    """``y = W x + b``. Where neighbouring trials share an input, ``x`` has it once, and one product serves them all."""
+    """``y = W x + b``. Where neighbouring trials share an input, ``x`` has it once, and one product serves them all.
+
+    With ``half``, products of a training step are made in bfloat16 and added up in float32.
+    """
+
+    short = False  # whether the last forward was in bfloat16
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__(fan_out, fan_in, fan_out, fan_out)
@@ -102,15 +108,29 @@ class Dense(Weighted):
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
         b, w, y = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (self.bias.value, self.weight.value, y))
-        torch.baddbmm(b, w, x, out=y)
+        self.short = self.half and mode is Mode.TRAIN
+        if self.short:
+            torch.add(torch.bmm(shorter(w), shorter(x)), b, out=y)
+        else:
+            torch.baddbmm(b, w, x, out=y)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """``db = sum dy``, ``dW = dy x^T``, ``dx = W^T dy``."""
         torch.sum(dy, 2, keepdim=True, out=self.bias.gradient)
         dy_together, dw = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (dy, self.weight.gradient))
+        if self.short:
+            dw.copy_(torch.bmm(shorter(dy_together), shorter(x).transpose(1, 2)))
+            if dx is not None:
+                dx.copy_(torch.bmm(shorter(self.weight.value).transpose(1, 2), shorter(dy)))
+            return
         torch.bmm(dy_together, x.transpose(1, 2), out=dw)
         if dx is not None:
             torch.bmm(self.weight.value.transpose(1, 2), dy, out=dx)
+
+
+def shorter(x: Tensor) -> Tensor:
+    """``x`` in bfloat16."""
+    return x.to(torch.bfloat16)
 
 
 class Activation(Layer):

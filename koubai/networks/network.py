@@ -9,21 +9,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from koubai.networks.images import as_images
+from koubai.networks.images import Images, as_images
 from koubai.networks.layers import Dense, Layer, Mode, Parameter
+from koubai.techniques import LOSSES
 
 
 @dataclass
 class Pass:
     """Buffers for so many samples: ``values[k]`` goes into layer ``k`` and ``values[k + 1]`` comes out; ``gradients`` likewise.
 
-    A layer that runs in place has the same memory on both sides.
+    A layer that runs in place has the same memory on both sides. ``each`` are the losses of the samples,
+    ``images`` is the type of the values of layers of images.
     """
 
     samples: int
+    images: torch.dtype
     values: list[Tensor]
     gradients: list[Tensor | None]
-    picked: Tensor
+    each: Tensor
 
 
 class Network:
@@ -31,7 +34,8 @@ class Network:
 
     All weights lie in ``weights``, their gradients in ``gradients``, both flat, parameters that penalties act on first (the
     first ``decaying`` elements); a parameter is a view ``[trial, *shape]`` into them. ``image`` is the shape
-    ``(channels, height, width)`` of a sample where the first layer takes images; where it takes rows it is ``None``.
+    ``(channels, height, width)`` of a sample where the first layer takes images; where it takes rows it is ``None``. One output is a
+    quantity, several are classes; ``head`` is the loss that goes with them.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Network:
         image: tuple[int, int, int] | None = None,
     ) -> None:
         self.layers, self.trials, self.dtype, self.device, self.image = list(layers), trials, dtype, device, image
+        self.head = LOSSES["squared_error" if self.layers[-1].features == 1 else "cross_entropy"]
         self.parameters: list[Parameter] = [parameter for layer in self.layers for parameter in layer.parameters]
         self.parameters.sort(key=lambda parameter: not parameter.decays)
         sizes = [trials * math.prod(parameter.shape) for parameter in self.parameters]
@@ -67,44 +72,40 @@ class Network:
         """Samples ``[sample, feature]`` as the input of all trials."""
         return x.T[None] if self.shares else x.T.expand(self.trials, -1, -1)
 
-    def allocate(self, samples: int) -> Pass:
-        """Buffers for ``samples`` samples a trial."""
+    def allocate(self, samples: int, steps: bool = False) -> Pass:
+        """Buffers for ``samples`` samples a trial, for ``steps`` of training (which may be done in bfloat16) or to look and evaluate."""
+        images = torch.bfloat16 if steps and self.layers[0].half else self.dtype
         values, gradients = [torch.empty(0)], [None]  # type: list[Tensor], list[Tensor | None]
         for k, layer in enumerate(self.layers):
             # never over the samples themselves, nor over an output that the layer before goes back to
             stays = layer.in_place and k > 0 and not self.layers[k - 1].reads_output
-            values.append(values[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
-            gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, self.dtype, self.device))
-        picked = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
-        return Pass(samples, values, gradients, picked)
+            dtype = images if isinstance(layer, Images) else self.dtype
+            values.append(values[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
+            gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
+        each = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
+        return Pass(samples, images, values, gradients, each)
 
     def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
         """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``; fewer inputs where the network ``shares``."""
         values = buffers.values
-        values[0] = x if self.image is None else as_images(x, self.image)
+        values[0] = x if self.image is None else as_images(x, self.image, buffers.images)
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):
             layer.forward(into, out, mode)
         return values[-1]
 
     def loss(self, buffers: Pass, labels: Tensor) -> Tensor:
-        """Softmax cross-entropy of the last forward, mean over samples, ``[trial]``, for labels ``[trial, 1, sample]``.
+        """The loss of the last forward, mean over samples, ``[trial]``, for labels or targets ``[trial, 1, sample]``.
 
-        Leaves ``log p`` where ``backward`` starts from.
+        Leaves the samples' own losses in ``buffers.each``.
         """
-        log_p = buffers.gradients[-1]
-        assert log_p is not None
-        torch.log_softmax(buffers.values[-1], 1, out=log_p)
-        torch.gather(log_p, 1, labels, out=buffers.picked)
-        return buffers.picked.mean((1, 2)).neg_()
+        return self.head(buffers.values[-1], labels, buffers.gradients[-1], buffers.each)
 
     def backward(self, buffers: Pass, labels: Tensor, observe: Callable[[int, Tensor], None] | None = None) -> None:
         """The gradients of the loss by every parameter, after ``forward`` and ``loss``.
 
         ``observe(k, dy)`` is called with the gradient by the output of layer ``k`` as it stands there.
         """
-        dy = buffers.gradients[-1]
-        assert dy is not None
-        dy.exp_().scatter_add_(1, labels, buffers.picked.fill_(-1)).div_(buffers.samples)  # (p - onehot) / samples
+        self.head.backward(labels, buffers.gradients[-1], buffers.each)
         for k in range(len(self.layers) - 1, -1, -1):
             dy = buffers.gradients[k + 1]
             assert dy is not None

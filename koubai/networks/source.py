@@ -30,15 +30,18 @@ FILE = '''"""{about}
 Written by Koubai {version}; it needs PyTorch and safetensors, and nothing of Koubai.
 """
 
+import json
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
+HERE = Path(__file__).parent
+
 
 class Network(nn.Sequential):
-    """Takes ``{takes}``, gives ``[sample, {classes}]`` before the softmax."""
+    """Takes ``{takes}``, which ``prepare`` makes, gives {gives}."""
 
     def __init__(self):
         super().__init__(
@@ -46,22 +49,31 @@ class Network(nn.Sequential):
         )
 
 
-def load(folder=Path(__file__).parent):
+def load(folder=HERE):
     """The trained network, in evaluation mode."""
     network = Network()
     network.load_state_dict(load_file(Path(folder) / "model.safetensors"))
     return network.eval()
+
 '''
 
 
-def source(network: nn.Sequential, shape: Sequence[int], classes: int, about: str) -> str:
-    """The file that builds ``network``, which takes samples of ``shape``. Raises ``UserError`` for a layer that is not PyTorch's."""
+def source(network: nn.Sequential, shape: Sequence[int], classes: int, about: str, prepared: str) -> str:
+    """The file that builds ``network``, which takes samples of ``shape``, and then has the functions that are ``prepared``.
+
+    Raises ``UserError`` for a layer that is not PyTorch's.
+    """
     from koubai import __version__
 
     lines = ",\n".join(f"            {_call(layer)}" for layer in network)
     takes = f"[sample, {', '.join(map(str, shape))}]"
     about = about.replace("\\", r"\\").replace('"', r"\"")  # names are the user's, and stay inside the docstring
-    return FILE.format(about=about, version=__version__, takes=takes, classes=classes, layers=lines + ",")
+    gives = (
+        f"``[sample, {classes}]`` before the softmax"
+        if classes > 1
+        else "``[sample, 1]``, of which ``target`` makes the quantity"
+    )
+    return FILE.format(about=about, version=__version__, takes=takes, gives=gives, layers=lines + ",") + prepared
 
 
 def _call(layer: nn.Module) -> str:

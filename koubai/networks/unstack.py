@@ -22,7 +22,7 @@ def module(trial: Trial, weights: Mapping[str, np.ndarray], shape: Sequence[int]
     as dense networks do too. ``weights`` are named as in the module's ``state_dict``; vectors are ``[out, 1]`` and filters
     ``[out, channel * height * width]``, as the stack has them.
     """
-    dtype = getattr(torch, trial.dtype)
+    dtype = getattr(torch, trial.kept)
     network = nn.Sequential()
     images = "flatten" in trial.layers
     if images and shape is not None:

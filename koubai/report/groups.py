@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
-from koubai.measures import accuracy
+from koubai.language import Words
+from koubai.measures import accuracy, is_regression, scored
 from koubai.report.style import COLORS
 from koubai.store import Record
 
@@ -44,6 +45,16 @@ class Race:
 
     label: str
     paths: Sequence[Path]
+
+
+def quantities(groups: Sequence[Group]) -> bool:
+    """Whether any of these runs predicts a quantity."""
+    return any(is_regression(record) for group in groups for record in group.records)
+
+
+def spoken(words: Words, groups: Sequence[Group]) -> Words:
+    """Words on accuracy as they hold for these runs; see ``measures.scored``."""
+    return scored(words, [record for group in groups for record in group.records])
 
 
 def networks(groups: Sequence[Any]) -> bool:

@@ -117,6 +117,24 @@ def pooling(technique: Technique) -> Maps:
     return Maps(Words(f"{technique.name} of a handwritten 0", f"手書きの0と {technique.name}"), maps, (note,))
 
 
+def augmentation(technique: Technique) -> Maps:
+    """A digit, and what it becomes at four steps of a training."""
+    import torch
+
+    from koubai.streams import generator
+
+    x, draws = digit(), technique.draws  # type: ignore[attr-defined]
+    noise = torch.rand(4, draws, dtype=x.dtype, generator=generator(0, "picture"))
+    changed = technique(x.expand(4, -1, -1, -1), noise, **technique.defaults())
+    steps = tuple(Map(Words(f"step {k}", f"ステップ {k}"), image[0].numpy()) for k, image in enumerate(changed, 1))
+    note = Words("Only training sees these; what is judged stays as it is.", "学習だけで使い、評価する画像は変えない。")
+    return Maps(
+        Words(f"{technique.name} of a handwritten 0", f"手書きの0と {technique.name}"),
+        (Map(Words("image 8x8", "画像 8x8"), flat(x)), *steps),
+        (note,),
+    )
+
+
 def spelled(one: Map) -> list[str]:
     """A map in letters, two a pixel: shades, or the counts themselves."""
     if one.counts:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
 from koubai.language import Words, apart, language, say, saying_both, tell
+from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import bilingual
 from koubai.report.summary import cells, columns
@@ -119,7 +120,8 @@ class Page:
 def drawing(name: str, groups: Sequence[Any], again: str = "") -> Drawing:
     """The figure called ``name`` over these groups, for a page."""
     kind = FIGURES[name]
-    return Drawing(name, kind.title, kind.caption, lambda: kind.draw(groups), again)
+    records = [record for group in groups for record in getattr(group, "records", ())]
+    return Drawing(name, scored(kind.title, records), scored(kind.caption, records), lambda: kind.draw(groups), again)
 
 
 def undrawn(one: Drawing) -> Figure:

@@ -219,6 +219,7 @@ PICTURES: Mapping[str, Callable[[Technique], Picture | maps.Maps | None]] = {
     "dropout": dropout,
     "convolution": maps.convolution,
     "pooling": maps.pooling,
+    "augmentation": maps.augmentation,
 }
 
 

@@ -213,8 +213,10 @@ def axes(figure: Figure, x: Words, y: Words, *, logx: bool = False, logy: bool =
     return figure
 
 
-def share(figure: Figure) -> Figure:
-    """Make the y axes run over all shares, from 0 to 1, in percent."""
+def share(figure: Figure, quantities: bool = False) -> Figure:
+    """Make the y axes run over all shares, from 0 to 1, in percent; of ``quantities`` over R², which may be below 0."""
+    if quantities:
+        return figure.update_yaxes(range=[-0.53, 1.03], dtick=0.25)
     return figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", dtick=0.2)
 
 

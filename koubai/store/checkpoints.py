@@ -19,6 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
+from koubai.data.files import shorten
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
@@ -52,9 +53,10 @@ class Checkpoint:
 
 def useless(file: Path, error: BaseException) -> UserError:
     """The error for a checkpoint that cannot be used."""
+    why = shorten(str(error))
     return UserError(
-        f"The checkpoint {file} cannot be used ({error}); its trials are trained from the beginning.",
-        f"途中経過 {file} を使えません({error})。その試行は最初から学習します。",
+        f"The checkpoint {file} cannot be used ({why}); its trials are trained from the beginning.",
+        f"途中経過 {file} を使えません({why})。その試行は最初から学習します。",
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from koubai.data.files import shorten
 from koubai.language import UserError
 from koubai.spec import Trial, identity
 from koubai.store.machine import environment
@@ -35,6 +36,7 @@ class Damaged(UserError):
     """A file that is not there, or not as it was written."""
 
     def __init__(self, file: Path, error: BaseException | str) -> None:
+        error = shorten(str(getattr(error, "strerror", None) or error))
         super().__init__(
             f"{file} cannot be read ({error}); run again with --fresh to train its trials anew.",
             f"{file} を読めません({error})。--fresh を付けて実行し直してください。",

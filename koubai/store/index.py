@@ -5,8 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
+from koubai.data.files import shorten
 from koubai.language import UserError
 
 NAME = "index.sqlite"
@@ -50,18 +52,21 @@ def opened(folder: Path, write: bool = False) -> Iterator[sqlite3.Connection]:
             closing(_current(found, path, write)) as index,
             index,
         ):
+            index.text_factory = partial(str, encoding="utf-8", errors="replace")  # a damaged letter costs no more than its row
             if write:
                 index.execute("begin immediate")
             yield index
     except (OSError, sqlite3.OperationalError) as error:
+        why = shorten(str(error))
         raise UserError(
-            f"The store {folder} cannot be used: {error}. Choose another folder with --out.",
-            f"保存先 {folder} を使えません({error})。--out で別のフォルダを指定してください。",
+            f"The store {folder} cannot be used: {why}. Choose another folder with --out.",
+            f"保存先 {folder} を使えません({why})。--out で別のフォルダを指定してください。",
         ) from None
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        why = shorten(str(error))
         raise UserError(
-            f"{path} is not a store's index, or damaged: {error}. koubai store check --mend makes it anew from the stacks.",
-            f"{path} は保存先の索引ではないか、壊れています({error})。koubai store check --mend でスタックから作り直せます。",
+            f"{path} is not a store's index, or damaged: {why}. koubai store check --mend makes it anew from the stacks.",
+            f"{path} は保存先の索引ではないか、壊れています({why})。koubai store check --mend でスタックから作り直せます。",
         ) from None
 
 

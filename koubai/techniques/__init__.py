@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from koubai.techniques.activations import ACTIVATIONS, activation
+from koubai.techniques.augmentation import AUGMENTATIONS, augmentation
 from koubai.techniques.convolution import CONVOLUTIONS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
+from koubai.techniques.losses import LOSSES
 from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.techniques.optimizers import OPTIMIZERS, Block, optimizer
 from koubai.techniques.penalties import PENALTIES, penalty
@@ -23,14 +25,18 @@ KINDS: dict[str, Mapping[str, Technique]] = {
     "dropout": DROPOUTS,
     "convolution": CONVOLUTIONS,
     "pooling": POOLINGS,
+    "augmentation": AUGMENTATIONS,
+    "loss": LOSSES,
 }
 
 __all__ = [
     "ACTIVATIONS",
+    "AUGMENTATIONS",
     "CONVOLUTIONS",
     "DROPOUTS",
     "INITIALIZERS",
     "KINDS",
+    "LOSSES",
     "NORMALIZATIONS",
     "OPTIMIZERS",
     "PENALTIES",
@@ -41,6 +47,7 @@ __all__ = [
     "Technique",
     "Words",
     "activation",
+    "augmentation",
     "initializer",
     "optimizer",
     "penalty",

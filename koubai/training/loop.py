@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
+from koubai.data.lying import Lying
 from koubai.spec import Trial
 from koubai.training.cohort import cost
 from koubai.training.ledger import snapshot, weight_copies
@@ -59,6 +60,7 @@ class Training:
 
     Beside the ledger's, the history has ``loss`` (mean of the minibatch losses since the last point), ``train_loss``,
     ``train_accuracy``, ``validation_loss`` and ``validation_accuracy``, each ``[trial, point]``, NaN where a point was not taken yet.
+    Where a quantity is predicted, ``..._accuracy`` is ``R^2``, and ``train_rmse`` and ``validation_rmse`` are there too, in its unit.
     ``marks`` are the steps of its points, 0 first. Diverged trials leave the stack at the next point; ``rows`` says which are left.
     """
 
@@ -67,7 +69,7 @@ class Training:
         self.marks = list(marks or points(trials[0].steps))
         drawn = np.linspace(0, len(self.marks) - 1, min(HISTOGRAMS, len(self.marks))).round().astype(int)
         self.histogram_marks = [self.marks[k] for k in drawn]
-        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, len(data.classes)))))
+        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, data.outputs))))
         self.history: dict[str, np.ndarray] = {}
         self.point = 0  # the next to be taken
         self.diverged, self.stopped = (np.zeros(len(trials), dtype=np.int64) for _ in range(2))
@@ -76,8 +78,8 @@ class Training:
         self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
         self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
         self.held_out = (
-            torch.from_numpy(data.x_validation).to(device, self.stack.network.dtype),
-            torch.from_numpy(data.y_validation).to(device),
+            self.stack.laid(data.x_validation),
+            self.stack.answers(data.y_validation),
         )
 
     @property
@@ -140,7 +142,7 @@ class Training:
         self.stopped[gone[self.diverged[gone] == 0]] = max(self.t, 1)
         self._keep(~leaving)
 
-    def evaluate(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def evaluate(self, x: torch.Tensor | Lying, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean loss and accuracy of the trials in ``rows``; see ``Stack.evaluate``."""
         return self.stack.evaluate(x, y)
 
@@ -160,7 +162,10 @@ class Training:
             few = slice(LAST if self.point == count - 1 else SAMPLES)
             for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
                 self._record(f"{part}_{name}", self.point, count, value.cpu().numpy())
-        for name, found in snapshot(stack, stack.x[self.probe], stack.y[self.probe], before, drawn).items():
+            if self.data.target:
+                value = self.history[f"{part}_loss"][self.rows, self.point]
+                self._record(f"{part}_rmse", self.point, count, np.sqrt(value) * self.data.target[1])
+        for name, found in snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn).items():
             if name in ("histogram", "low", "high"):
                 self._record(name, self.histogram_marks.index(self.t), len(self.histogram_marks), found)
             else:
@@ -175,7 +180,7 @@ class Training:
         for k, layer in enumerate(layers):
             tensors = {parameter.name: parameter.value for parameter in layer.parameters} | layer.state
             for name, tensor in tensors.items():
-                value = np.full((len(self.trials), *tensor.shape[1:]), np.nan, dtype=self.trials[0].dtype)
+                value = np.full((len(self.trials), *tensor.shape[1:]), np.nan, dtype=self.trials[0].kept)
                 value[self.rows[kept]] = tensor.cpu().numpy()[: len(kept)][kept]
                 weights[f"{k}.{name}"] = value
         return Outcome(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from koubai.data import Dataset
+from koubai.data.lying import Lying
 from koubai.networks import build
 from koubai.networks.architectures import stacked
-from koubai.networks.layers import Mode, Weighted
+from koubai.networks.layers import Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
+from koubai.training.augment import Augment, augments
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -57,10 +60,10 @@ class Stack:
     def __init__(self, trials: Sequence[Trial], data: Dataset, device: torch.device) -> None:
         self.trials, self.data, self.device, self.t = list(trials), data, device, 0
         first = trials[0]
-        self.network = build(trials, data.shape, len(data.classes), device)
+        self.network = build(trials, data.shape, data.outputs, device)
         dtype = self.network.dtype
-        self.x = torch.from_numpy(data.x_train).to(device, dtype)
-        self.y = torch.from_numpy(data.y_train).to(device)
+        self.x = self.laid(data.x_train)
+        self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
         each = len(trials) // len(self.seeds)
@@ -69,9 +72,10 @@ class Stack:
             len(self.seeds) if self.network.shares and in_turn else len(trials)
         )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
-        self.buffers = self.network.allocate(first.batch_size)
+        self.augments = augments(first.augment, self.seeds)
+        self.buffers = self.network.allocate(first.batch_size, steps=True)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
-        self.labels = torch.empty(len(self.batch), dtype=torch.int64, device=device)
+        self.labels = torch.empty(len(self.batch), dtype=self.y.dtype, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
@@ -145,11 +149,16 @@ class Stack:
         paces = [(rates * factor, blocks) for factor, blocks in self.paces]
         losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
         x = self.batch.view(self.inputs, buffers.samples, -1).transpose(1, 2)
-        labels = torch.empty(trials, 1, buffers.samples, dtype=torch.int64, device=self.device)
+        labels = torch.empty(trials, 1, buffers.samples, dtype=self.y.dtype, device=self.device)
         by_input = labels.view(self.inputs, -1, buffers.samples)
         for step in range(steps):
-            torch.index_select(self.x, 0, picks[step], out=self.batch)
+            if isinstance(self.x, Lying):
+                self.batch.copy_(self.tensor(self.x[picks[step].cpu().numpy()]))
+            else:
+                torch.index_select(self.x, 0, picks[step], out=self.batch)
             torch.index_select(self.y, 0, picks[step], out=self.labels)
+            if self.augments:
+                self._augment()
             by_input.copy_(self.labels.view(self.inputs, 1, -1))
             network.forward(buffers, x, Mode.TRAIN)
             losses[step] = network.loss(buffers, labels)
@@ -160,14 +169,45 @@ class Stack:
                 self.optimizer(blocks, self.t, rate[step], **self.numbers)
         return losses
 
+    def _augment(self) -> None:
+        """Change the images of the minibatch at hand at random, as they were before they were standardized."""
+        shape = self.data.shape
+        rows = self.batch.view(self.inputs, -1, self.batch.shape[1])
+        images = rows.view(*rows.shape[:2], *((1,) if len(shape) == 2 else ()), *shape)
+        standard = self.data.transform.standard
+        mean, scale = (torch.from_numpy(part).to(rows) for part in standard) if standard else (0.0, 1.0)
+        if standard:
+            rows.mul_(scale).add_(mean)
+        seed_of = torch.arange(len(self.seeds)) if self.inputs < len(self.trials) else self.seed_of
+        for augment in self.augments:
+            images.copy_(augment(images, seed_of))
+        if standard:
+            rows.sub_(mean).div_(scale)
+
     def buffers_for(self, samples: int) -> Pass:
         """Buffers for so many samples a trial, made once; not those that a step uses."""
         if samples not in self._evaluation:
             self._evaluation[samples] = self.network.allocate(samples)
         return self._evaluation[samples]
 
-    def evaluate(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``."""
+    def laid(self, x: np.ndarray | Lying) -> Tensor | Lying:
+        """Samples where training takes them from: on the device, or as they lie."""
+        return x if isinstance(x, Lying) else self.tensor(x)
+
+    def tensor(self, x: Tensor | np.ndarray | Lying) -> Tensor:
+        """Samples as the networks take them."""
+        return (x if isinstance(x, Tensor) else torch.from_numpy(np.asarray(x))).to(self.device, self.network.dtype)
+
+    def answers(self, y: np.ndarray) -> Tensor:
+        """Labels or targets as the loss takes them."""
+        right = torch.from_numpy(y).to(self.device)
+        return right.to(self.network.dtype) if right.is_floating_point() else right
+
+    def evaluate(self, x: Tensor | Lying, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean loss and accuracy ``[trial]`` of every trial on samples ``x`` ``[sample, feature]`` with labels ``y``.
+
+        In the place of the accuracy stands for targets ``R^2``, the share of their variance that is explained: ``1 - loss / variance``.
+        """
         size = min(CHUNK if self.network.image is None else self.trials[0].batch_size, CHUNK, len(x))
         buffers = self.buffers_for(size)
         loss = torch.zeros(len(self.trials), dtype=torch.float64, device=self.device)
@@ -176,10 +216,13 @@ class Stack:
             first = min(start, len(x) - size)  # the last chunk reaches back, and its old samples are not counted again
             new = slice(start - first, size)
             labels = y[first : first + size].expand(len(self.trials), 1, -1)
-            outputs = self.network.forward(buffers, self.network.common(x[first : first + size]), Mode.EVALUATE)
+            outputs = self.network.forward(buffers, self.network.common(self.tensor(x[first : first + size])), Mode.EVALUATE)
             self.network.loss(buffers, labels)
-            loss -= buffers.picked[..., new].sum((1, 2))
-            right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
+            loss += buffers.each[..., new].sum((1, 2))
+            if not y.is_floating_point():
+                right += (first_largest(outputs) == labels)[..., new].sum((1, 2))
+        if y.is_floating_point():
+            return loss / len(x), 1 - loss / len(x) / y.double().var(correction=0)
         return loss / len(x), right / len(x)
 
     def subset(self, rows: Sequence[int]) -> Stack:
@@ -192,11 +235,16 @@ class Stack:
         for mine, theirs in zip(self.network.layers, rest.network.layers, strict=True):
             for name, old in mine.state.items():
                 theirs.state[name].copy_(old[list(rows)])
-            theirs.streams = {seed: mine.streams[seed] for seed in theirs.streams}
+        for drew, draws in zip(self._drawing(), rest._drawing(), strict=True):
+            draws.streams = {seed: drew.streams[seed] for seed in draws.streams}
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
         return rest
+
+    def _drawing(self) -> list[Layer | Augment]:
+        """All that has random streams, beside the minibatches."""
+        return [*self.network.layers, *self.augments]
 
     def state(self) -> dict[str, Tensor]:
         """All that changes while it trains, but for ``t``: weights, the optimizer's memory, running statistics, random streams."""
@@ -204,7 +252,8 @@ class Stack:
         found |= {f"slots/{k}": slot for k, slot in enumerate(self.slots)}
         for k, layer in enumerate(self.network.layers):
             found |= {f"layers/{k}/{name}": tensor for name, tensor in layer.state.items()}
-            found |= {f"streams/{k}/{seed}": stream.get_state() for seed, stream in layer.streams.items()}
+        for k, part in enumerate(self._drawing()):
+            found |= {f"streams/{k}/{seed}": stream.get_state() for seed, stream in part.streams.items()}
         for seed, draw, left in zip(self.seeds, self.minibatches.generators, self.minibatches.left, strict=True):
             found |= {f"minibatches/{seed}": draw.get_state(), f"left/{seed}": left}
         return found
@@ -218,7 +267,8 @@ class Stack:
         for k, layer in enumerate(self.network.layers):
             for name, tensor in layer.state.items():
                 tensor.copy_(state[f"layers/{k}/{name}"])
-            for seed, stream in layer.streams.items():
+        for k, part in enumerate(self._drawing()):
+            for seed, stream in part.streams.items():
                 stream.set_state(state[f"streams/{k}/{seed}"])
         for k, seed in enumerate(self.seeds):
             self.minibatches.generators[k].set_state(state[f"minibatches/{seed}"])

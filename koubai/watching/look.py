@@ -53,9 +53,12 @@ class Call:
 
 
 class Look:
-    """The hooks of one step on the layers of a model, ``names`` their names and kinds; ``close`` takes them away again."""
+    """The hooks of one step on the layers of a model, ``names`` their names and kinds; ``close`` takes them away again.
 
-    def __init__(self, model: nn.Module, names: Mapping[nn.Module, tuple[str, str]], histograms: bool = True) -> None:
+    A ``compiled`` model calls no modules, and hooks would have it compiled anew: only its weights are looked at.
+    """
+
+    def __init__(self, model: nn.Module, names: Mapping[nn.Module, tuple[str, str]], histograms: bool, compiled: bool) -> None:
         self.names, self.histograms = names, histograms
         self.kinds: dict[str, str] = {}  # of the layers, in the order of their first calls
         self.calls: list[Call] = []
@@ -71,7 +74,10 @@ class Look:
         self._ends: dict[Node, str] = {}  # the nodes that layers end in
         self._inside: set[Node] = set()
         self._before: dict[nn.Parameter, Tensor] = {}
-        self._handles = [model.register_forward_hook(self._through)]
+        self._handles: list[Any] = []
+        if compiled:
+            return
+        self._handles.append(model.register_forward_hook(self._through))
         for module in names:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave))

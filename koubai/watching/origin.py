@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -24,6 +25,15 @@ class Pass(NamedTuple):
     kwargs: dict[str, Any]
     device: str
     autocast: bool
+
+    def minibatch(self) -> tuple[int | None, np.ndarray | None]:
+        """How many samples go in, and the root mean square of each feature where these are numbers and not words."""
+        tensors = [x for x in tree_leaves((self.args, self.kwargs)) if isinstance(x, Tensor) and x.ndim]
+        if not tensors:
+            return None, None
+        x = tensors[0].detach()
+        sizes = x.flatten(1).float().square().mean(0).sqrt().cpu().numpy() if x.is_floating_point() and x.ndim > 1 else None
+        return len(x), sizes
 
 
 class Finder(TorchDispatchMode):

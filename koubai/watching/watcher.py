@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
-from torch.utils._pytree import tree_leaves
 
 from koubai.doctor.origin import Origin
 from koubai.language import UserError
@@ -51,6 +50,7 @@ class Watch:
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         self.model: nn.Module = getattr(model, "_orig_mod", model)  # what torch.compile was given
+        self._compiled = self.model is not model or self.model._compiled_call_impl is not None
         self.optimizers = list(optimizers)
         self.t = 0  # steps done
         self.origin: Origin | None = None
@@ -89,12 +89,10 @@ class Watch:
                 "この watch はすでに使われています。学習ごとに koubai.watch で新しく作ってください。",
             )
         self._device = next(self.model.parameters()).device.type
-        self._handles = [
-            self.model.register_forward_pre_hook(self._begun, with_kwargs=True),
-            self.model.register_forward_hook(self._ended),
-            register_optimizer_step_pre_hook(self._before),
-            register_optimizer_step_post_hook(self._after),
-        ]
+        self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
+        if not self._compiled:
+            self._handles.append(self.model.register_forward_pre_hook(self._begun, with_kwargs=True))
+            self._handles.append(self.model.register_forward_hook(self._ended))
         self._open()
         return self
 
@@ -178,7 +176,9 @@ class Watch:
         histograms = self.t >= self._drawn
         if histograms:
             self._drawn = max(self.t + 1, math.ceil(self.t * GROWTH**2))
-        self._look = Look(self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms)
+        self._look = Look(
+            self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms, self._compiled
+        )
 
     def _close(self) -> None:
         if self._look:
@@ -235,7 +235,7 @@ class Watch:
             self.history.add(self.t, self._look)
             self._close()
             if self._pass and self._samples is None:
-                self._samples, self._inputs = _minibatch(self._pass)
+                self._samples, self._inputs = self._pass.minibatch()
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
         self.t += 1
         if self.t == self._next and self.origin is None:
@@ -285,16 +285,6 @@ def _unwrapped(optimizer: Any) -> Optimizer:
     while isinstance(getattr(optimizer, "optimizer", None), Optimizer):
         optimizer = optimizer.optimizer
     return optimizer
-
-
-def _minibatch(made: Pass) -> tuple[int | None, np.ndarray | None]:
-    """The samples of a minibatch, and the root mean square of each feature where these are numbers and not words."""
-    tensors = [x for x in tree_leaves((made.args, made.kwargs)) if isinstance(x, Tensor) and x.ndim]
-    if not tensors:
-        return None, None
-    x = tensors[0].detach()
-    sizes = x.flatten(1).float().square().mean(0).sqrt().cpu().numpy() if x.is_floating_point() and x.ndim > 1 else None
-    return len(x), sizes
 
 
 def _number(value: Tensor | float) -> Tensor | float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
@@ -16,7 +16,7 @@ from sklearn.svm import SVC
 from koubai.data.builtin import BUILTIN, SAMPLES
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", [name for name in BUILTIN if BUILTIN[name].classes])
 def test_every_set_is_what_it_says(name: str, untouched: None) -> None:
     source = BUILTIN[name]
     x, y = source.make()
@@ -65,8 +65,14 @@ def test_toys_are_told_apart_as_they_claim(name: str) -> None:
     assert curved[0] <= max(accuracy(KNeighborsClassifier(5)), accuracy(SVC(gamma="scale"))) <= curved[1]
 
 
-def test_toys_are_all_of_them_but_the_digits() -> None:
-    assert {*TOYS, "digits"} == set(BUILTIN)
+def test_toys_are_all_of_them_but_the_real_ones() -> None:
+    assert {*TOYS, "digits", "diabetes"} == set(BUILTIN)
+
+
+def test_diabetes_is_scikit_learns_and_a_straight_line_explains_half_of_it() -> None:
+    x, y = BUILTIN["diabetes"].make()
+    assert x.shape == (442, 10) and np.isfinite(x).all() and y.min() >= 25 and y.max() <= 346
+    assert 0.45 < cross_val_score(LinearRegression(), x, y, cv=5).mean() < 0.55
 
 
 def test_spirals_make_one_and_a_half_turns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import hypothesis.strategies as st
 import numpy as np
@@ -31,7 +32,7 @@ def arrays(data: Dataset) -> tuple[np.ndarray, ...]:
     return data.x_train, data.y_train, data.x_validation, data.y_validation
 
 
-@pytest.mark.parametrize("name", BUILTIN)
+@pytest.mark.parametrize("name", [name for name in BUILTIN if BUILTIN[name].classes])
 def test_every_sample_is_in_one_part(name: str, untouched: None) -> None:
     """Training and validation samples together are all samples, each once, with its own label."""
     data = fresh(name=name)
@@ -123,3 +124,18 @@ def test_data_that_cannot_be_had_are_one_sentence(fields: dict[str, object], wor
     assert words in str(caught.value) and str(caught.value).endswith(".")
     with speaking("ja"):
         assert str(fields["name"]) in str(caught.value) and str(caught.value).endswith("。")
+
+
+def test_balance_repeats_the_samples_of_rare_classes_and_leaves_validation_alone(tmp_path: Path) -> None:
+    y = np.repeat([0, 1, 2], [12, 5, 3])
+    x = np.arange(20, dtype=np.float32)[:, None]
+    np.savez(tmp_path / "uneven.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    plain = load(Data(name=str(tmp_path / "uneven.npz")))
+    even = load(Data(name=str(tmp_path / "uneven.npz"), balance=True))
+    assert np.bincount(even.y_train).tolist() == [12, 12, 12]
+    np.testing.assert_array_equal(even.x_train[:20], plain.x_train)
+    for label, rows in ((1, [12, 13, 14, 15, 16]), (2, [17, 18, 19])):
+        own = even.x_train[even.y_train == label, 0]
+        assert sorted(set(own.tolist())) == rows and max(np.bincount(own.astype(int))[rows]) <= -(-12 // len(rows))
+    np.testing.assert_array_equal(even.x_validation, plain.x_validation)
+    assert Data(name="digits").model_dump().get("balance") is None  # trials that were stored before keep their hashes

@@ -197,10 +197,11 @@ def sound(spec: Data) -> None:
         assert any("ぁ" <= letter <= "ヿ" for letter in words.ja)
     else:
         for x, y in ((data.x_train, data.y_train), (data.x_validation, data.y_validation)):
-            assert x.dtype == np.float32 and y.dtype == np.int64 and x.ndim == 2 and len(x) == len(y) > 0
-            assert np.isfinite(x).all() and 0 <= y.min() <= y.max() < len(data.classes)
+            assert x.dtype == np.float32 and x.ndim == 2 and len(x) == len(y) > 0 and np.isfinite(x).all()
             assert x.shape[1] == np.prod(data.shape, dtype=int)
-        assert len(set(data.classes)) == len(data.classes) > 1
+            assert y.dtype == (np.float32 if data.target else np.int64) and np.isfinite(y).all()
+            assert data.target or 0 <= y.min() <= y.max() < len(data.classes)
+        assert len(set(data.classes)) == len(data.classes) > 1 or (data.target and not data.classes)
         assert all(words.en and words.ja for words in listed)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**19  # KiB: half a gigabyte
 

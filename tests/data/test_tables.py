@@ -225,7 +225,7 @@ BAD: dict[str, tuple[bytes | str, list[str]]] = {
     "infinite": ("a,y\n1,0\n-inf,1\n", ["row 3, column 'a' is infinite"]),
     "too large": ("a,y\n1,0\n1e39,1\n", ["row 3, column 'a' is infinite, or too large"]),
     "far too large": ("a,y\n1,0\n1e999,1\n", ["row 3, column 'a' is infinite, or too large"]),
-    "a quantity": ("a,price\n" + "".join(f"1,{k + 0.5}\n" for k in range(9)), ["are a quantity ('0.5'", "name another target"]),
+    "a quantity that is always the same": ("a,price\n" + "1,2.5\n" * 9, ["target is 2.5 in all 7 training samples"]),
     "an infinite label": ("a,y\n1,0\n1,inf\n", ["label of sample 1 is no number"]),
     "one class": ("a,y\n1,0\n2,0\n", ["one class only, '0'"]),
     "one of a class": ("a,y\n1,p\n2,p\n3,p\n4,q\n", ["class 'q' has one sample only"]),

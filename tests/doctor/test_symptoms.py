@@ -241,8 +241,22 @@ def test_a_number_that_is_none_has_its_first_cause() -> None:
 
 
 def test_dropout_holds_too_hard_as_a_penalty_does() -> None:
-    found = look("too-strong-regularization", case(names={"trial": Trial(dropout=0.9)}, **poor()))
-    assert found is not None and found.cause == "dropout"
+    kinds = tuple("dropout" if kind == "activation" else kind for kind in KINDS)
+    for rate, names in ((0.9, {}), (0.55, {"kinds": kinds})):  # three layers that leave 45% leave 9%
+        found = look("too-strong-regularization", case(names={"trial": Trial(dropout=rate), **names}, **poor()))
+        assert found is not None and found.cause == "dropout"
+    assert look("too-strong-regularization", case(names={"trial": Trial(dropout=0.5), "kinds": kinds}, **poor())) is None
+
+
+def test_without_weights_units_are_identical_and_not_dead() -> None:
+    one = case(weight=each(0.0, 4), apart=each(0.0, 4), dead=each(1.0, 3), zeros=each(1.0, 3), **poor())
+    assert look("dead-relu", one) is None and look("identical-units", one) is not None
+
+
+def test_where_nothing_is_learned_a_hundredth_is_little_enough() -> None:
+    factors = gradient(0.2, 0.9, 0.2, 0.9, 0.2, 0.9)  # 5.8e-3
+    assert look("vanishing-gradient", case(gradient=factors, **poor())) is None
+    assert look("vanishing-gradient", case(gradient=factors, **poor(0.0, 1.0))) is not None
 
 
 @pytest.mark.parametrize("name", SYMPTOMS)
@@ -291,7 +305,8 @@ def test_where_no_gradient_arrives_the_layer_that_takes_it_is_named() -> None:
     lost[:, :4] = 0  # dense 3 passes nothing on
     found = look("vanishing-gradient", case(gradient=lost, **poor()))
     assert found is not None and (found.layer, found.cause) == ("dense 3", "weights")
-    assert "nothing of the gradient at the last layer arrives" in found.words.en and "届く勾配は 0です" in found.words.ja
+    assert "dense 3 passes nothing of the gradient on; nothing of the gradient at the last layer arrives" in found.words.en
+    assert "届く勾配は 0です" in found.words.ja
 
 
 def test_a_network_of_straight_lines_underfits() -> None:

@@ -55,6 +55,11 @@ def test_resumed_is_undisturbed_bit_for_bit(optimizer: str) -> None:
     same(train(trials, load(trials[0].data), CPU), kept_and_resumed(trials, [1, 4, 5, 9]))
 
 
+def test_augmented_images_go_on_as_they_would_have() -> None:
+    trials = some(augment=["flip", "shift"], dropout=0.2)
+    same(train(trials, load(trials[0].data), CPU), kept_and_resumed(trials, [1, 4, 9]))
+
+
 @settings(max_examples=10)
 @given(st.sets(st.integers(1, 25), min_size=1, max_size=6))
 def test_whenever_it_was_interrupted(segments: set[int]) -> None:

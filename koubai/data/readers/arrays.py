@@ -15,6 +15,7 @@ from numpy.lib import format as npy
 
 from koubai.data.files import array, floats, limit, unreadable
 from koubai.data.found import Found, Reader, encode
+from koubai.data.lying import large
 from koubai.language import UserError, Words
 from koubai.spec import Data
 
@@ -51,7 +52,7 @@ def read(path: Path, spec: Data) -> Found:
             )
         parts.append((x, y))
     (x, y), *test = parts
-    y, y_test, classes = encode(path, y, test[0][1] if test else None)
+    y, y_test, classes = encode(path, y, test[0][1] if test else None, spec.task)
     if test and x.shape[1:] != test[0][0].shape[1:]:
         raise UserError(
             f"{path}: samples of x_train are of shape {x.shape[1:]}, those of x_test of {test[0][0].shape[1:]}.",
@@ -61,8 +62,8 @@ def read(path: Path, spec: Data) -> Found:
 
 
 def samples(path: Path) -> np.ndarray:
-    """The samples ``x`` of an ``.npz`` alone, labelled or not. Raises ``UserError``."""
-    held = _archive(path)
+    """The samples ``x`` of an ``.npz`` or a folder of ``.npy`` alone, labelled or not. Raises ``UserError``."""
+    held = _folder(path) if path.is_dir() else _archive(path)
     if "x" not in held:
         raise UserError(f"{path} has no array 'x'.", f"{path} に配列 'x' がありません。")
     x = _features(path, "x", held["x"])
@@ -102,7 +103,8 @@ def _folder(path: Path) -> dict[str, np.ndarray]:
                 f"{file} does not hold the array {sizes} its header announces; it is cut short or corrupt.",
                 f"{file} の中身がヘッダの宣言する配列 {sizes} と合いません。壊れているか、途中で切れています。",
             )
-        limit(file, math.prod(sizes))
+        if not file.stem.startswith("x"):  # labels are taken into memory, samples only one by one
+            limit(file, math.prod(sizes))
         order: Any = "F" if fortran else "C"
         empty = math.prod(sizes) == 0  # nothing can be mapped
         arrays[file.stem] = np.empty(sizes, dtype) if empty else np.memmap(file, dtype, "r", start, sizes, order)
@@ -135,7 +137,7 @@ def _header(file: BufferedIOBase, path: Path) -> tuple[tuple[int, ...], bool, np
 
 
 def _features(path: Path, name: str, x: np.ndarray) -> np.ndarray:
-    """Features as ``Found`` has them: uint8 or float32, channels first."""
+    """Features as ``Found`` has them: uint8 or float32, channels first; numbers of any kind where they stay in a large file."""
     if x.dtype.kind in "US" or not x.ndim or 0 in x.shape[1:]:
         raise UserError(
             f"{path}: {name} is of type {x.dtype} and shape {x.shape}; it must hold numbers, [sample, feature] or images.",
@@ -144,7 +146,9 @@ def _features(path: Path, name: str, x: np.ndarray) -> np.ndarray:
     x = x[:, None] if x.ndim == 1 else x
     if x.ndim == 4 and x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
         x = np.moveaxis(x, 3, 1)  # Keras' and Pillow's order
-    return x if x.dtype == np.uint8 else floats(x)
+    if x.dtype == np.uint8 or (isinstance(x, np.memmap) and large(x, len(x))):
+        return x
+    return floats(x)
 
 
 def _labels(path: Path, name: str, y: np.ndarray) -> np.ndarray:

@@ -65,6 +65,12 @@ def read(path: Path, spec: Data) -> Found:
     return Found(ABOUT, x, y, names, test=(x_test, y_test))
 
 
+def samples(path: Path) -> np.ndarray:
+    """The images of one file, or those of a folder's test part (of one without: all). Raises ``UserError``."""
+    found = read(path, Data(name=str(path)))
+    return found.test[0] if found.test else found.x
+
+
 def records(paths: Sequence[Path], version: Version) -> tuple[np.ndarray, np.ndarray]:
     """The images uint8 ``[sample, 3, 32, 32]`` and labels of these files in turn, read into one array."""
     size = version.labels + PIXELS

@@ -46,6 +46,15 @@ def read(path: Path, spec: Data) -> Found:
     return Found(ABOUT, x, y, classes, test=(x_test, y_test))
 
 
+def samples(path: Path) -> np.ndarray:
+    """The images of an IDX file alone, or those of a folder's test part. Raises ``UserError``."""
+    file = path if path.is_file() else _one(path, "t10k-images-idx3-ubyte")
+    x = idx_file(file)
+    if x.ndim < 2 or 0 in x.shape:
+        raise UserError(f"{file} holds no images, but {x.shape}.", f"{file} の中身は画像ではありません(形 {x.shape})。")
+    return _features(x)
+
+
 def _features(images: np.ndarray) -> np.ndarray:
     return images if images.dtype == np.uint8 else floats(images)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from koubai.data.files import floats, limit, unreadable
+from koubai.data.files import floats, limit, shorten, unreadable
 from koubai.data.found import Found, Reader
 from koubai.data.tables import Column, Texts, assemble, target_of
-from koubai.language import UserError, Words
+from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
 ABOUT = Words("a table (.parquet)", "表(.parquet)")
@@ -23,6 +25,42 @@ def accepts(path: Path) -> bool:
 
 def read(path: Path, spec: Data) -> Found:
     """Numbers and truth values as numbers, texts one-hot. Raises ``UserError`` too where pyarrow is missing."""
+    with _opened(path) as file:
+        schema, meta = file.schema_arrow, file.metadata
+        target = target_of(path, schema.names, spec)
+        kept = [field for field in schema if field.name not in spec.drop]
+        columns = _columns(path, kept, target)
+    return assemble(path, ABOUT, columns, target, np.arange(1, meta.num_rows + 1), spec)
+
+
+def columns_of(path: Path, fields: Mapping[str, tuple[str, ...] | None]) -> tuple[list[Column], np.ndarray]:
+    """The columns that a network was trained on, in that order and with the categories of that time, and the numbers of the rows.
+
+    Raises ``UserError`` for a column that is not there, of another kind, or with a category that training did not know.
+    """
+    with _opened(path) as file:
+        schema, count = file.schema_arrow, file.metadata.num_rows
+        lacking = next((name for name in fields if name not in schema.names), None)
+        if lacking is not None:
+            raise unknown(
+                Words(f"column of {path}", f"{path} の列"), shorten(lacking), [shorten(name) for name in schema.names[:30]]
+            )
+        for name, categories in fields.items():
+            kind = schema.field(name).type
+            if _is_text(kind) != (categories is not None):
+                en, ja = ("numbers", "数") if categories is None else ("texts", "文字列")
+                raise UserError(
+                    f"{path}: column {name!r} is of type {kind}; the network was trained on {en} there.",
+                    f"{path}: 列 {name!r} の型は {kind} です。学習時のこの列は{ja}でした。",
+                )
+        columns = _columns(path, [schema.field(name) for name in fields], None)
+    rows = np.arange(1, count + 1)
+    return [column.known(path, fields[column.name], rows) for column in columns], rows
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file, its head read. Whatever goes wrong inside becomes a ``UserError``, and so does a missing pyarrow."""
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -33,31 +71,36 @@ def read(path: Path, spec: Data) -> Found:
         ) from None
     try:
         with ParquetFile(path) as file:
-            schema, meta = file.schema_arrow, file.metadata
-        target = target_of(path, schema.names, spec)
-        kept = [field for field in schema if field.name not in spec.drop]
-        texts = [field.name for field in kept if _is_text(field.type)]
-        odd = next((field for field in kept if field.name not in texts and not _is_number(field.type)), None)
-        if odd is not None:
-            raise UserError(
-                f"{path}: column {odd.name!r} is of type {odd.type}; numbers and texts are read. Leave it out with drop = [{odd.name!r}].",
-                f"{path}: 列 {odd.name!r} の型は {odd.type} です。読めるのは数と文字列です。drop = [{odd.name!r}] で除いてください。",
-            )
-        limit(path, meta.num_rows * len(kept))
-        limit(path, sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) // 8)
-        columns = []
-        with ParquetFile(path, read_dictionary=texts) as file:  # a text that stands a million times is kept once
-            for field in kept:
-                is_target = field.name == target
-                values = file.read(columns=[field.name], use_threads=False).column(field.name)
-                values.validate(full=True)
-                if len(values) != meta.num_rows:
-                    raise pyarrow.ArrowInvalid(f"column {field.name!r} has {len(values)} of {meta.num_rows} rows")
-                column = _texts(path, field, values, is_target) if field.name in texts else _numbers(field, values, is_target)
-                columns.append(column)
+            yield file
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise unreadable(path, error) from None
-    return assemble(path, ABOUT, columns, target, np.arange(1, meta.num_rows + 1), spec)
+
+
+def _columns(path: Path, kept: Sequence[Any], target: str | None) -> list[Column]:
+    """The columns of these fields. Raises ``UserError`` for one of a kind that is not read, and for more than is read."""
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    texts = [field.name for field in kept if _is_text(field.type)]
+    odd = next((field for field in kept if field.name not in texts and not _is_number(field.type)), None)
+    if odd is not None:
+        raise UserError(
+            f"{path}: column {odd.name!r} is of type {odd.type}; numbers and texts are read. Leave it out with drop = [{odd.name!r}].",
+            f"{path}: 列 {odd.name!r} の型は {odd.type} です。読めるのは数と文字列です。drop = [{odd.name!r}] で除いてください。",
+        )
+    columns = []
+    with ParquetFile(path, read_dictionary=texts) as file:  # a text that stands a million times is kept once
+        meta = file.metadata
+        limit(path, meta.num_rows * len(kept))
+        limit(path, sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)) // 8)
+        for field in kept:
+            is_target = field.name == target
+            values = file.read(columns=[field.name], use_threads=False).column(field.name)
+            values.validate(full=True)
+            if len(values) != meta.num_rows:
+                raise pyarrow.ArrowInvalid(f"column {field.name!r} has {len(values)} of {meta.num_rows} rows")
+            columns.append(_texts(path, field, values, is_target) if field.name in texts else _numbers(field, values, is_target))
+    return columns
 
 
 def _is_text(kind: Any) -> bool:

@@ -15,7 +15,8 @@ DROPPING = Words(
     "Each minibatch trains another part of the network, so units cannot rely on what they learned by heart together.",
     "ミニバッチごとに違う部分を学習させるので、ユニットどうしが示し合わせた丸暗記に頼れない。",
 )
-REGULARIZED = ("overfitting", "shuffled-labels", "growing-weights")
+BY_HEART = ("overfitting", "shuffled-labels", "class-imbalance")  # rare classes, repeated, are soon learned so
+REGULARIZED = (*BY_HEART, "growing-weights")
 
 
 def _l2(strength: float, words: Words) -> None:
@@ -33,7 +34,7 @@ _l2(0.001, Words("weak weight decay (L2, 0.001)", "弱い荷重減衰(L2、0.001
 def _dropout(rate: float, words: Words) -> None:
     """Register a remedy by dropout at this rate, where there is less."""
 
-    @remedy(f"dropout-{rate:g}", words, DROPPING, "notes, Section 3; Srivastava et al. 2014", ("overfitting", "shuffled-labels"))
+    @remedy(f"dropout-{rate:g}", words, DROPPING, "notes, Section 3; Srivastava et al. 2014", BY_HEART)
     def _(trial: Trial) -> Changes:
         return dropping(trial, rate) if drops(trial) < rate else {}
 
@@ -50,7 +51,7 @@ _dropout(0.5, Words("dropout 0.5", "ドロップアウト0.5"))
         "サンプルに共通するものが先に学ばれ、丸暗記は後から来る。早く止めればそれを避けられる。",
     ),
     "Prechelt 1998 (Early stopping, but when?)",
-    ("overfitting", "shuffled-labels"),
+    BY_HEART,
 )
 def _(trial: Trial) -> Changes:
     return {"steps": max(1, trial.steps // 4)}
@@ -61,7 +62,7 @@ def _(trial: Trial) -> Changes:
     Words("half the units", "ユニット数を半分に"),
     Words("Fewer weights can learn fewer samples by heart.", "重みが少なければ、丸暗記できるサンプルも減る。"),
     "Vapnik 1998: the gap grows with capacity",
-    ("overfitting",),
+    ("overfitting", "class-imbalance"),
 )
 def _(trial: Trial) -> Changes:
     return widened(trial, 0.5, 1)

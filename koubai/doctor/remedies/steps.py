@@ -126,7 +126,7 @@ FALLING = Words(
 TOO_SLOW = ("learning-rate-too-low", "slow-convergence", "vanishing-gradient", "plateau", "underfitting")
 TOO_FAST = (
     "learning-rate-too-high", "exploding-gradient", "not-a-number", "growing-weights", "dead-relu", "saturated-activations", "plateau",
-    "batch-too-small",
+    "batch-too-small", "class-imbalance",
 )  # fmt: skip
 
 

@@ -37,13 +37,21 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     far = apart > gap / 2 if scarce else apart > gap and up > rise
     if case.diverged or not far or case.fitted < 0.5:
         return None
+    since = int(case.steps[lowest])
     return Finding(
         "serious" if apart > 2 * gap else "mild",
         Words(
+            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others; the validation loss is {short(up)} times "
+            f"what it was at step {since}.",
+            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。検証損失はステップ {since} のときの {short(up)} 倍に"
+            "増えました。",
+        )
+        if case.regression
+        else Words(
             f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others; the validation loss is "
-            f"{short(up)} times what it was at step {int(case.steps[lowest])}.",
+            f"{short(up)} times what it was at step {since}.",
             f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。検証損失はステップ "
-            f"{int(case.steps[lowest])} のときの {short(up)} 倍に増えました。",
+            f"{since} のときの {short(up)} 倍に増えました。",
         ),
         None,
         "data" if scarce else "network",
@@ -73,6 +81,8 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     Only where the weights have moved by more than ``travel``.
     """
     loss = judged(case)
+    if case.regression:
+        raise Unknown("How well a quantity can be predicted at all is not known.", "連続量がどこまで予測可能かは分かりません。")
     fallen = (case.level(0.6, 0.75) - case.level(0.9, 1)) / case.guess
     straight = all(case.layers[k].startswith("identity") for k in case.where("activation"))
     if (
@@ -121,9 +131,13 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     fitted=Limit(0.9, OURS),
     shrunk=Limit(0.7, OURS),
     dropout=Limit(0.6, OURS),
+    left=Limit(0.1, OURS),
 )
-def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float) -> Finding | None:
-    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``."""
+def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout: float, left: float) -> Finding | None:
+    """Shrunk below ``shrunk`` by a penalty, or dropped out at more than ``dropout``, and fitted below ``fitted``.
+
+    Dropout counts too where all its layers together leave less than ``left``.
+    """
     judged(case)
     if case.diverged or case.fitted >= fitted:
         return None
@@ -138,12 +152,13 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
             f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
         )
         return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
-    if trial is not None and trial.dropout > dropout:
+    rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
+    if rate > dropout or (1 - rate) ** layers < left:
         words = Words(
-            f"Dropout leaves {1 - trial.dropout:.0%} of the units in, and {fit:.0%} is fitted.",
-            f"ドロップアウトで残るユニットは {1 - trial.dropout:.0%} だけで、適合度は {fit:.0%} です。",
+            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and {fit:.0%} is fitted.",
+            f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
         )
-        return Finding("serious", words, None, "dropout", {"dropout": trial.dropout, "fitted": case.fitted})
+        return Finding("serious", words, None, "dropout", {"dropout": rate, "layers": float(layers), "fitted": case.fitted})
     return None
 
 

@@ -28,15 +28,20 @@ NOTHING = 1e-30  # as good as no gradient
     brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
     fitted=Limit(0.84, OURS),
+    stuck=Limit(1e-2, OURS),
+    little=Limit(0.1, OURS),
 )
-def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
-    """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``. The cause is the kind of layer that takes most of it, the layer the worst of them."""
+def vanishing_gradient(case: Case, ratio: float, fitted: float, stuck: float, little: float) -> Finding | None:
+    """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``, or below ``stuck`` where less than ``little`` was learned.
+
+    The cause is the kind of layer that takes most of it, the layer the worst of them.
+    """
     passed = _passed(case)
     if passed is None or case.fitted >= fitted:
         return None
     early = slice(max(1, case.after(0.1)))
     lowest = float(passed[early].min())
-    if lowest >= ratio:
+    if lowest >= (stuck if case.learned < little else ratio):
         return None
     cause, layer, words = _blamed(case, early, -1)
     left = Words(short(lowest), f"{short(lowest)} 倍です") if lowest > NOTHING else Words("nothing", "0です")
@@ -119,6 +124,9 @@ def _blamed(case: Case, points: slice, sign: int) -> tuple[str, int, Words]:
     shares = {kind: sign * float(middle[places].sum()) for kind, places in there.items() if places}
     cause = max(shares, key=lambda kind: shares[kind])
     worst = max(there[cause], key=lambda k: sign * middle[k])
+    if middle[worst] <= math.log10(NOTHING):
+        label = case.layers[worst]
+        return cause, worst, Words(f"{label} passes nothing of the gradient on", f"{label} は勾配をまったく通しません")
     parts = {kind: 10 ** float(np.mean(middle[there[kind]])) for kind in shares}
     return cause, worst, _split(case, parts, len(there["weights"]))
 
@@ -132,9 +140,9 @@ def _split(case: Case, parts: dict[str, float], count: int) -> Words:
     for kind, factor in parts.items():
         shown = name if kind == "activation" and name else CAUSES[kind].en
         said = name if kind == "activation" and name else CAUSES[kind].ja
-        times = "nothing" if factor <= 10 * NOTHING else short(factor)
-        en.append(f"the {shown} {'pass' if kind == 'weights' else 'passes'} {times}" + (" of it" if en else " of the gradient"))
-        ja.append(f"{said}は {'0' if times == 'nothing' else times} 倍")
-    each = Words(f"at each of {count} steps down ", f"層を1つ下るごとに({count} 段)、")
-    joined = Words(each.en + ", ".join(en), each.ja + "、".join(ja) + "にします")
-    return Words(joined.en[0].upper() + joined.en[1:], joined.ja) if math.isfinite(sum(parts.values())) else joined
+        en.append(
+            f"the {shown} {'pass' if kind == 'weights' else 'passes'} {short(factor)}" + (" of it" if en else " of the gradient")
+        )
+        ja.append(f"{said}は {short(factor)} 倍")
+    each = Words(f"At each of {count} steps down ", f"層を1つ下るごとに({count} 段)、")
+    return Words(each.en + ", ".join(en), each.ja + "、".join(ja) + "にします")

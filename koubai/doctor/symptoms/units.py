@@ -92,6 +92,10 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     if not end.max() >= share or case.fitted >= fitted:
         return None
     layer = int(end.argmax())
+    place = case.where("activation")[layer]
+    feeding = sum(k < place for k in case.where("weights")) - 1
+    if feeding >= 0 and "weight" in case.history and not case.need("weight")[0, feeding] > 0:
+        return None  # without weights no unit answers anything: see identical units
     born = bool(dead[0, layer] >= share)
     label = case.label("activation", layer)
     when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")

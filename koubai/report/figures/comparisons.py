@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from koubai.language import Words, say
-from koubai.measures import dense_weights
+from koubai.measures import dense_weights, spelled
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, networks, swept, trials
+from koubai.report.groups import Group, few, networks, quantities, spoken, swept, trials
 from koubai.report.style import (
     SCALE,
     axes,
@@ -52,7 +52,7 @@ def _sweep(groups: Sequence[Group], axis: str, number: Callable[[Any], float], x
         band(made, [number(group.records[0].trial) for group in line], values, name, series, at, legend=name not in seen)
         seen.add(name)
     made.for_each_trace(lambda trace: trace.update(mode="lines+markers") if trace.fill is None else None)
-    return share(axes(made, x, ACCURACY, logx=True))
+    return share(axes(made, x, spoken(ACCURACY, groups), logx=True), quantities(groups))
 
 
 @figure("rates", Words("Accuracy over the learning rate", "学習率と精度"), OVER_SEEDS, varies("learning_rate"))
@@ -103,11 +103,11 @@ def _dots(groups: Sequence[Group], parts: Sequence[tuple[str, Words]], x: Words)
                 name=say(words),
                 error_x={"type": "data", "array": rounded([high - m for m, _, high in found[part]]), "thickness": 1.5},
                 marker={"size": 9, "color": color(k), "symbol": ("circle", "square")[k]},
-                hovertemplate=f"<b>%{{y}}</b><br>{say(words)} %{{x:.1%}}<extra></extra>",
+                hovertemplate=f"<b>%{{y}}</b><br>{say(words)} %{{x:{'.3f' if quantities(groups) else '.1%'}}}<extra></extra>",
             )
         )
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
-    return axes(made, x, Words("", "")).update_xaxes(tickformat=".0%")
+    return axes(made, spoken(x, groups), Words("", "")).update_xaxes(tickformat="" if quantities(groups) else ".0%")
 
 
 @figure("final", Words("Where each variant ended", "各設定の最終精度"), OVER_SEEDS, trials)
@@ -194,13 +194,14 @@ def search(groups: Sequence[Group]) -> Figure:
     reached = [float(group.final().mean()) for group in groups]
     best = int(np.argmax(reached))
     made = blank(520)
+    form = ".2f" if quantities(groups) else ".0%"
     bar = {
-        "title": {"text": say(Words("validation accuracy", "検証精度")), "side": "right"},
-        "tickformat": ".0%",
+        "title": {"text": say(spoken(Words("validation accuracy", "検証精度"), groups)), "side": "right"},
+        "tickformat": form,
         "thickness": 14,
     }
     x, y = [t.learning_rate for t in trials], [t.penalty.numbers["strength"] for t in trials]
-    text = "%{x:.2e}, %{y:.2e}: %{marker.color:.1%}<extra></extra>"
+    text = f"%{{x:.2e}}, %{{y:.2e}}: %{{marker.color:{form}}}<extra></extra>"
     made.add_trace(
         go.Scatter(
             x=rounded(x),
@@ -222,7 +223,7 @@ def search(groups: Sequence[Group]) -> Figure:
             x=rounded([x[best]]),
             y=rounded([y[best]]),
             mode="markers",
-            name=f"{say(Words('best', '最良'))}: {reached[best]:.1%}",
+            name=f"{say(Words('best', '最良'))}: {spelled(reached[best], quantities(groups))}",
             marker={"symbol": "circle-open", "size": 20, "color": color(1), "line": {"width": 3}},
             hoverinfo="skip",
             showlegend=True,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, few, in_panels, recorded, trials
+from koubai.report.groups import Group, few, in_panels, quantities, recorded, spoken, trials
 from koubai.report.style import axes, band, panels, place, share
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Word
             shade = number * len(names) + part
             band(made, group.records[0].steps, group.curves(name), label, shade, at, log=log, legend=label not in seen)
             seen.add(label)
-    return axes(made, STEP, y, logy=log) if log else share(axes(made, STEP, y))
+    y = spoken(y, groups)
+    return axes(made, STEP, y, logy=log) if log else share(axes(made, STEP, y), quantities(groups))
 
 
 @figure("accuracy", Words("Validation accuracy", "検証精度の推移"), ON_THE_WAY, training("validation_accuracy"))
@@ -52,7 +53,10 @@ def loss(groups: Sequence[Group]) -> Figure:
     """Training loss over the steps, on a log scale; of a model that was watched, whatever its loss is, the validation loss too."""
     names = [("train_loss", Words("training", "訓練"))]
     if trials(groups):
-        return _curves(groups, names, Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)"), log=True)
+        y = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
+        if quantities(groups):
+            y = Words("training loss (squared error, standardized)", "訓練損失(2乗誤差、標準化後)")
+        return _curves(groups, names, y, log=True)
     if recorded(groups, "validation_loss"):
         names.append(("validation_loss", Words("validation", "検証")))
     return _curves(groups, names, Words("loss", "損失"), log=True)
@@ -77,4 +81,4 @@ def train_validation(groups: Sequence[Group]) -> Figure:
         for part, (name, words) in enumerate(parts):
             at = place(k, len(chosen), columns)
             band(made, group.records[0].steps, group.curves(name), say(words), part, at, legend=k == 0)
-    return share(axes(made, STEP, Words("accuracy", "精度")))
+    return share(axes(made, STEP, spoken(Words("accuracy", "精度"), groups)), quantities(groups))

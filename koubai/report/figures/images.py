@@ -13,7 +13,7 @@ import numpy as np
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group
+from koubai.report.groups import Group, quantities
 from koubai.report.style import COLORS, SCALE, axes, blank, escaped, panels, place, rounded
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def convolves(record: Record) -> bool:
 def pictured(groups: Sequence[Group]) -> bool:
     """Whether there is a trained network with convolutions among these runs."""
     return all(isinstance(group, Group) for group in groups) and any(map(convolves, (r for g in groups for r in g.records)))
+
+
+def told_apart(groups: Sequence[Group]) -> bool:
+    """Whether such a network tells classes apart."""
+    return pictured(groups) and not quantities(groups)
 
 
 def best(groups: Sequence[Group]) -> Record:
@@ -116,7 +121,7 @@ def first_weights(record: Record, number: int) -> np.ndarray:
     from koubai.networks.layers import Weighted
 
     data = load(record.trial.data)
-    layer = build([record.trial], data.shape, len(data.classes), torch.device("cpu")).layers[number]
+    layer = build([record.trial], data.shape, data.outputs, torch.device("cpu")).layers[number]
     assert isinstance(layer, Weighted)
     return layer.weight.value[0].numpy()
 
@@ -138,7 +143,7 @@ def window(record: Record) -> tuple[int, int, int]:
         "最初の検証画像が層を進む様子。活性化関数とプーリングの各層の出力を、先頭の16チャンネルについて、層の最大値を1として示す。"
         "最後は各クラスの確率。",
     ),
-    pictured,
+    told_apart,
 )
 def feature_maps(groups: Sequence[Group]) -> Figure:
     """One validation image through the trained network, layer by layer."""
@@ -171,7 +176,7 @@ def ready(record: Record, most: int) -> tuple[Dataset, nn.Sequential, Tensor]:
     from koubai.places import entrance
 
     data = load(record.trial.data)
-    x = torch.from_numpy(data.x_validation[:most]).to(getattr(torch, record.trial.dtype))
+    x = torch.from_numpy(np.asarray(data.x_validation[:most])).to(getattr(torch, record.trial.kept))
     network = module(record.trial, record.weights()).requires_grad_(False)
     return data, network, x.view(-1, *entrance(record.trial.layers, data.shape))
 
@@ -192,7 +197,7 @@ def answers(record: Record) -> tuple[Dataset, np.ndarray]:
         "The colour is the share of the row, the number counts samples.",
         "検証サンプルについて、行が正解のクラス、列がネットワークの答え。対角線が正解。色は行の中の割合、数字はサンプル数。",
     ),
-    pictured,
+    told_apart,
 )
 def confusion(groups: Sequence[Group]) -> Figure:
     """The confusion matrix over validation samples."""
@@ -231,7 +236,7 @@ def confusion(groups: Sequence[Group]) -> Figure:
         "it was.",
         "別のクラスと答えた検証画像を、確信の強い順に示す。正解 → ネットワークの答え(とその確率)。",
     ),
-    pictured,
+    told_apart,
 )
 def mistakes(groups: Sequence[Group]) -> Figure:
     """Validation images that are taken for another class, the surest mistakes first."""

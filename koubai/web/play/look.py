@@ -180,7 +180,8 @@ def boundary(stack: Stack, data: Dataset, side: int) -> Shown:
 
 def extent(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The corners of the part of the plane that is shown."""
-    low, high = data.x_train.min(0), data.x_train.max(0)
+    x = np.asarray(data.x_train)
+    low, high = x.min(0), x.max(0)
     margin = MARGIN * np.where(high > low, high - low, 1)
     return low - margin, high + margin
 
