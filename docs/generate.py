@@ -136,6 +136,13 @@ def doctor() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def remedy(one: Remedy) -> str:
+    """A remedy: what it does, why that should help, the source, and what it is tried against."""
+    treats = ", ".join(f"`{name}`" for name in one.treats)
+    parts = (f"### `{one.name}`: {one.words.en} / {one.words.ja}", one.why.en, one.why.ja, f"Source / 出典: {one.source}")
+    return "\n\n".join((*parts, f"Tried against / 対象の症状: {treats}"))
+
+
 def measured() -> str:
     """How well the doctor did on the second part of the data sets, as the benchmark last wrote it."""
     path = HERE.parent / "benchmarks" / "doctor.json"
@@ -158,20 +165,15 @@ def measured() -> str:
     parts = (
         "## Measured / 測定結果",
         f"On data sets that had no part in setting the thresholds ({held['wards']}), by `python -m benchmarks.doctor`. False alarms in "
-        f"healthy trainings: {alarms}. The aims are 99% found, 95% with the right cause and layer, 1% false alarms. Every miss is listed in `benchmarks/doctor.json`.",
+        f"healthy trainings: {alarms}. The aims are 99% found, 95% with the right cause and layer, 1% false alarms. Every miss is listed "
+        "in `benchmarks/doctor.json`.",
         f"しきい値の決定に使っていないデータ({held['wards']})で `python -m benchmarks.doctor` が測った値です。"
-        f"正常な学習での誤検出は {alarms} です。目標は検出99%、正しい原因と層95%、誤検出1%です。見逃しはすべて `benchmarks/doctor.json` にあります。",
+        f"正常な学習での誤検出は {alarms} です。目標は検出99%、正しい原因と層95%、誤検出1%です。"
+        "見逃しはすべて `benchmarks/doctor.json` にあります。",
         table,
         "## Symptoms / 症状",
     )
     return "\n\n".join(parts)
-
-
-def remedy(one: Remedy) -> str:
-    """A remedy: what it does, why that should help, the source, and what it is tried against."""
-    treats = ", ".join(f"`{name}`" for name in one.treats)
-    parts = (f"### `{one.name}`: {one.words.en} / {one.words.ja}", one.why.en, one.why.ja, f"Source / 出典: {one.source}")
-    return "\n\n".join((*parts, f"Tried against / 対象の症状: {treats}"))
 
 
 def symptom(one: Symptom) -> str:
