@@ -59,7 +59,8 @@ def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme
         assert page.evaluate("document.documentElement.dataset.theme") == theme, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         assert page.locator("header nav a[aria-current=page]").count() == 1, path
-        unnamed = "[...document.querySelectorAll('input, select, textarea')].filter(e => !e.labels.length && !e.ariaLabel).length"
+        fields = "document.querySelectorAll(':is(input, select, textarea):not([tabindex=\"-1\"])')"  # what the keyboard reaches
+        unnamed = f"[...{fields}].filter(e => !e.labels.length && !e.ariaLabel).length"
         assert page.evaluate(unnamed) == 0, path
 
 
