@@ -166,18 +166,15 @@ def maps(stack: Stack, row: int) -> list[Shown]:
 
 
 def boundary(stack: Stack, data: Dataset, side: int) -> Shown:
-    """The class (or the side of the mean) that a network of two features gives to each point of the plane, and how sure it is: two bytes a cell, from the top."""
+    """The class that a network of two features gives to each point of the plane, and how sure it is: two bytes a cell, from the top."""
     low, high = extent(data)
     axes = [np.linspace(a, b, side, dtype=np.float32) for a, b in zip(low, high, strict=True)]
     x, y = np.meshgrid(axes[0], axes[1][::-1])
     grid = torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1)).to(stack.network.dtype)
     outputs = stack.network.forward(stack.buffers_for(len(grid)), stack.network.common(grid), Mode.EVALUATE)
-    if data.target:  # above or below the mean of the training samples, and how far
-        said, sure = (outputs[0, 0] > 0).long(), outputs[0, 0].abs().tanh().nan_to_num() * 254
-    else:
-        chance, said = outputs[0].softmax(0).max(0)
-        even = 1 / len(data.classes)
-        sure = ((chance - even) / (1 - even)).nan_to_num().clamp(0, 1) * 254
+    chance, said = outputs[0].softmax(0).max(0)
+    even = 1 / len(data.classes)
+    sure = ((chance - even) / (1 - even)).nan_to_num().clamp(0, 1) * 254
     return {"side": side, "said": packed(said.numpy()), "sure": packed(sure.numpy())}
 
 
@@ -197,7 +194,6 @@ def points(data: Dataset) -> list[list[float]]:
     shown = []
     for k, (x, y) in enumerate(((data.x_train, data.y_train), (data.x_validation, data.y_validation))):
         few = POINTS // (4 if k else 1)
-        y = y > 0 if data.target else y
         places = (np.asarray(x[:few]) - low) / (high - low)
         shown += [[round(float(a), 3), round(1 - float(b), 3), int(c), k] for (a, b), c in zip(places, y[:few], strict=True)]
     return shown

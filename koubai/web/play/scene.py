@@ -102,7 +102,8 @@ def scene(board: Board, run: int) -> dict[str, Any]:
             }
         )  # fmt: skip
     return {
-        "run": run, "seeds": board.seeds, "quantity": data.target is not None, "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
+        "run": run, "seeds": board.seeds, "quantity": data.target is not None,
+        "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
         "clouds": list(clouds.values()), "variants": variants,
     }  # fmt: skip
 

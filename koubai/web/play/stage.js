@@ -136,7 +136,10 @@ export default {
     whole, short,
     cloud(one) { return this.scene.clouds[one.cloud]; },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
-    accuracy(k) { const [mean, low, high] = this.now(k).accuracy || []; return share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : ""); },
+    accuracy(k) {
+      const [mean, low, high] = this.now(k).accuracy || [];
+      return this.scene.quantity ? short(mean) : share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : "");
+    },
     loss(k) { return short((this.now(k).loss || [])[0]); },
     lost(k) { return this.words.lost.replace("{n}", this.now(k).lost).replace("{of}", this.scene.seeds); },
     pictured(k) { const one = this.scene.variants[k]; return `${one.label}: ${this.cloud(one).length ? this.words.boundary : this.words.weights}`; },
