@@ -40,7 +40,7 @@ class Bench:
         self._loop, self._context = asyncio.get_running_loop(), copy_context()
         self._client = ui.context.client
         stage.on("drawn", self._draw, args=[])
-        stage.on("key", lambda event: {"start": self.start, "step": self.step, "r": self.reset}.get(event.args, self.reset)())
+        stage.on("key", lambda event: {"start": self.start, "step": self.step}.get(event.args, self.reset)())
         stage.on("remove", lambda event: self.change(lambda board: board.without(int(event.args))))
         self._client.on_connect(self.reset)
         self._client.on_delete(self.leave)

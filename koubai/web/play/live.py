@@ -6,6 +6,7 @@ processor, so that twenty of them go slower, and none stands still.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import math
 import os
@@ -15,7 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from threading import Condition, Lock, Thread
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
+from weakref import WeakSet
 
 import torch
 
@@ -64,6 +66,17 @@ class Turns:
 
 
 TURNS = Turns(os.cpu_count() or 1)
+LIVES: WeakSet[Live[Any]] = WeakSet()  # those whose threads the end of the process must not meet inside PyTorch
+
+
+@atexit.register
+def end_all() -> None:
+    """End every thread, also of what is to be kept: its process is at its end."""
+    for live in list(LIVES):
+        live.keep(None)
+        live.close()
+    for live in list(LIVES):
+        live.thread.join(5)
 
 
 class Live(Generic[T]):
@@ -95,6 +108,7 @@ class Live(Generic[T]):
         self._changed = Condition()
         context = copy_context()  # the thread speaks the visitor's language
         self.thread = Thread(target=context.run, args=(self._work,), name="live", daemon=True)
+        LIVES.add(self)
         self.thread.start()
 
     def start(self, speed: float = math.inf) -> None:

@@ -22,6 +22,7 @@ CLASSES = [COLORS[k] for k in (5, 4, 2, 3, 6, 7, 0, 1)]  # not those that the fi
 WORDS = {
     "step": Words("step", "ステップ"),
     "accuracy": Words("validation accuracy", "検証精度"),
+    "quantity": Words("validation R²", "検証R²"),
     "loss": Words("training loss", "訓練損失"),
     "flow": Words("Gradient by layer", "層ごとの勾配"),
     "first": Words("first layer", "最初の層"),
@@ -54,12 +55,20 @@ class Stage(ui.element, component="stage.js"):
         super().__init__()
         self.props["words"] = {name: say(words) for name, words in WORDS.items()}
         self.props["charts"] = charts()
-        self.props["scene"] = {"run": 0, "seeds": 1, "classes": CLASSES, "names": [], "clouds": [], "variants": []}
+        self.props["scene"] = {
+            "run": 0,
+            "seeds": 1,
+            "quantity": False,
+            "classes": CLASSES,
+            "names": [],
+            "clouds": [],
+            "variants": [],
+        }
 
 
 def charts() -> dict[str, Any]:
     """The empty charts: titles, and plotly's layout and configuration, as the report's figures have them."""
-    loss = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
+    loss = Words("training loss", "訓練損失")
     flow = Words("norm, output = 1", "ノルム(出力=1)")
     kinds = {
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
@@ -93,7 +102,8 @@ def scene(board: Board, run: int) -> dict[str, Any]:
             }
         )  # fmt: skip
     return {
-        "run": run, "seeds": board.seeds, "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
+        "run": run, "seeds": board.seeds, "quantity": data.target is not None,
+        "classes": CLASSES, "names": list(data.classes[: len(CLASSES)]),
         "clouds": list(clouds.values()), "variants": variants,
     }  # fmt: skip
 

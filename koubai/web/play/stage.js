@@ -66,7 +66,7 @@ export default {
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
             <span>{{ words.filled }}</span><span>{{ words.rings }}</span></template><span v-else>{{ words.firstWeights }}</span></p>
-          <dl><div><dt>{{ words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
+          <dl><div><dt>{{ scene.quantity ? words.quantity : words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
           <p v-if="now(k).lost" class="lost" role="status">{{ lost(k) }}</p>
           <div class="flow" role="img" :aria-label="words.flow + ': ' + arrives(k)"><canvas></canvas><span aria-hidden="true"><b>{{ words.first }}</b><b>{{ words.last }}</b></span></div>
           <p class="arrives">{{ arrives(k) }}</p>
@@ -136,7 +136,10 @@ export default {
     whole, short,
     cloud(one) { return this.scene.clouds[one.cloud]; },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
-    accuracy(k) { const [mean, low, high] = this.now(k).accuracy || []; return share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : ""); },
+    accuracy(k) {
+      const [mean, low, high] = this.now(k).accuracy || [];
+      return this.scene.quantity ? short(mean) : share(mean) + (high > low ? ` ±${(50 * (high - low)).toFixed(1)}` : "");
+    },
     loss(k) { return short((this.now(k).loss || [])[0]); },
     lost(k) { return this.words.lost.replace("{n}", this.now(k).lost).replace("{of}", this.scene.seeds); },
     pictured(k) { const one = this.scene.variants[k]; return `${one.label}: ${this.cloud(one).length ? this.words.boundary : this.words.weights}`; },
