@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.language import Words, say
+from koubai.measures import scored
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, networks
 from koubai.report.style import axes, blank, color, escaped, rounded
@@ -79,4 +80,5 @@ def gain(groups: Sequence[Group]) -> Figure:
         )
     made.add_vline(x=0, line={"color": "#8a97a3", "width": 1, "dash": "dot"})
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
-    return axes(made, Words("gain in validation accuracy (points)", "検証精度の差(ポイント)"), Words("", ""))
+    x = scored(Words("gain in validation accuracy (points)", "検証精度の差(ポイント)"), first.records)
+    return axes(made, x, Words("", ""))
