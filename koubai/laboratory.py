@@ -65,10 +65,9 @@ def run(
     with threaded(threads):
         todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
-        if note:
-            store.note(study)
+        store.note(study, listed=note)
         checkpoints.tidy(store.folder, {trial.id for trial in study.trials} - {trial.id for trial in todo})
-        begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo))}
+        begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo, stopping))}
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks, parts = stacks_of(study.trials, todo, begun, width, room, workers)

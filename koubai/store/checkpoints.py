@@ -60,9 +60,10 @@ def useless(file: Path, error: BaseException) -> UserError:
     )
 
 
-def found(folder: Path, trials: Sequence[Trial]) -> list[Checkpoint]:
+def found(folder: Path, trials: Sequence[Trial], stopping: bool = False) -> list[Checkpoint]:
     """The checkpoints in a store's folder of which all trials are among these, each trial in one only: in that which is furthest on.
 
+    Those with trials that were stopped from outside count only where ``stopping`` says that this may be.
     What cannot be used is removed, with a sentence.
     """
     asked = {trial.id for trial in trials}
@@ -75,6 +76,8 @@ def found(folder: Path, trials: Sequence[Trial]) -> list[Checkpoint]:
                 raise ValueError("it is of other trials than its name says")
             if about["data"] != fingerprint(own[0].data.name):
                 raise ValueError("its data have changed")
+            if about["stopped"] and not stopping:
+                continue
             known.append(Checkpoint(file, own, about["data"], int(about["about"]["t"])))
         except FileNotFoundError:  # its stack was finished meanwhile, by another process
             continue
@@ -119,6 +122,7 @@ class Keeper:
         begun = time.monotonic()
         specs = [trial.model_dump(mode="json") for trial in self.trials]
         whole: dict[str, Any] = {"trials": specs, "data": self.data, "about": dict(about)}
+        whole["stopped"] = bool(np.any(arrays["stopped"]))
         whole["hash"] = _hash(arrays, whole)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)

@@ -339,3 +339,15 @@ def test_the_plan_of_what_is_left_is_that_of_the_whole(monkeypatch: pytest.Monke
 
 def ids(stack: Sequence[Trial]) -> list[str]:
     return [trial.id for trial in stack]
+
+
+def test_a_checkpoint_with_stopped_trials_is_for_those_who_stop_trials(tmp_path: Path) -> None:
+    training = Training(PAIR.trials, laboratory.load(PAIR.base.data), torch.device("cpu"))
+    while training.t < 30:
+        training.advance()
+    training.drop([1])
+    checkpoints.Keeper(tmp_path, PAIR.trials, "").keep(*training.state())
+    assert checkpoints.found(tmp_path, PAIR.trials) == []
+    assert [one.steps for one in checkpoints.found(tmp_path, PAIR.trials, stopping=True)] == [training.t]
+    result = go(tmp_path, PAIR)
+    assert len(result.records) == 2 and not any(record.stopped for record in result.records)

@@ -268,6 +268,19 @@ def test_a_study_is_forgotten_with_what_no_other_needs(own: Store, two: list[Stu
     assert care.check(own).sound and care.prune(Store(own.folder / "nothing")) == 0
 
 
+def test_what_a_part_of_koubai_asked_for_is_not_listed_and_not_pruned(
+    own: Store, two: list[Study], outcomes: list[Outcome]
+) -> None:
+    quiet = Study(outcomes[2].trials[0], name="quiet")
+    own.note(quiet, listed=False)
+    assert {one["name"] for one in own.studies()} == {"normed", "rates"}
+    care.prune(own)
+    assert own.has(quiet.trials) == {quiet.base.id}
+    own.note(quiet)
+    own.note(quiet, listed=False)
+    assert "quiet" in {one["name"] for one in own.studies()}, "once listed, listed"
+
+
 # Processes
 
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.language import Words, say
-from koubai.measures import scored
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, networks
+from koubai.report.groups import Group, networks, quantities
 from koubai.report.style import axes, blank, color, escaped, rounded
 from koubai.statistics import interval
 
@@ -48,13 +47,13 @@ def gain(groups: Sequence[Group]) -> Figure:
     first, shown = groups[0], list(groups[1:])[:MOST][::-1]
     labels = [escaped(group.label) for group in shown]
     made = blank(150 + 30 * len(shown))
-    differences = []
+    differences, unit = [], 1 if quantities(groups) else 100
     for group in shown:
         rows = np.array(_shared(first, group))
-        differences.append(100 * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
+        differences.append(unit * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
     means = np.array([one.mean() for one in differences])
     low, high = np.array([interval(one) for one in differences]).T
-    high = np.minimum(high, 100 * (1 - first.final().mean()))  # no accuracy is above 1
+    high = np.minimum(high, unit * (1 - first.final().mean()))  # no accuracy is above 1
     for k, (words, chosen) in enumerate(
         {
             Words("interval above 0", "区間が0より上"): low > 0,
@@ -75,10 +74,12 @@ def gain(groups: Sequence[Group]) -> Figure:
                     "thickness": 1.5,
                 },
                 marker={"size": 10, "color": color(k), "symbol": ("circle", "square-open")[k]},
-                hovertemplate="<b>%{y}</b><br>%{x:+.1f}<extra></extra>",
+                hovertemplate=f"<b>%{{y}}</b><br>%{{x:{'+.3f' if quantities(groups) else '+.1f'}}}<extra></extra>",
             )
         )
     made.add_vline(x=0, line={"color": "#8a97a3", "width": 1, "dash": "dot"})
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
-    x = scored(Words("gain in validation accuracy (points)", "検証精度の差(ポイント)"), first.records)
+    x = Words("gain in validation accuracy (points)", "検証精度の差(ポイント)")
+    if quantities(groups):
+        x = Words("gain in validation R²", "検証R²の差")
     return axes(made, x, Words("", ""))
