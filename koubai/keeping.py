@@ -73,9 +73,7 @@ def train(
 
     ``judge`` looks at it at every point of its history, and names the trials that go no further.
     """
-    training = resumed(trials, data, device, checkpoint)
-    if training is None or (judge is None and training.stopped.any()):  # begun by a study that stops trials
-        training = Training(trials, data, device)
+    training = resumed(trials, data, device, checkpoint) or Training(trials, data, device)
     while not training.done:
         left = len(training.rows)
         steps = training.advance()

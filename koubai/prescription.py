@@ -14,7 +14,7 @@ from koubai.blueprint import title
 from koubai.doctor import Diagnosis, Finding, Joint
 from koubai.doctor.remedies import Remedy
 from koubai.language import Words, say, saying_both
-from koubai.measures import accuracy
+from koubai.measures import accuracy, is_regression, scored, spelled
 from koubai.report.groups import Group
 from koubai.report.summary import summarize
 from koubai.spec import Trial
@@ -199,11 +199,13 @@ class Prescription:
         small = self.smallest
         if small is None:
             tried = len(self.candidates)
-            return Words(
+            nothing = Words(
                 f"Nothing helps: of {tried} remedies and pairs, none raises the accuracy beyond doubt.",
                 f"効く対策は見つかりません。試した {tried} 通りのどれも、精度を確実には上げません。",
             )
-        mean, before = small.accuracies.mean(), small.original.mean()
+            return scored(nothing, self.records)
+        quantity = is_regression(self.records[0])
+        before, mean = (spelled(float(values.mean()), quantity) for values in (small.original, small.accuracies))
         gained = points(small)
         end = (
             Words("The symptoms are gone: it is repaired.", "症状は消え、直りました。")
@@ -215,10 +217,12 @@ class Prescription:
             if small.symptoms
             else Words("It helps.", "効きます。")
         )
-        return Words(
-            f"{small.words.en}: validation accuracy {before:.1%} becomes {mean:.1%}, {gained.en} over {len(self.records)} seeds. {end.en}",
-            f"{small.words.ja}: 検証精度 {before:.1%} → {mean:.1%}({gained.ja}、{len(self.records)}シード)。{end.ja}",
+        words = Words(
+            f"validation accuracy {before} becomes {mean}, {gained.en} over {len(self.records)} seeds. {end.en}",
+            f"検証精度 {before} → {mean}({gained.ja}、{len(self.records)}シード)。{end.ja}",
         )
+        said = scored(words, self.records)
+        return Words(f"{small.words.en}: {said.en}", f"{small.words.ja}: {said.ja}")
 
     def page(self) -> Page:
         """The report: the diagnosis, the prescription, before and after, the gain of every finalist."""
@@ -270,10 +274,15 @@ def _as_good(one: Candidate, best: Candidate) -> bool:
 
 
 def points(one: Candidate) -> Words:
-    """A gain in points of accuracy, with its interval where there is one."""
-    low, high = one.bounds
-    between = f" [{low * 100:+.1f}, {high * 100:+.1f}]" if np.isfinite(low) and one.left is None else ""
-    return Words(f"{one.gain * 100:+.1f} points{between}", f"{one.gain * 100:+.1f}ポイント{between}")
+    """A gain in points of accuracy (in ``R^2`` where a quantity is predicted), with its interval where there is one."""
+    quantity = is_regression(one.records[0])
+    gain, low, high = (f"{value:+.3f}" if quantity else f"{100 * value:+.1f}" for value in (one.gain, *one.bounds))
+    between = f" [{low}, {high}]" if np.isfinite(one.bounds[0]) and one.left is None else ""
+    return (
+        Words(f"{gain}{between}", f"{gain}{between}")
+        if quantity
+        else Words(f"{gain} points{between}", f"{gain}ポイント{between}")
+    )
 
 
 def changed(before: Trial, after: Trial) -> dict[str, tuple[str, str]]:

@@ -9,7 +9,7 @@ import typer
 
 from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, console, interruptible, option, table, text
 from koubai.cli.leave import TRIAL, Run
-from koubai.language import say
+from koubai.language import Words, say
 
 if TYPE_CHECKING:
     from koubai.prescription import Prescription
@@ -57,6 +57,7 @@ def prescribe(
 
 def _show(found: Prescription) -> None:
     """The diagnosis, the prescription, and what each remedy gained."""
+    from koubai.measures import is_regression, scored, spelled
     from koubai.prescription import points
 
     out = console()
@@ -80,13 +81,13 @@ def _show(found: Prescription) -> None:
     if not found.candidates:
         return
     print()
-    listed = table(
-        text("remedy", "対策"), text("validation accuracy", "検証精度"), text("gain [95%]", "効果 [95%区間]"), text("seeds", "シード"),
-        text("still there, or why it was left", "残る症状・見送りの理由"),
-    )  # fmt: skip
+    score, quantity = scored(Words("validation accuracy", "検証精度"), found.records), is_regression(found.records[0])
+    heads = (("remedy", "対策"), score, ("gain [95%]", "効果 [95%区間]"), ("seeds", "シード"))
+    listed = table(*(text(*head) for head in heads), text("still there, or why it was left", "残る症状・見送りの理由"))
     for one in found.candidates:
         rest = say(one.left) if one.left else ", ".join(one.symptoms) or text("nothing wrong", "異常なし")
-        listed.add_row(say(one.words), f"{one.accuracies.mean():.1%}", say(points(one)), str(len(one.records)), rest)
+        reached = spelled(float(one.accuracies.mean()), quantity)
+        listed.add_row(say(one.words), reached, say(points(one)), str(len(one.records)), rest)
     out.print(listed)
     useless = ", ".join(say(one.words) for one in found.useless)
     if useless:

@@ -102,7 +102,8 @@ def judged(sight: Sight) -> dict[int, Finding]:
 
 
 def _guessing(y: np.ndarray) -> float:
-    return float(np.bincount(y).max() / len(y))
+    """The accuracy of always naming the most frequent class; of a quantity the ``R^2`` of always naming its mean."""
+    return 0.0 if y.dtype.kind == "f" else float(np.bincount(y).max() / len(y))
 
 
 def _out_of_reach(sight: Sight) -> dict[int, Finding]:

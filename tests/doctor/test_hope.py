@@ -156,4 +156,13 @@ def test_a_checkpoint_of_a_study_that_stops_trials_is_of_no_use_to_one_that_does
     assert found(tmp_path, trials) == []
     (begun,) = found(tmp_path, trials, stopping=True)
     assert train(trials, data, cpu, lambda *_: None, keeper, begun, past_hope).stopped.tolist() == [0, training.t]
-    assert train(trials, data, cpu, lambda *_: None, keeper, begun).stopped.tolist() == [0, 0]
+
+
+@pytest.mark.slow
+def test_where_a_quantity_is_predicted_trials_are_stopped_and_prescribed_for_by_r_squared(tmp_path: Path) -> None:
+    base = {"data": {"name": "diabetes", "standardize": True}, "layers": [12], "batch_size": 32, "steps": 200}
+    study = kb.Study(base, axes={"learning_rate": [1e-8, 0.01]}, stop="diagnosis")
+    result = kb.run(study, store=tmp_path / "store", device="cpu", progress=False)
+    assert [record.stopped > 0 for record in result.records] == [True, False]
+    found = kb.prescribe(Trial(**base, learning_rate=1e-6), seeds=3, store=tmp_path / "store", device="cpu", progress=False)
+    assert found.candidates and "R²" in found.verdict.en and "accuracy" not in found.verdict.en
