@@ -195,7 +195,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     return Mutation({}, changes, ("network", "activation"))
 
 
-LINEAR_FAILS = ("moons", "circles", "clouds", "spirals", "xor", "quantiles")
+LINEAR_FAILS = ("checkerboard", "rings", "roll", "moons", "circles", "clouds", "spirals", "xor", "quantiles")
 
 
 @mutation("inputs-not-standardized")

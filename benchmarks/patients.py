@@ -74,7 +74,7 @@ def ill(ward: Ward, folder: Path, each: int) -> Iterator[Patient]:
 
 
 def patients(folder: Path, each: int, well: int) -> Iterator[Patient]:
-    """All patients of both halves; data sets are written into ``folder``."""
+    """All patients of both parts; data sets are written into ``folder``."""
     for ward in WARDS:
         yield from healthy(ward, folder, well)
         yield from ill(ward, folder, each)

@@ -1,9 +1,9 @@
 """``python -m benchmarks.doctor --repair``: the ill trainings of the doctor's benchmark, prescribed for, and whether that repairs them.
 
-A patient is repaired where the prescription trains without the symptoms it came with, over ``SEEDS`` seeds, and its accuracy is up
-beyond doubt, or it has nothing wrong and is no worse; or where its mean accuracy is at most ``PAR`` below that of the healthy training
-that the patient was made of. Shuffled labels are counted apart: no change to a training can mend them, and the right answer is that
-nothing helps.
+A patient is repaired where the prescription trains without the symptom that its mutation makes, over ``SEEDS`` seeds, and its accuracy
+is up beyond doubt; where nothing is wrong any more and it is no worse; or where it is free of what it came with and its mean accuracy at
+most ``PAR`` below that of the healthy training that the patient was made of. ``restored`` counts the last of these alone. Shuffled
+labels are counted apart: no change to a training can mend them, and the right answer is that nothing helps.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Treated:
     healthy: float
     remedies: list[str]
     repaired: bool
+    restored: bool
     reason: str
     seconds: float
 
@@ -64,11 +65,18 @@ def treat(ward: str, symptom: str, trial: Trial, origin: Trial, store: Store) ->
     healthy = np.array([accuracy(record) for record in whole.records])
     before = float(np.mean([accuracy(record) for record in found.records]))
     small = found.smallest
-    repaired = found.repaired or (small is not None and small.cured and at_par(small, healthy))
+    restored = small is not None and at_par(small, healthy)
+    gone = small is not None and small.better and symptom in found_at_first(found) and symptom not in small.symptoms
+    repaired = found.repaired or gone or (small is not None and small.cured and restored)
     after = before if small is None else float(small.accuracies.mean())
     names = [] if small is None else [one.name for one in small.remedies]
     reason = "" if repaired else why_not(found)
-    return Treated(ward, symptom, before, after, float(healthy.mean()), names, repaired, reason, spent)
+    return Treated(ward, symptom, before, after, float(healthy.mean()), names, repaired, restored, reason, spent)
+
+
+def found_at_first(found: Prescription) -> set[str]:
+    """The symptoms that the patient came with."""
+    return {finding.symptom for diagnosis in found.diagnoses for finding in diagnosis.findings}
 
 
 def at_par(one: Candidate, healthy: np.ndarray) -> bool:
@@ -97,7 +105,7 @@ def report(patients: Iterable[tuple[str, str, Trial, Trial]], folder: Path, path
     treated = [treat(*one, store) for one in track(everyone, "prescribing", console=Console(stderr=True))]
     console = Console(width=150)
     table = Table(title=f"repaired over {SEEDS} seeds; {name()}")
-    for head in ("symptom", "patients", "repaired", "before", "after", "healthy", "points gained", "seconds, median"):
+    for head in ("symptom", "patients", "repaired", "restored", "before", "after", "healthy", "points gained", "seconds, median"):
         table.add_column(head, justify="left" if head == "symptom" else "right")
     for symptom in dict.fromkeys(one.symptom for one in treated):
         row(table, symptom, [one for one in treated if one.symptom == symptom])
@@ -122,5 +130,6 @@ def row(table: Table, label: str, those: Sequence[Treated]) -> None:
     """A line of the table."""
     means = (f"{np.mean([getattr(one, part) for one in those]):.1%}" for part in ("before", "after", "healthy"))
     repaired = f"{sum(one.repaired for one in those)} ({np.mean([one.repaired for one in those]):.0%})"
+    restored = f"{np.mean([one.restored for one in those]):.0%}"
     seconds = f"{np.median([one.seconds for one in those]):.1f}"
-    table.add_row(label, str(len(those)), repaired, *means, f"{np.mean([one.gained for one in those]):+.1f}", seconds)
+    table.add_row(label, str(len(those)), repaired, restored, *means, f"{np.mean([one.gained for one in those]):+.1f}", seconds)

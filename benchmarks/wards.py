@@ -1,4 +1,4 @@
-"""The data sets of the doctor's benchmark, in two halves that share none, and the same sets spoiled in known ways."""
+"""The data sets of the doctor's benchmark, in two parts that share none, and the same sets spoiled in known ways."""
 
 from __future__ import annotations
 
@@ -41,6 +41,45 @@ def _sklearn(loader: str, **numbers: float) -> Callable[[], tuple[np.ndarray, np
     return make
 
 
+def _patches() -> tuple[np.ndarray, np.ndarray]:
+    """Grey patches of 10x10 out of scikit-learn's two photographs: sky, building, flower."""
+    from sklearn.datasets import load_sample_images
+
+    draw = np.random.default_rng(0)
+    temple, flower = (image.mean(2) / 255 for image in load_sample_images().images)
+    pictures = (temple[:180], temple[200:], flower)
+    y = np.arange(FEW + 1000) % 3
+    corners = [(draw.integers(0, len(pictures[k]) - 10), draw.integers(0, pictures[k].shape[1] - 10)) for k in y]
+    return np.stack([pictures[k][a : a + 10, b : b + 10] for k, (a, b) in zip(y, corners, strict=True)]), y
+
+
+def _plane(label: Callable[[np.ndarray], np.ndarray]) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
+    """Points of a square, labelled by where they lie."""
+
+    def make() -> tuple[np.ndarray, np.ndarray]:
+        x = np.random.default_rng(0).uniform(-1.5, 1.5, (1500, 2))
+        return x, label(x)
+
+    return make
+
+
+def _roll() -> tuple[np.ndarray, np.ndarray]:
+    """A sheet rolled up in space, in three pieces along the roll."""
+    from sklearn.datasets import make_swiss_roll
+
+    x, along = make_swiss_roll(1500, noise=0.3, random_state=0)
+    return x, np.digitize(along, np.quantile(along, [1 / 3, 2 / 3]))
+
+
+def _friedman() -> tuple[np.ndarray, np.ndarray]:
+    """Friedman's function of five of ten features, above its median or below."""
+    from sklearn.datasets import make_friedman1
+
+    x, value = make_friedman1(3000, random_state=0)
+    return x, (value > np.median(value)).astype(np.int64)
+
+
+_SPECIES = {"n_samples": 3000, "n_features": 16, "n_informative": 10, "n_classes": 4, "class_sep": 2.0, "random_state": 1}
 _CLOUDS = {"n_samples": 2000, "n_features": 12, "n_informative": 8, "n_classes": 3, "class_sep": 2.0, "random_state": 0}
 _QUANTILES = {"n_samples": 1500, "n_features": 2, "n_classes": 3, "random_state": 0}
 TUNED, HELD = "tuned", "held out"
@@ -51,12 +90,18 @@ WARDS = (
     Ward("wine", _sklearn("load_wine"), TUNED, batch=16),
     Ward("iris", _sklearn("load_iris"), TUNED, batch=16),
     Ward("clouds", _sklearn("make_classification", **_CLOUDS), TUNED, 32, 900),
-    Ward("fashion-mnist", Data(name="fashion-mnist", samples=FEW), HELD, 64, 600, images=True),
-    Ward("breast-cancer", _sklearn("load_breast_cancer"), HELD),
-    Ward("spirals", Data(name="spirals"), HELD, 40, 2500),
-    Ward("blobs", Data(name="blobs"), HELD, 20),
-    Ward("xor", Data(name="xor"), HELD, 20, 1500),
-    Ward("quantiles", _sklearn("make_gaussian_quantiles", **_QUANTILES), HELD, 32, 1500),
+    Ward("fashion-mnist", Data(name="fashion-mnist", samples=FEW), TUNED, 64, 600, images=True),
+    Ward("breast-cancer", _sklearn("load_breast_cancer"), TUNED),
+    Ward("spirals", Data(name="spirals"), TUNED, 40, 2500),
+    Ward("blobs", Data(name="blobs"), TUNED, 20),
+    Ward("xor", Data(name="xor"), TUNED, 20, 1500),
+    Ward("quantiles", _sklearn("make_gaussian_quantiles", **_QUANTILES), TUNED, 32, 1500),
+    Ward("patches", _patches, HELD, 48, 600, images=True),
+    Ward("checkerboard", _plane(lambda x: (np.floor(x).sum(1) % 2).astype(np.int64)), HELD, 40, 2000),
+    Ward("rings", _plane(lambda x: np.minimum(np.hypot(*x.T) / 0.6, 2).astype(np.int64)), HELD, 24, 1500),
+    Ward("roll", _roll, HELD, 32, 1500),
+    Ward("friedman", _friedman, HELD, 32, 900),
+    Ward("species", _sklearn("make_classification", **_SPECIES), HELD, 32, 900),
 )  # fmt: skip
 
 

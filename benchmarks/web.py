@@ -1,8 +1,8 @@
 """``python -m benchmarks.web [--browsers 20]``: Play under load, in a real browser on the same machine.
 
 First what looking costs: the usual board trained alone and looked at as a page does, in turn. Then one page: updates a second, and the
-time from the press of Start until something moves. Then many pages at once, each in training: errors, how long pages take to answer, updates,
-and the server's memory before, during and after they have left.
+time from the press of Start until something moves. Then many pages at once, each in training: errors, how long pages take to answer,
+updates, and the server's memory before, during and after they have left.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ from koubai.training.cohort import CPU_BYTES, footprint
 
 FIRST = 2  # seeds that show whether a remedy promises anything
 PAIRED = 3  # of the most promising remedies: they are tried in pairs
-LEADING = 2  # of the most promising: where no single remedy repairs, they are paired with every other
+LEADING = 2  # of the most promising, and of those that cure: where no single remedy repairs, they are paired with every other
 FINALISTS = 6
 SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
@@ -135,7 +135,9 @@ def tried(
     for size in range(2, MOST + 1):
         mended = any(candidate.repaired for candidate in known.values())
         before, alone = ([one for one in ranked() if len(one) == count] for count in (size - 1, 1))
-        couples = itertools.product(before[:PAIRED], alone[:PAIRED]) if mended else itertools.product(before[:LEADING], alone)
+        curing = [one for one in before if known[one].cured][:LEADING]
+        leading, beside = (before[:PAIRED], alone[:PAIRED]) if mended else (dict.fromkeys([*before[:LEADING], *curing]), alone)
+        couples = itertools.product(leading, beside)
         begin({frozenset((*a, *b)): (*a, *b) for a, b in couples if b[0] not in a}.values())
         finish()
         if any(candidate.left is None and candidate.repaired for candidate in known.values()):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 AS_GOOD = 0.9  # of the best one's gain: what gains less is another thing, however wide its interval
 WORTH = 0.02  # of accuracy: what another change must gain beyond doubt
 NO_WORSE = 0.01  # of accuracy: where a healthy network may end below the ill one
+SIGNS = 5
 SERIOUS = ("fatal", "serious")
 SHOWN = 4  # variants in the report's curves
 
@@ -83,8 +84,11 @@ class Candidate:
 
     @property
     def better(self) -> bool:
-        """Whether the gain is beyond doubt."""
-        return self.bounds[0] > 0
+        """Whether the gain is beyond doubt: its interval lies above 0, or each of ``SIGNS`` seeds or more gains over a point.
+
+        The latter (a sign test, one-sided p = 1/32) holds where one seed gains so much that it stretches the interval over 0.
+        """
+        return self.bounds[0] > 0 or (len(self.gains) >= SIGNS and float(self.gains.min()) > NO_WORSE)
 
     @cached_property
     def symptoms(self) -> tuple[str, ...]:

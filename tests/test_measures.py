@@ -35,7 +35,7 @@ def made(history: dict[str, Any] | None = None, weights: dict[str, Any] | None =
     curves = {name: np.array(value, dtype=float) for name, value in (history or {}).items()}
     full = tuple(names[kind] for kind in kinds)
     steps = np.array([0, 10, 100])
-    return Made(Trial(**{"steps": 100, **trial}), full, full, steps, steps[:1], 0, curves, {}, File(), 0, weights or {})
+    return Made(Trial(**{"steps": 100, **trial}), full, full, steps, steps[:1], 0, curves, {}, File(), 0, given=weights or {})
 
 
 def path(points: Any, landscape: str = "valley", values: Any = None) -> Path:

@@ -69,6 +69,14 @@ def test_a_gain_in_doubt_is_none_and_bounds_end_at_an_accuracy_of_1() -> None:
     assert candidate(["he"], [0.99, 0.2, 0.99, 0.99, 0.99]).bounds[1] == pytest.approx(0.9)
 
 
+def test_five_seeds_that_all_gain_are_beyond_doubt_though_one_gains_far_more() -> None:
+    one = candidate(["he"], [0.58, 0.235, 0.155, 0.18, 0.17])  # gains of 48, 11.5, 7.5, 8 and 7 points
+    assert one.bounds[0] < 0 < one.gains.min() and one.better
+    assert not candidate(["he"], [0.58, 0.235, 0.155, 0.18, 0.105]).better  # the last gains half a point
+    few = dataclasses.replace(one, records=one.records[:4])
+    assert few.bounds[0] < 0 and not few.better
+
+
 def test_repaired_is_cured_and_better_or_well_and_no_worse() -> None:
     high = [0.90, 0.92, 0.90, 0.88, 0.90]
     assert not candidate(["he"], high, ill("plateau")).repaired

@@ -232,7 +232,7 @@ BAD: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"seed": -1}, ["seed must be at least 0, not -1."], ["seed は 0 以上"]),
     ({"seed": 2**63}, ["seed must be less than 9223372036854775808"], ["より小さい値"]),
     ({"dropout": 1}, ["dropout must be less than 1", "not 1."], ["dropout は 1"]),
-    ({"dtype": "float16"}, ["dtype must be 'float32' or 'float64', not 'float16'."], ["'float32'"]),
+    ({"dtype": "float16"}, ["dtype must be 'float32', 'float64' or 'bfloat16', not 'float16'."], ["'float32'"]),
     ({"batch_norm": "inside"}, ["'none', 'before' or 'after', not 'inside'"], ["'before'"]),
     ({"batch_norm": "before", "batch_size": 1}, ["batch_norm needs a batch_size of at least 2"], ["2以上必要"]),
     (

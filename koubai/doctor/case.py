@@ -196,10 +196,18 @@ class Case:
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
 
-    def level(self, begin: float, end: float) -> float:
-        """The mean training loss between two shares of the steps taken, by straight lines between the points."""
+    @property
+    def beyond(self) -> bool:
+        """Whether the network does better than nearest neighbours would: then what is left may be noise that nobody can learn.
+
+        Their share of errors is at most twice the smallest possible (Cover and Hart 1967).
+        """
+        return self.facts is not None and float(self.need("train_accuracy")[-1]) > self.facts.neighbours + 0.05
+
+    def level(self, begin: float, end: float, curve: np.ndarray | None = None) -> float:
+        """The mean of a curve, or of the training loss, between two shares of the steps taken, by straight lines between the points."""
         steps = self.steps[: self.taken]
-        return float(np.interp(np.linspace(begin, end, 8) * steps[-1], steps, self.fit).mean())
+        return float(np.interp(np.linspace(begin, end, 8) * steps[-1], steps, self.fit if curve is None else curve).mean())
 
     @property
     def sizes(self) -> np.ndarray | None:

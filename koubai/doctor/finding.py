@@ -68,13 +68,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Limit:
-    """A threshold and where it is from: a publication, or the first half of ``benchmarks/doctor.py``."""
+    """A threshold and where it is from: a publication, or the first part of ``benchmarks/doctor.py``."""
 
     value: float
     source: str
 
 
-OURS = "set on the first half of benchmarks/doctor.py"
+OURS = "set on the first part of the data sets of benchmarks/doctor.py"
 
 
 @dataclass(frozen=True)

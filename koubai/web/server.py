@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from urllib.parse import quote
 
 import plotly.subplots  # noqa: F401 (else imported with the first figure, while a visitor waits)
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
@@ -28,6 +29,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     page("/runs/compare", PAGES["/runs"], study.compared, store)
     page("/runs/{id}", PAGES["/runs"], study.content, store)
     app.get("/runs/{id}/report")(partial(_report, store))
+    app.get("/runs/{id}/model/{trial}")(partial(_model, store))
     app.on_shutdown(jobs.stop_all)
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
@@ -42,6 +44,17 @@ async def _report(store: Store, id: str) -> Response:
         return HTMLResponse(await aside(study.report, store, id))
     except UserError as error:
         return PlainTextResponse(str(error), 404)
+
+
+async def _model(store: Store, id: str, trial: str) -> Response:
+    """A trained network as a zip file."""
+    try:
+        name, content = await aside(study.zipped, store, id, trial)
+    except UserError as error:
+        return PlainTextResponse(str(error), 404)
+    return Response(
+        content, media_type="application/zip", headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    )
 
 
 ICON = (

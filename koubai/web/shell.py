@@ -159,10 +159,12 @@ def _said(error: Exception | Words) -> str:
 
 
 def formula(text: str) -> None:
-    """A formula on its own line. ``text`` is LaTeX as techniques have it, or plain already."""
-    from koubai.report.typeset import plain
+    """A formula, in LaTeX as techniques have it, on lines of its own."""
+    from koubai.report.mathml import math, parts
 
-    put("div", plain(text) if "\\" in text or "^" in text or "_" in text else text, "formula", role="math")
+    with put("div", classes="formula"):
+        for part in parts(text):
+            ui.html(math(part), sanitize=False)  # of our own formulas, escaped
 
 
 def figure(made: Figure | None, label: Words | str, width: int = 280) -> ui.plotly:

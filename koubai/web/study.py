@@ -12,14 +12,14 @@ from nicegui import ui
 
 from koubai.blueprint import title
 from koubai.experiments.catalogue import EXERCISES
-from koubai.export import export
+from koubai.export import export, finished
 from koubai.language import UserError, Words, say
 from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES, draw
 from koubai.report.groups import Group
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
-from koubai.result import Best, Result
+from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
@@ -200,17 +200,19 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
     async def hand_over() -> None:
         enabled(take, False)
         try:
-            name, content = await aside(zipped, row["name"], trial_named(found, chosen[0]))
+            await aside(finished, trial_named(found, chosen[0]).record)  # what cannot be exported is said on the page
         finally:
             enabled(take, True)
-        ui.download.content(content, name, "application/zip")
+        ui.download.from_url(f"/runs/{row['id']}/model/{chosen[0]}")
 
     choice(Words("Network", "ネットワーク"), names, "best", lambda value: chosen.__setitem__(0, value))
     take = button(Words("Export (zip)", "書き出す(zip)"), hand_over)
 
 
-def zipped(name: str, best: Best) -> tuple[str, bytes]:
-    """What ``koubai export`` writes, as a zip file with its name. Raises ``UserError``."""
+def zipped(store: Store, id: str, trial: str) -> tuple[str, bytes]:
+    """What ``koubai export`` writes of a study's trial, as a zip file with its name. Raises ``UserError``."""
+    row = known(store, id)
+    name, best = row["name"], trial_named(result(store, row), trial)
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study"
     folder = f"{plain[:60]}-{best.record.trial.id[:SHOWN]}"
     packed = io.BytesIO()

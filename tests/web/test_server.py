@@ -32,7 +32,7 @@ def test_a_foreign_host_is_refused(laboratory: Laboratory) -> None:
 
 @pytest.mark.parametrize("path", [
     "/runs/../../../../etc/passwd", "/runs/..%2f..%2f..%2fetc%2fpasswd/report", "/runs/%2e%2e/report", "//etc/passwd",
-    "/runs/index.sqlite/report", "/_nicegui/../../../../etc/passwd", "/uploads/x.csv",
+    "/runs/index.sqlite/report", "/runs/..%2f../model/best", "/_nicegui/../../../../etc/passwd", "/uploads/x.csv",
 ])  # fmt: skip
 def test_no_file_is_given_away(laboratory: Laboratory, path: str) -> None:
     status, body, _ = answer(laboratory.url, path)

@@ -78,7 +78,7 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
 def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: float) -> Finding | None:
     """Fitted below ``fitted`` (``linear`` where no activation bends), at rest: fallen by less than ``fall`` of guessing in the last third.
 
-    Only where the weights have moved by more than ``travel``.
+    Only where the weights have moved by more than ``travel``, and nearest neighbours would do no worse.
     """
     loss = judged(case)
     if case.regression:
@@ -91,6 +91,8 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
         or abs(fallen) > fall
         or not np.nanmax(case.travel) > travel
     ):
+        return None
+    if case.beyond:
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None

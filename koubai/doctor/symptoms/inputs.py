@@ -141,7 +141,7 @@ def shuffled_labels(case: Case, errors: float, most: float) -> Finding | None:
             f"{guess:.0%} of the samples are of one class: neighbours agree anyhow.",
             f"サンプルの {guess:.0%} が1つのクラスなので、近傍との一致からは判断できません。",
         )
-    if above > errors or end > guess + 0.25:  # inputs may be such that neighbours say nothing, and yet be learned
+    if above > errors or (end > guess + 0.25 and case.fitted > 0.3):  # neighbours may say nothing, and labels yet be learned
         return None
     return Finding(
         "fatal",

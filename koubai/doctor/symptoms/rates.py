@@ -1,4 +1,4 @@
-"""How training moves: rates too high and too low, slow going, plateaus, weights that grow, and numbers that are none."""
+"""How training moves: rates too high and too low, slow going, plateaus, and weights that grow."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 
 from koubai.doctor.case import Case
 from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.symptoms.numbers import start, started_large
 from koubai.language import Words
 
 FEWEST = 6  # points from which a curve can be judged
@@ -25,80 +26,6 @@ def judged(case: Case) -> np.ndarray:
             f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
         )
     return case.fit
-
-
-@symptom(
-    "not-a-number",
-    Words("not a number", "NaNの発生"),
-    about=Words(
-        "A value left the range of floating point numbers, and everything after it is lost.",
-        "値が浮動小数点数の範囲を超え、以降の計算がすべて無意味になりました。",
-    ),
-    measure=Words(
-        "the first layer, step and operation whose values are not finite",
-        "有限でない値が最初に現れた層・ステップ・演算",
-    ),
-)
-def not_a_number(case: Case) -> Finding | None:
-    """The first cause that the history holds: a forward or a backward at a recorded point, else the update between two of them."""
-    if case.origin:
-        return case.origin.finding()
-    if not case.diverged and np.isfinite(case.fit[:1]).all():
-        return None
-    forward, backward = _first(case, "std", "activation"), _first(case, "gradient", "weights")
-    if forward and forward[0] == 0:
-        layer = _before(case, forward[1])
-        words = Words(
-            f"Before the first step the forward pass of {layer} already leaves the range of floats: the initial weights are too large.",
-            f"最初の更新の前に、{layer} の順伝播の値が浮動小数点数の範囲を超えています。初期の重みが大きすぎます。",
-        )
-        return Finding("fatal", words, layer, "weights", {"step": 0.0})
-    if (backward and backward[0] == 0) or not np.isfinite(case.fit[0]):
-        layer = backward[1] if backward else case.layers[-1]
-        words = Words(
-            f"Before the first step the backward pass at {layer} already leaves the range of floats: the initial weights are too large.",
-            f"最初の更新の前に、{layer} の逆伝播の値が浮動小数点数の範囲を超えています。初期の重みが大きすぎます。",
-        )
-        return Finding("fatal", words, layer, "weights", {"step": 0.0})
-    since = int(case.steps[max(case.taken - 1, 0)])
-    weight = case.need("weight") if "weight" in case.history and len(case.fit) > 1 else None
-    grown = weight[-1] / weight[0] if weight is not None else None
-    fastest = case.label("weights", int(np.nanargmax(grown))) if grown is not None and np.isfinite(grown).any() else None
-    cause = "weights" if _started_large(case) else "learning rate"
-    why = {
-        "weights": Words("the initial weights make the first steps too large", "初期の重みのため、最初の更新が大きすぎました"),
-        "learning rate": Words("the steps are too large", "更新が大きすぎました"),
-    }[cause]
-    words = Words(
-        f"The loss stopped being a number at step {case.diverged}; at step {since} all was finite. The update did it: {why.en}.",
-        f"ステップ {case.diverged} で損失が数でなくなりました(ステップ {since} では有限)。原因は重みの更新です: {why.ja}。",
-    )
-    return Finding("fatal", words, fastest, cause, {"step": float(case.diverged)})
-
-
-def _started_large(case: Case) -> bool:
-    """Whether the loss was far above guessing before the first step."""
-    return bool(case.fit[0] > 100 * case.guess)
-
-
-def _first(case: Case, name: str, kind: str) -> tuple[int, str] | None:
-    """The first point, and the label of the first layer, forward or backward, where a curve is not finite."""
-    curve = case.history.get(name)
-    if curve is None:
-        return None
-    taken = np.asarray(curve)[:1]  # later ones were not taken, rather than lost
-    lost = ~np.isfinite(taken)
-    if not lost.any():
-        return None
-    point = int(lost.any(1).argmax())
-    layer = np.flatnonzero(lost[point])
-    label = case.layers[int(layer[-1])] if name == "gradient" else case.label(kind, int(layer[0]))
-    return point, label
-
-
-def _before(case: Case, label: str) -> str:
-    """The layer with weights that feeds a layer."""
-    return max((k, case.layers[k]) for k in case.where("weights") if k <= case.layers.index(label))[1]
 
 
 @symptom(
@@ -129,12 +56,12 @@ def _before(case: Case, label: str) -> str:
 def learning_rate_too_high(case: Case, fitted: float, spike: float, rises: float, swing: float) -> Finding | None:
     """Diverged after a sound start; or, at a poor fit, a spike over the start and guessing, or a loss that swings up and down."""
     if case.diverged:
-        if _started_large(case) or not np.isfinite(case.fit[0]) or (case.origin and not case.origin.grown):
+        if started_large(case) or not np.isfinite(start(case)) or (case.origin and not case.origin.grown):
             return None
         words = Words(f"The training diverged at step {case.diverged}.", f"ステップ {case.diverged} で発散しました。")
         return Finding("fatal", words, None, "learning rate", {"diverged": float(case.diverged)})
     loss = judged(case)
-    if case.fitted >= fitted:
+    if case.fitted >= fitted and case.learned > 0:
         return None
     half = loss[case.after(0.3) :]
     moves = np.diff(half)
@@ -209,14 +136,24 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
     fitted=Limit(0.84, OURS),
     good=Limit(0.92, OURS),
     travel=Limit(0.7, OURS),
+    learned=Limit(0.76, OURS),
 )
-def slow_convergence(case: Case, fall: float, fitted: float, good: float, travel: float) -> Finding | None:
-    """A fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``travel``."""
+def slow_convergence(case: Case, fall: float, fitted: float, good: float, travel: float, learned: float) -> Finding | None:
+    """A fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``travel``.
+
+    Only where the validation loss falls too. Where the weights have moved further and the loss is down by ``learned``, what is left may
+    be what cannot be learned.
+    """
     judged(case)
-    enough = good if np.nanmax(case.travel) < travel else fitted
+    if "validation_loss" in case.history:
+        held_out = case.need("validation_loss").astype(np.float64)
+        if case.level(0.9, 1, held_out) >= case.level(0.6, 0.75, held_out):
+            return None  # more of this would not help
+    short_way = np.nanmax(case.travel) < travel
+    enough = good if short_way else fitted
     before = case.level(0.6, 0.75)
     fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
-    if case.diverged or not fallen > fall or case.fitted >= enough:
+    if case.diverged or not fallen > fall or case.fitted >= enough or not (short_way or case.learned < learned):
         return None
     return Finding(
         "mild",
@@ -258,7 +195,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         end = k + (len(flat) if flat.all() else int((~flat).argmax())) - 1
         if end > k and (steps[end] - steps[k]) / steps[-1] > longest:
             longest, begin = float((steps[end] - steps[k]) / steps[-1]), k
-    if not longest > stretch:
+    if not longest > stretch or (case.facts and case.beyond):
         return None
     level = float(loss[begin])
     still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
@@ -286,7 +223,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         "終了時と開始時の |W| の比の最大値。適合が悪いか、検証損失が当て推量より良くない場合に限る",
     ),
     growth=Limit(8, OURS),
-    fitted=Limit(0.85, OURS),
+    fitted=Limit(0.9, OURS),
 )
 def growing_weights(case: Case, growth: float, fitted: float) -> Finding | None:
     """Grown by more than ``growth``, and fitted below ``fitted`` or with a validation loss above guessing."""

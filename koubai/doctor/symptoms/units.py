@@ -29,14 +29,14 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
     fitted=Limit(0.8, OURS),
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
-    """More than ``share`` early, or more than ``late`` later on while the fit is poor."""
+    """More than ``share`` early, if not by the steps, or more than ``late`` later on while the fit is poor."""
     saturated = case.need("saturated")
     first = np.nanmedian(saturated[: max(1, case.after(0.25))], axis=0)
     end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
-    if first.max() >= share:
+    if first.max() >= share and saturated[0].max() >= share / 2:
         layer, measured = int(first.argmax()), float(first.max())
         large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
-        cause = "data" if large else "weights" if saturated[0].max() >= share / 2 else "learning rate"
+        cause = "data" if large else "weights"
         layer = 0 if large else layer
     elif end.max() >= late and case.fitted < fitted:
         layer, measured, cause = int(end.argmax()), float(end.max()), "learning rate"

@@ -9,7 +9,7 @@ import numpy as np
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, networks
+from koubai.report.groups import Group, networks, quantities
 from koubai.report.style import axes, blank, color, escaped, rounded
 from koubai.statistics import interval
 
@@ -34,9 +34,9 @@ def _shared(first: Group, other: Group) -> list[tuple[int, int]]:
     "gain",
     Words("Gain over the first variant", "最初の設定に対する効果"),
     Words(
-        "Validation accuracy at the end less that of the first variant with the same seed: mean and 95% interval over seeds. Filled "
-        "points lie above 0 beyond doubt.",
-        "最終の検証精度から、同じシードの最初の設定の値を引いた差。シード平均と95%区間。塗りつぶした点は確実に0より上。",
+        "Validation accuracy at the end less that of the first variant with the same seed: mean and 95% interval over seeds. Where the "
+        "point is filled, the interval lies above 0.",
+        "最終の検証精度から、同じシードの最初の設定の値を引いた差。シード平均と95%区間。塗りつぶした点は区間が0より上。",
     ),
     paired,
 )
@@ -47,17 +47,17 @@ def gain(groups: Sequence[Group]) -> Figure:
     first, shown = groups[0], list(groups[1:])[:MOST][::-1]
     labels = [escaped(group.label) for group in shown]
     made = blank(150 + 30 * len(shown))
-    differences = []
+    differences, unit = [], 1 if quantities(groups) else 100
     for group in shown:
         rows = np.array(_shared(first, group))
-        differences.append(100 * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
+        differences.append(unit * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
     means = np.array([one.mean() for one in differences])
     low, high = np.array([interval(one) for one in differences]).T
-    high = np.minimum(high, 100 * (1 - first.final().mean()))  # no accuracy is above 1
+    high = np.minimum(high, unit * (1 - first.final().mean()))  # no accuracy is above 1
     for k, (words, chosen) in enumerate(
         {
-            Words("better beyond doubt", "確実に良い"): low > 0,
-            Words("in doubt, or worse", "はっきりしない・悪い"): low <= 0,
+            Words("interval above 0", "区間が0より上"): low > 0,
+            Words("interval not above 0", "区間が0を含む・下回る"): low <= 0,
         }.items()
     ):
         made.add_trace(
@@ -74,9 +74,12 @@ def gain(groups: Sequence[Group]) -> Figure:
                     "thickness": 1.5,
                 },
                 marker={"size": 10, "color": color(k), "symbol": ("circle", "square-open")[k]},
-                hovertemplate="<b>%{y}</b><br>%{x:+.1f}<extra></extra>",
+                hovertemplate=f"<b>%{{y}}</b><br>%{{x:{'+.3f' if quantities(groups) else '+.1f'}}}<extra></extra>",
             )
         )
     made.add_vline(x=0, line={"color": "#8a97a3", "width": 1, "dash": "dot"})
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
-    return axes(made, Words("gain in validation accuracy (points)", "検証精度の差(ポイント)"), Words("", ""))
+    x = Words("gain in validation accuracy (points)", "検証精度の差(ポイント)")
+    if quantities(groups):
+        x = Words("gain in validation R²", "検証R²の差")
+    return axes(made, x, Words("", ""))

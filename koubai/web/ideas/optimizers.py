@@ -11,6 +11,7 @@ import torch
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.landscapes import LANDSCAPES, Path, lowest_value, race
 from koubai.language import Words, say
 from koubai.report import style
@@ -43,7 +44,7 @@ GRID = 101  # points a side at which a click is heard
 )
 def fill(store: Store) -> None:
     """Fill the page."""
-    state = SimpleNamespace(surface="valley", names=list(FIRST), rates=dict(RATES), shown=STEPS, start=(0.0, 0.0))
+    state = SimpleNamespace(surface="valley", names=list(FIRST), rates=rates("valley"), shown=STEPS, start=(0.0, 0.0))
     paths: list[Path] = []
 
     def run() -> None:
@@ -64,6 +65,9 @@ def fill(store: Store) -> None:
 
     def on(name: str) -> None:
         state.surface = name
+        state.rates = rates(name)
+        for one, set_to in fields.items():
+            set_to(state.rates[one])
         equation.clear()
         with equation:
             formula(LANDSCAPES[name].formula)
@@ -117,11 +121,12 @@ def fill(store: Store) -> None:
             button(Words("Race", "競走"), go, "main")
             with put("fieldset"):
                 put("legend", Words("Optimizers and their learning rates", "最適化手法と学習率"))
+                fields = {}
                 for name in OPTIMIZERS:
                     with put("div", classes="rate"):
                         check(name, name in state.names, partial(ticked, name))
-                        number(
-                            Words(f"rate of {name}", f"{name} の学習率"), 1e-4, 100, state.rates.setdefault(name, 0.1),
+                        fields[name] = number(
+                            Words(f"rate of {name}", f"{name} の学習率"), 1e-4, 100, state.rates[name],
                             partial(rated, name),
                         )  # fmt: skip
             about = put("div")
@@ -133,6 +138,13 @@ def fill(store: Store) -> None:
     on(state.surface)
     with about:
         technique(OPTIMIZERS["momentum"])
+
+
+def rates(surface: str) -> dict[str, float]:
+    """The learning rates that the exercise on a surface takes, for those that it leaves out the usual ones."""
+    race = EXERCISES[surface].runs
+    assert isinstance(race, Race)
+    return {name: RATES.get(name, 0.1) for name in OPTIMIZERS} | {name: rate for name, (_, rate) in race.runs.items()}
 
 
 def drawn(paths: list[Path], name: str, shown: int) -> tuple[list[dict[str, list[Any]]], list[dict[str, list[Any]]]]:

@@ -62,7 +62,7 @@ def fill(store: Store) -> None:
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            formula(r"E_n(w) + \frac{1}{p} \lambda \|w\|_p,  \|w\|_p = (\sum |w_i|^p)^{1/p}")
+            formula(r"E_n(w) + \frac{1}{p} \lambda \|w\|_p,\quad \|w\|_p = (\sum |w_i|^p)^{1/p}")
             slider("p", 1, 4, 0.1, state.p, lambda value: moved("p", value), lambda value: f"{value:.1f}")
             slider(
                 Words("Limit: |w| at most", "制約: |w| の上限"),

@@ -86,22 +86,25 @@ class Bench:
     async def _begin(self, board: Board, going: bool) -> None:
         """A new training; the old one ends only when the new one is there. Raises ``UserError``."""
         permitted(self.store, {trial.data.name for trial in board.variants})
-        self._run += 1
-        look, run = Look(board), self._run
+        look, run = Look(board), self._run + 1
 
         def tell() -> None:
             if not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._push, context=self._context)
 
         live = await aside(Live, board.study, look, tell)
-        shown = await aside(scene, board, run)
+        try:
+            shown = await aside(scene, board, run)
+        except BaseException:
+            live.close()
+            raise
         if self.live:
             self.live.close()
         if self._client.is_deleted:
             live.close()
             return
         changed = board.address() != self.board.address()
-        self.board, self.live, self._drawn = board, live, True
+        self.board, self.live, self._run, self._drawn = board, live, run, True
         self.stage.props["scene"] = shown
         if changed:
             with self._client:
@@ -110,6 +113,7 @@ class Bench:
             live.keep(self.store)
         if going:
             live.start(self.speed)
+        self._push()  # its first look may have come before it was ours
 
     async def start(self) -> None:
         """Start, pause, or begin anew where it is done."""

@@ -84,7 +84,8 @@ def data(bench: Bench) -> None:
 
     def fill() -> None:
         spec = bench.board.base.data
-        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*BUILTIN, *bench.brought, spec.name])}
+        sets = [name for name, source in BUILTIN.items() if source.classes]  # what the page shows are classes
+        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*sets, *bench.brought, spec.name])}
         choice(Words("data set", "データセット"), options, spec.name, partial(other_data, bench))
         if spec.name in BUILTIN:
             put("p", BUILTIN[spec.name].about, "small soft")
@@ -197,7 +198,7 @@ def presets(bench: Bench) -> list[str]:
         try:
             trial = bench.board.base.replace({"layers": name, "layer_rates": ()})
             data = load(trial.data)
-            places(trial, data.shape, len(data.classes))
+            places(trial, data.shape, data.outputs)
         except UserError:
             continue
         found.append(name)

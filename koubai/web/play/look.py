@@ -66,7 +66,7 @@ class Look:
             held_out = (part[:SAMPLES] for part in training.held_out)
             losses[at] = training.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
             accuracies[at] = training.evaluate(*held_out)[1].numpy()
-            found = snapshot(stack, stack.x[training.probe], stack.y[training.probe], None, True)
+            found = snapshot(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe], None, True)
             for k, (variant, seed) in enumerate(left):
                 norms[variant].append(found["gradient"][k])
                 if seed == self.seed:
@@ -99,7 +99,7 @@ class Look:
     def picture(self, training: Training, row: int) -> Shown:
         """What a variant's card shows: the boundary in the plane, the first layer's weights as images, or as a table."""
         data, stack = training.data, training.stack
-        if data.features == 2:
+        if data.features == 2 and not data.target:
             side = next((side for most, side in SIDES.items() if len(self.board.variants) <= most), FEWEST)
             return boundary(stack.subset([row]), data, side)
         layer = next(layer for layer in stack.network.layers if isinstance(layer, Weighted))
@@ -188,13 +188,13 @@ def extent(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 def points(data: Dataset) -> list[list[float]]:
     """Samples in the plane as ``[x, y, class, held out]``, places from 0 to 1 (from the left, and from the top)."""
-    if data.features != 2:
+    if data.features != 2 or data.target:
         return []
     low, high = extent(data)
     shown = []
     for k, (x, y) in enumerate(((data.x_train, data.y_train), (data.x_validation, data.y_validation))):
         few = POINTS // (4 if k else 1)
-        places = (x[:few] - low) / (high - low)
+        places = (np.asarray(x[:few]) - low) / (high - low)
         shown += [[round(float(a), 3), round(1 - float(b), 3), int(c), k] for (a, b), c in zip(places, y[:few], strict=True)]
     return shown
 

@@ -83,7 +83,7 @@ def scene(board: Board, run: int) -> dict[str, Any]:
     variants = []
     for k, (label, trial) in enumerate(zip(board.labels, board.variants, strict=True)):
         data = load(trial.data)
-        laid = places(trial, data.shape, len(data.classes))
+        laid = places(trial, data.shape, data.outputs)
         clouds.setdefault(trial.data, points(data))
         variants.append(
             {

@@ -129,6 +129,7 @@ export default {
   watch: {
     scene(now, before) {
       if (now.run !== before.run) { this.last = null; this.series = []; }
+      if (this.waiting && this.waiting.run === now.run) this.$nextTick(() => this.frame(this.waiting));
     },
   },
   methods: {
@@ -155,7 +156,7 @@ export default {
     },
     // One look at all variants; `run` says of which scene.
     frame(look) {
-      if (look.run !== this.scene.run) return;
+      if (look.run !== this.scene.run) { this.waiting = look; return; } // its scene is on the way, or it is of one that is gone
       this.last = look;
       this.append(look);
       requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });

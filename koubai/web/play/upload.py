@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 from nicegui import ui
 from nicegui.events import UploadEventArguments
 
@@ -17,9 +19,14 @@ def upload(bench: Bench) -> None:
         f"The file is larger than the {MOST / 1e6:.0f} MB that can be uploaded; use koubai run --data for it.",
         f"ファイルがアップロードの上限 {MOST / 1e6:.0f} MB を超えています。koubai run --data を使ってください。",
     )
-    picker = ui.upload(
-        auto_upload=True, max_file_size=MOST, on_upload=lambda event: received(bench, event), on_rejected=lambda: warn(large)
-    ).classes("picker")
+    # weakly: FastAPI remembers every route's function for good, also those of pages that are gone
+    mine = ref(bench)
+
+    async def came(event: UploadEventArguments) -> None:
+        if (there := mine()) is not None:
+            await received(there, event)
+
+    picker = ui.upload(auto_upload=True, max_file_size=MOST, on_upload=came, on_rejected=lambda: warn(large)).classes("picker")
     button = put("button", Words("Own file…", "自分のファイル…"), "button", type="button")
     button.on("click", js_handler=f"() => getElement({picker.id}).$refs.qRef.pickFiles()")
     kinds = ", ".join(KINDS)
