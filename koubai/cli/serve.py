@@ -31,6 +31,7 @@ def serve(
 ) -> None:
     """Serve the laboratory."""
     import secrets
+    import socket
 
     from koubai.store import Store
     from koubai.web.guard import is_local
@@ -38,7 +39,10 @@ def serve(
 
     port = _free(host, port)
     token = None if is_local(host) else secrets.token_urlsafe(24)
-    shown = f"[{host}]" if ":" in host else host
+    name = (
+        socket.gethostname() if host in ("0.0.0.0", "::") else host
+    )  # all addresses: the machine's name is one that others can type
+    shown = f"[{name}]" if ":" in name else name
     link = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
     print(text(f"Koubai is at {link} (stop: Ctrl+C)", f"Koubaiを開いています: {link} (終了: Ctrl+C)"), flush=True)
     start(Store(out / "store"), "127.0.0.1" if host == "localhost" else host, port, token, language() if lang else None)

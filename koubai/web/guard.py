@@ -86,7 +86,10 @@ class Guard:
         return 401, say(LOCKED), {}
 
 
-FOREIGN = Words("This server answers only under its own name.", "このサーバーには、本来の名前でのみアクセスできます。")
+FOREIGN = Words(
+    "This server answers only under its own name, localhost; to open it under another, start it with koubai serve --host.",
+    "このサーバーには localhost でのみアクセスできます。他の名前で開くには koubai serve --host で起動してください。",
+)
 LOCKED = Words(
     "This laboratory is locked: open the link that koubai serve printed.",
     "鍵がかかっています。koubai serve が表示したリンクから開いてください。",

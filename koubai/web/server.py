@@ -12,7 +12,7 @@ from nicegui import app, ui
 
 from koubai.language import Language, UserError
 from koubai.store import Store
-from koubai.web import ideas, jobs, play, runs, start, study
+from koubai.web import compare, ideas, jobs, play, runs, start, study
 from koubai.web.guard import Guard
 from koubai.web.shell import PAGES, Content, aside, head, page
 
@@ -26,7 +26,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
         page(path, PAGES[path], content, store)
     for name, idea in ideas.IDEAS.items():
         page(f"/ideas/{name}", idea.title, ideas.one(idea), store)
-    page("/runs/compare", PAGES["/runs"], study.compared, store)
+    page("/runs/compare", PAGES["/runs"], compare.content, store)
     page("/runs/{id}", PAGES["/runs"], study.content, store)
     app.get("/runs/{id}/report")(partial(_report, store))
     app.get("/runs/{id}/model/{trial}")(partial(_model, store))

@@ -1,4 +1,4 @@
-"""One study of the store: what came out, its report, and what can be done with it; and two beside each other."""
+"""One study of the store: what came out, its report, and what can be done with it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from typing import Any
 
 from nicegui import ui
 
-from koubai.blueprint import title
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export, finished
 from koubai.language import UserError, Words, say
 from koubai.naming import SHOWN, trial_named
-from koubai.report.figures import FIGURES, draw
-from koubai.report.groups import Group
+from koubai.report.figures import FIGURES
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
 from koubai.result import Result
-from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
@@ -29,9 +26,7 @@ from koubai.web.runs import accuracy, badge, when
 from koubai.web.shell import aside, asked, figure, problem, put, warn
 
 ROWS = 100  # variants in the table; the report has all
-CURVES = 4  # of each of two studies beside each other
 SHOWN_AS = ("accuracy", "final")  # the first of these figures that can show it
-LETTERS = 80  # of a field's values
 POLL = 0.4  # seconds between two looks at a training
 
 
@@ -79,10 +74,10 @@ async def _shown(found: Result) -> None:
         figure(await aside(found.figure, name), FIGURES[name].title, 560)
     with put("section"):
         put("h2", Words("Variants", "設定ごとの結果"))
-        await _table(found)
+        await table(found)
 
 
-async def _table(found: Result) -> None:
+async def table(found: Result) -> None:
     """Variants in numbers, as the report has them."""
     rows = await aside(lambda: found.table)
     names = columns(rows)
@@ -233,69 +228,3 @@ def report(store: Store, id: str) -> str:
         section = found.section(fitting, title=exercise.title, about=exercise.about)
         return render(type(made)(exercise.title, made.lead, [section], facts=made.facts))
     return render(found.page())
-
-
-async def compared(store: Store) -> None:
-    """Fill the page with two studies side by side: what differs, their best curves, their tables."""
-    with put("p", classes="small back"):
-        put("a", Words("← All runs", "← 記録の一覧"), href="/runs")
-    put("h1", Words("Two runs compared", "2つの実験の比較"))
-    both = [await aside(result, store, known(store, asked(name))) for name in "ab"]
-    names = [found.study.name for found in both]
-    if names[0] == names[1]:
-        names = [f"{found.study.name} {found.study.id[:SHOWN]}" for found in both]
-    with put("section"):
-        _differences(names, both)
-    groups = [
-        Group(f"{name}: {group.label}", {"study": name, **group.values}, group.records)
-        for name, found in zip(names, both, strict=True)
-        for group in _best(found)
-    ]
-    name = next((name for name in SHOWN_AS if groups and FIGURES[name].fits(groups)), None)
-    if name:
-        put("h2", Words(f"The best {CURVES} variants of each", f"それぞれの上位{CURVES}設定"))
-        figure(await aside(draw, name, groups), FIGURES[name].title, 560)
-    with put("section", classes="two"):
-        for name, found in zip(names, both, strict=True):
-            with put("div"):
-                with put("h2"):
-                    put("a", name, href=f"/runs/{found.study.id}")
-                if found.records:
-                    await _table(found)
-                else:
-                    put("p", Words("Nothing is trained yet.", "まだ何も学習していません。"), "soft")
-
-
-def _best(found: Result) -> list[Group]:
-    trained = [group for group in found.groups if group.records]
-    return sorted(trained, key=lambda group: -group.final().mean())[:CURVES]
-
-
-def _differences(names: list[str], both: list[Result]) -> None:
-    """The fields of the two base trials that differ, and the axes."""
-    tables = [_fields(found.study) for found in both]
-    fields = [name for name in Trial.model_fields if tables[0][name] != tables[1][name]]
-    put("h2", Words("What differs", "設定の違い"))
-    if not fields:
-        put("p", Words("Nothing in their settings.", "設定に違いはありません。"), "soft")
-        return
-    with put("div", classes="scroll"), put("table", classes="numbers"):
-        with put("thead"), put("tr"):
-            for head in ("", *names):
-                put("th", head, scope="col")
-        with put("tbody"):
-            for name in fields:
-                with put("tr"):
-                    put("th", name, scope="row")
-                    for one in tables:
-                        put("td", one[name])
-
-
-def _fields(study: Study) -> dict[str, str]:
-    """Each field of the study's trials, with the values it takes."""
-    made = {}
-    for name in Trial.model_fields:
-        values = dict.fromkeys(getattr(trial, name) for trial in study.trials)
-        text = ", ".join(title(value) if isinstance(value, tuple) else str(value) for value in values)
-        made[name] = text if len(text) <= LETTERS else text[: LETTERS - 3] + "..."
-    return made

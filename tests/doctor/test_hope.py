@@ -153,6 +153,7 @@ def test_a_checkpoint_of_a_study_that_stops_trials_is_of_no_use_to_one_that_does
     training.drop([1])
     keeper = Keeper(tmp_path, trials, "")
     keeper.keep(*training.state())
-    (begun,) = found(tmp_path, trials)
+    assert found(tmp_path, trials) == []
+    (begun,) = found(tmp_path, trials, stopping=True)
     assert train(trials, data, cpu, lambda *_: None, keeper, begun, past_hope).stopped.tolist() == [0, training.t]
     assert train(trials, data, cpu, lambda *_: None, keeper, begun).stopped.tolist() == [0, 0]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -44,7 +45,7 @@ def served(out: Path, *options: str) -> Iterator[str]:
         assert process.stdout
         link = re.search(r"http://\S+", process.stdout.readline())
         assert link, "koubai serve printed no link"
-        _wait(link[0].partition("?")[0])
+        _wait(f"http://127.0.0.1:{urlsplit(link[0]).port}/")
         yield link[0]
     finally:
         process.terminate()
