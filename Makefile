@@ -34,6 +34,15 @@ fuzz: $(VENV)/ready ## 10,000 inputs for every reader: studies, data files, stor
 	TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) $(BIN)/python -m pytest -n auto --hypothesis-profile=fuzz \
 		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py
 
+lock: ## write requirements.lock: every version with the hashes of its files (needs uv)
+	uv pip compile pyproject.toml --extra dev -c constraints.txt --generate-hashes --universal --python-version 3.11 \
+		--no-header -o requirements.lock
+
+audit: ## look for known holes in what requirements.lock names (installs pip-audit into .venv-audit; needs the registry)
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet pip-audit
+	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
+
 docs: $(VENV)/ready ## write docs/techniques.md and docs/commands.md from the code
 	$(BIN)/python -m docs.generate
 
@@ -52,4 +61,4 @@ $(VENV)/ready: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-.PHONY: help run serve test check lint format faults fuzz docs bench clean
+.PHONY: help run serve test check lint format faults fuzz lock audit docs bench clean

@@ -86,6 +86,11 @@ def finished(record: Record) -> tuple[nn.Sequential, Dataset]:
             f"Trial {trial.id[:8]} diverged at step {record.diverged}, so it has no weights to use; choose another.",
             f"試行 {trial.id[:8]} はステップ {record.diverged} で発散したため、使える重みがありません。別の試行を選んでください。",
         )
+    if record.stopped:
+        raise UserError(
+            f"Trial {trial.id[:8]} was stopped at step {record.stopped}, so it has no weights to use; choose another.",
+            f"試行 {trial.id[:8]} はステップ {record.stopped} で打ち切られたため、使える重みがありません。別の試行を選んでください。",
+        )
     try:
         data = load(trial.data)
     except UserError as error:

@@ -22,7 +22,14 @@ from koubai.training import train
 
 ROOT = Path(__file__).parent.parent
 READMES = ("README.md", "README.ja.md")
-DOCUMENTS = (*READMES, "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{name}" for name in PAGES))
+DOCUMENTS = (
+    *READMES,
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "SECURITY.md",
+    "docs/reliability.md",
+    *(f"docs/{name}" for name in PAGES),
+)
 
 
 def text(name: str) -> str:
@@ -75,6 +82,13 @@ def test_links_lead_somewhere(name: str) -> None:
             assert ((ROOT / name).parent / target).exists(), target
 
 
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/reliability.md"])
+def test_what_is_promised_names_the_tests_that_hold_it(name: str) -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", text(name))
+    assert named and all((ROOT / one).is_file() for one in named)
+    assert "MEASURED" not in text(name)
+
+
 def test_the_two_readmes_say_the_same() -> None:
     first, second = READMES
     for pattern in (r"^#+ ", r"^- ", r"^\|", r"^```\w*", r"!\[.*\]"):
@@ -114,3 +128,12 @@ def test_what_is_pinned_is_what_is_asked_for() -> None:
     names = {re.split(r"[<>=\[]", requirement)[0] for requirement in asked} - {"koubai"}
     pinned = {line.split("==")[0] for line in text("constraints.txt").splitlines() if not line.startswith("#")}
     assert names <= pinned
+
+
+def test_the_lock_pins_what_the_constraints_pin() -> None:
+    """With hashes for each; where they differ, ``make lock`` writes it anew."""
+    lock = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text("requirements.lock"), re.MULTILINE))
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", text("constraints.txt"), re.MULTILINE))
+    assert all(lock[name] == version for name, version in pinned.items() if name in lock)
+    assert {"torch", "numpy", "nicegui"} <= lock.keys()
+    assert text("requirements.lock").count("--hash=sha256:") > len(lock)

@@ -223,3 +223,16 @@ def test_a_stack_that_announces_more_than_it_holds_takes_no_memory(tmp_path: Pat
     with bounded():
         assert store.has(Study(BASE).trials) == set()
         assert checkpoints.found(store.folder, Study(BASE).trials) == []
+
+
+def test_an_archive_whose_names_are_no_text(tmp_path: Path) -> None:
+    """Found by fuzzing: the directory promises UTF-8, and the name beside the array is none."""
+    np.savez(tmp_path / "own.npz", x=np.zeros((4, 2)), y=np.arange(4) % 2)
+    content = bytearray((tmp_path / "own.npz").read_bytes())
+    content[content.index(b"x.npy")] = 0x9B
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 9] |= 0x08  # the flag of names in UTF-8
+    (tmp_path / "own.npz").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        read(Data(name=str(tmp_path / "own.npz")))
+    one_sentence(caught.value)

@@ -16,6 +16,7 @@ import torch
 
 from koubai import keeping, laboratory
 from koubai.language import UserError
+from koubai.result import Best
 from koubai.spec import Trial
 from koubai.store import Store, care, checkpoints
 from koubai.study import Study
@@ -351,3 +352,17 @@ def test_a_checkpoint_with_stopped_trials_is_for_those_who_stop_trials(tmp_path:
     assert [one.steps for one in checkpoints.found(tmp_path, PAIR.trials, stopping=True)] == [training.t]
     result = go(tmp_path, PAIR)
     assert len(result.records) == 2 and not any(record.stopped for record in result.records)
+
+
+def test_a_trial_that_was_stopped_is_not_taken_along(tmp_path: Path) -> None:
+    training = Training(PAIR.trials, laboratory.load(PAIR.base.data), torch.device("cpu"))
+    while not training.done:
+        training.advance()
+        if training.point == 2:
+            training.drop([1])
+    store = Store(tmp_path)
+    store.put(training.outcome(), "cpu", "")
+    (record,) = store.get(PAIR.trials[1:], stopped=True)
+    with pytest.raises(UserError, match="was stopped at step"):
+        Best(record).export(tmp_path / "network")
+    assert not (tmp_path / "network").exists()

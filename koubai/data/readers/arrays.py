@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 import warnings
 import zipfile
 import zlib
@@ -86,7 +87,7 @@ def _archive(path: Path) -> dict[str, np.ndarray]:
                     raise zipfile.BadZipFile(f"compression {info.compress_type}")
                 with archive.open(info) as file:
                     arrays[name] = _array(file, path)  # type: ignore[arg-type]
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError, LookupError, struct.error) as error:
         raise unreadable(path, error) from None
     return arrays
 
