@@ -102,11 +102,11 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
     if "jax" in rivals:
         try:
             width = min(count, 64)
-            scan, compiling = jax_scan(first, np.asarray(data.x_train), data.y_train, steps, width)
+            scan, compiling = jax_scan(first, np.asarray(data.x_train), data.y_train, few, width)
         except ImportError:
             notes["JAX"] = "not installed; pip install jax"
         else:
-            trains["JAX scan+vmap"] = lambda: scan() / steps / width
+            trains["JAX scan+vmap"] = lambda: scan() / few / width
             notes["JAX compiled in"] = f"{compiling:.1f} s, not counted"
     if "numpy" in rivals:
         trains["NumPy by hand"] = lambda: numpy_by_hand(first, np.asarray(data.x_train), data.y_train, steps) / steps
@@ -119,7 +119,7 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
 
 def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]:
     """What is measured: the notes' network in two numbers, a large one with one and with four optimizers, and one with everything on."""
-    steps, few = (400, 40) if quick else (2000, 200)
+    steps, few = (400, 80) if quick else (2000, 400)
     small = Trial(data=Data(name="digits"), layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
     large = small.replace({"data": wide_images(folder), "layers": [100] * 4, "batch_size": 128, "steps": few})
     full = small.replace({"layers": [100] * 5, "batch_norm": "before", "dropout": 0.2, "steps": steps // 4})

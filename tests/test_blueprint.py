@@ -127,7 +127,7 @@ FAULTS = [
     (["konv 3 3x3"], ["layers.0: There is no layer 'konv'; did you mean 'conv'?", "softplus."], "層 'konv' はありません"),
     ([5, ""], ["layers.1: There is no layer ''. Known: conv"], "層 '' はありません"),
     *(
-        ([text], [f"layers.0: {text!r} is not written as a layer is; like this: {form!r}."], f"例: {form!r}")
+        ([text], [f"layers.0: {text!r}"[:60], f"is not written as a layer is; like this: {form!r}."], f"例: {form!r}")
         for form, texts in {
             "conv 16 3x3 stride 2 pad 1": [
                 "conv", "conv 16", "conv 3x3", "conv 0 3x3", "conv 16 0x3", "conv 16 3x3x3", "conv 16 3x", "conv 16 3 stride",

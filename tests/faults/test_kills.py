@@ -68,8 +68,9 @@ def test_asked_to_end_it_keeps_what_it_has_and_says_how_to_go_on(tmp_path: Path,
     command = [sys.executable, "-m", "koubai", "study", "long.toml", "--threads", "1"]
     environment = {**os.environ, "LC_ALL": "en_US.UTF-8", "PYTHONPATH": os.getcwd()}
     process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    )
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # who runs the tests in the background has them ignore Ctrl-C
+    )  # fmt: skip
     store = Store(tmp_path / "koubai-out" / "store")
     wait_for(lambda: store.exists and [one["state"] for one in store.studies()] == ["running"])
     time.sleep(2)
