@@ -156,6 +156,10 @@ class Study(BaseModel):
         """The values of the axes that made ``trial``."""
         return {name: getattr(trial, name, value) for name, value in self._settings[trial].items()}
 
+    def changed(self, **parts: Any) -> Study:
+        """This study with other parts: ``name``, ``base``, ``axes``, ``zip`` or ``stop``; what is not named stays."""
+        return Study(**{name: getattr(self, name) for name in Study.model_fields} | parts)
+
     def with_base(self, **changes: Any) -> Study:
         """This study with fields of its base changed; axes over those fields, or over parts of them, are dropped."""
 
@@ -164,11 +168,11 @@ class Study(BaseModel):
 
         axes = {name: values for name, values in self.axes.items() if stays(name)}
         zips = tuple(g for g in ({n: v for n, v in group.items() if stays(n)} for group in self.zip) if g)
-        return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips, stop=self.stop)
+        return self.changed(base=self.base.replace(changes), axes=axes, zip=zips)
 
     def with_seeds(self, count: int) -> Study:
         """This study over seeds 0 to ``count - 1``."""
-        return Study(self.base, name=self.name, axes={**self.axes, "seed": count}, zip=self.zip, stop=self.stop)
+        return self.changed(axes={**self.axes, "seed": count})
 
     @cached_property
     def id(self) -> str:
