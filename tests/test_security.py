@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import pickle
 import struct
 import zipfile
@@ -23,18 +22,9 @@ from koubai.spec import Data
 from koubai.store import Store, checkpoints
 from koubai.study import Study
 from tests.bounds import bounded, one_sentence
+from tests.traps import Trap
 
 BASE = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 3}
-
-
-class Trap:
-    """Whoever unpickles this makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import index
 from koubai.store.files import Damaged, holds, inspect, sweep, write_whole
-from koubai.store.store import LISTED, PUT, Store
+from koubai.store.store import LISTED, PUT, Store, entries
 from koubai.study import Study
 
 
@@ -45,16 +45,17 @@ def check(store: Store) -> Health:
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
     names = {str(file) for file, _, _ in rows} | {path.name for path in store.stacks.glob("*.safetensors")}
+    contents = {}
     for name in sorted(names):
         health.files += 1
         try:
-            inspect(store.stacks / Path(name).name)
+            contents[Path(name).name] = inspect(store.stacks / Path(name).name)
         except Damaged as damage:
             health.damaged[Path(name).name] = str(damage.error)
     for file, id, row in rows:
         health.trials += 1
         name = Path(str(file)).name
-        if name in health.damaged or not holds(inspect(store.stacks / name), row, id):
+        if name not in contents or not holds(contents[name], row, id):
             health.lost.append(str(id))
     return health
 
@@ -117,11 +118,7 @@ def rows_of(file: Path) -> list[tuple[Any, ...]]:
         trials = [Trial(**json.loads(spec)) for spec in contents.specs]
         if [trial.id for trial in trials] != list(contents.ids):
             raise ValueError("its trials are not what it calls them")
-        return [
-            (id, json.dumps(trial.compact()), file.name, row, int(diverged[row]), float(accuracy[row]), created,
-             int(stopped[row]), contents.data)
-            for row, (id, trial) in enumerate(zip(contents.ids, trials, strict=True))
-        ]  # fmt: skip
+        return entries(trials, file.name, diverged, accuracy, created, stopped, contents.data)
     except (UserError, LookupError, TypeError, ValueError) as error:
         raise Damaged(file, error) from None
 
@@ -176,12 +173,7 @@ def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
             other._damaged(damage)
             continue
         with store._index(write=True) as opened:
-            have = {
-                id
-                for (id,) in opened.execute(
-                    "select id from trial where id in (select value from json_each(?))", (json.dumps([*ids]),)
-                )
-            }
+            have = {id for (id,) in opened.execute(f"select id from trial where id in {LISTED}", (json.dumps([*ids]),))}
             brought = [row for row in brought if row[0] not in have]
             if brought and not (store.stacks / name).exists():
                 write_whole(store.stacks / name, (other.stacks / name).read_bytes())

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from koubai.data.files import shorten
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
-from koubai.store.files import sweep, write_whole
+from koubai.store.files import UNREADABLE, sweep, write_whole
 
 FIRST = 10.0  # seconds of training before the first: what is shorter is sooner trained again
 SHARE = 0.015  # of the time that writing them may take
@@ -47,7 +47,7 @@ class Checkpoint:
             if about["hash"] != _hash(arrays, about):
                 raise ValueError("its content is not what was written")
             return arrays, about["about"]
-        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise useless(self.file, error) from None
 
 
@@ -81,7 +81,7 @@ def found(folder: Path, trials: Sequence[Trial], stopping: bool = False) -> list
             known.append(Checkpoint(file, own, about["data"], int(about["about"]["t"])))
         except FileNotFoundError:  # its stack was finished meanwhile, by another process
             continue
-        except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError, UserError) as error:
+        except (*UNREADABLE, UserError) as error:
             tell(useless(file, error).words)
             with suppress(OSError):
                 file.unlink()

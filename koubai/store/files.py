@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"([0-9a-f]{20})\.safetensors")
 DAY = 24 * 60 * 60
+# What a file that is not as it was written makes the libraries raise.
+UNREADABLE = (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 class Damaged(UserError):
@@ -49,7 +51,7 @@ def _damages(file: Path) -> Iterator[None]:
     """Whatever a file that is not as it was written makes the libraries raise becomes ``Damaged``."""
     try:
         yield
-    except (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise Damaged(file, error) from None
 
 

@@ -20,6 +20,8 @@ from koubai.store.processes import gone, this_process
 from koubai.study import Study
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from koubai.training import Outcome
 
 LISTED = "(select value from json_each(?))"
@@ -32,6 +34,22 @@ NOTE = """insert into study (id, name, toml, trials, created, listed) values (?,
 def _ids(trials: Iterable[Trial]) -> tuple[str]:
     """The parameter of a query on ``id in LISTED``: one, however many the trials are."""
     return (json.dumps([trial.id for trial in trials]),)
+
+
+def entries(
+    trials: Sequence[Trial],
+    file: str,
+    diverged: np.ndarray,
+    accuracy: np.ndarray,
+    created: float,
+    stopped: np.ndarray,
+    data: str | None,
+) -> list[tuple[Any, ...]]:
+    """What ``PUT`` puts: the index's rows on the trials that lie in a stack's file, in their order."""
+    return [
+        (trial.id, json.dumps(trial.compact()), file, row, int(diverged[row]), float(accuracy[row]), created, int(stopped[row]), data)
+        for row, trial in enumerate(trials)
+    ]  # fmt: skip
 
 
 class Store:
@@ -139,12 +157,8 @@ class Store:
         """Keep what a stack gave: the file first, whole or not at all, then its rows in the index. ``data``: its data's fingerprint."""
         with self._index(write=True) as opened:
             file = write_stack(self.stacks, outcome, device, data)
-            accuracy, stopped, now = outcome.history["validation_accuracy"][:, -1], outcome.stopped, time.time()
-            rows = [
-                (trial.id, json.dumps(trial.compact()), file, row, int(outcome.diverged[row]), float(accuracy[row]), now,
-                 int(stopped[row]), data)
-                for row, trial in enumerate(outcome.trials)
-            ]  # fmt: skip
+            accuracy = outcome.history["validation_accuracy"][:, -1]
+            rows = entries(outcome.trials, file, outcome.diverged, accuracy, time.time(), outcome.stopped, data)
             opened.executemany(PUT, rows)
 
     def note(self, study: Study, listed: bool = True) -> None:

@@ -28,18 +28,9 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Outcome
 from tests.store.stores import readers, sentence, trials_of, writers
+from tests.traps import Trap
 
 # Damaged and hostile
-
-
-class Trap:
-    """Whoever unpickles this makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.folder),)
 
 
 @pytest.fixture
