@@ -76,11 +76,8 @@ def shared_out(stacks: list[list[Trial]], shape: Callable[[Trial], tuple[Shape, 
     """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too narrow."""
     loads = [(len(stack) * stack[0].steps * cost(stack[0], *shape(stack[0])), stack) for stack in stacks]
     share = sum(load for load, _ in loads) / workers
-    while True:
-        k = max(range(len(loads)), key=lambda k: loads[k][0] if len(loads[k][1]) >= 2 * NARROW else 0, default=None)
-        if k is None or loads[k][0] <= share * 1.1 or len(loads[k][1]) < 2 * NARROW:
-            break
-        load, stack = loads.pop(k)
+    while heavy := [k for k, (load, stack) in enumerate(loads) if load > share * 1.1 and len(stack) >= 2 * NARROW]:
+        load, stack = loads.pop(max(heavy, key=lambda k: loads[k][0]))
         middle = len(stack) // 2
         about = range(middle - len(stack) // 20, middle + len(stack) // 20 + 1)  # between two seeds, if that is about the middle
         between = [cut for cut in about if stack[cut - 1].seed != stack[cut].seed]

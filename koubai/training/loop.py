@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
-from koubai.data.lying import Lying
 from koubai.spec import Trial
 from koubai.training.cohort import cost
 from koubai.training.ledger import snapshot, weight_copies
@@ -77,10 +76,7 @@ class Training:
         self.stack = Stack(trials, data, device)
         self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
         self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
-        self.held_out = (
-            self.stack.laid(data.x_validation),
-            self.stack.answers(data.y_validation),
-        )
+        self.held_out = self.stack.laid(data.x_validation), self.stack.answers(data.y_validation)
 
     @property
     def t(self) -> int:
@@ -141,10 +137,6 @@ class Training:
         gone = self.rows[leaving]
         self.stopped[gone[self.diverged[gone] == 0]] = max(self.t, 1)
         self._keep(~leaving)
-
-    def evaluate(self, x: torch.Tensor | Lying, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean loss and accuracy of the trials in ``rows``; see ``Stack.evaluate``."""
-        return self.stack.evaluate(x, y)
 
     def _record(self, name: str, point: int, count: int, value: np.ndarray) -> None:
         if name not in self.history:

@@ -86,7 +86,7 @@ def test_looking_at_other_steps_changes_nothing() -> None:
     training = Training(trials, data, CPU, marks=[0, 7, 150, 300])
     while not training.done:
         training.advance()
-        training.evaluate(torch.from_numpy(data.x_validation), torch.from_numpy(data.y_validation))
+        training.stack.evaluate(torch.from_numpy(data.x_validation), torch.from_numpy(data.y_validation))
     usual, other = train(trials, data, CPU), training.outcome()
     assert other.steps.tolist() == [0, 7, 150, 300]
     for name, value in usual.weights.items():

@@ -64,8 +64,8 @@ class Look:
             stack, left = training.stack, [places[row] for row in training.rows]
             at = tuple(list(part) for part in zip(*((seed, variant) for variant, seed in left), strict=True))
             held_out = (part[:SAMPLES] for part in training.held_out)
-            losses[at] = training.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
-            accuracies[at] = training.evaluate(*held_out)[1].numpy()
+            losses[at] = stack.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
+            accuracies[at] = stack.evaluate(*held_out)[1].numpy()
             found = snapshot(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe], None, True)
             for k, (variant, seed) in enumerate(left):
                 norms[variant].append(found["gradient"][k])
