@@ -19,7 +19,8 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
-from koubai.formulas import PRECISION, Formula, define, evaluate, has_value, named, read, shown, small, symbol
+from koubai.arithmetic import PRECISION, evaluate, has_value, small
+from koubai.formulas import Formula, define, named, read, shown, symbol
 from koubai.language import UserError, Words, say, unknown
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from koubai import chain
+from koubai.arithmetic import FUNCTIONS, evaluate
 from koubai.chain import Check, Derivation, differentiate, slope
-from koubai.formulas import FUNCTIONS, Formula, evaluate, read
+from koubai.formulas import Formula, read
 from koubai.language import UserError
 
 

@@ -10,7 +10,8 @@ import sympy
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from koubai.formulas import CONSTANTS, FUNCTIONS, define, evaluate, named, read, shown
+from koubai.arithmetic import FUNCTIONS, evaluate
+from koubai.formulas import CONSTANTS, define, named, read, shown
 from koubai.language import UserError
 
 OURS: dict[str, Callable[[float], float]] = {
