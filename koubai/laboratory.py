@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from pathlib import Path
-from threading import Event, Lock
+from threading import Event
 from typing import Any
 
 import torch
@@ -18,22 +17,19 @@ from koubai.data import load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
 from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
-from koubai.language import UserError, Words, say
+from koubai.language import UserError
 from koubai.places import places
+from koubai.progress import Report, reporter
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store, checkpoints
 from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
-from koubai.training import Outcome, cost, plan
+from koubai.training import Outcome, plan
 from koubai.training.cohort import budget, footprint
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
-
-Report = Callable[
-    [str, Trial, int, int], None
-]  # (what trains, one of its trials, network-steps done since, network-steps left out)
 
 
 def run(
@@ -256,56 +252,3 @@ def device_named(name: str) -> torch.device:
 def device_name(device: torch.device) -> str:
     """What the environment of a result calls the device."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
-
-
-def work(trial: Trial) -> float:
-    """How much there is to do in a trial, for the progress bar: steps times what a step costs."""
-    return trial.steps * cost(trial, *shape_and_classes(trial))
-
-
-def pace(trial: Trial, rate: float) -> Words:
-    """How fast it goes at ``rate`` network-steps a second, and how long an epoch of one network takes where that can be felt."""
-    seconds = len(load(trial.data).x_train) / trial.batch_size / max(rate, 1e-9)
-    shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-    en, ja = f"{shown} network-steps/s", f"{shown} ステップ/秒"
-    if seconds < 1:
-        return Words(en, ja)
-    return Words(f"{en}, {seconds:,.0f} s an epoch", f"{ja}、1エポック {seconds:,.0f} 秒")
-
-
-@contextmanager
-def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
-    """A progress bar over the ``work`` of trials: what trains, how far, how fast, how long still."""
-    if not show or not todo:
-        yield lambda what, trial, steps, spared: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    speed = say(Words("{task.fields[speed]}, left", "{task.fields[speed]}、残り"))
-    what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
-    columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
-    bars = Progress(*columns, console=Console(stderr=True))
-    works = {trial.id: work(trial) for trial in todo}
-    total = sum(works.values())
-    task = bars.add_task("", total=total, speed="-")
-    begun, trained, before, lock = 0.0, 0, "", Lock()
-
-    def report(what: str, trial: Trial, steps: int, spared: int) -> None:
-        nonlocal total, begun, trained, before
-        study, unit = what.partition(":")[0], works[trial.id] / trial.steps
-        with lock:
-            if not before:
-                bars.start()  # only now: what cannot be trained is said without a bar
-            if study != before:
-                begun, trained, before = time.monotonic(), 0, study
-            trained += steps
-            total -= spared * unit
-            rate = trained / max(time.monotonic() - begun, 1e-3)
-            bars.update(task, description=what, advance=steps * unit, total=total, speed=say(pace(trial, rate)))
-
-    try:
-        yield report
-    finally:
-        if before:
-            bars.stop()

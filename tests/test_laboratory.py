@@ -16,8 +16,9 @@ import koubai
 from koubai import laboratory
 from koubai.data import Dataset, load
 from koubai.keeping import train
-from koubai.laboratory import device_named, pace, run
+from koubai.laboratory import device_named, run
 from koubai.language import UserError, speaking
+from koubai.progress import Report, pace
 from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
@@ -280,7 +281,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     heard: list[Any] = []
 
     @contextmanager
-    def recording(show: bool, todo: Sequence[Trial]) -> Iterator[laboratory.Report]:
+    def recording(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
         heard.append(sum(trial.steps for trial in todo))
         yield lambda what, trial, steps, spared: heard.append((what, steps, spared))
 

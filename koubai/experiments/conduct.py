@@ -10,10 +10,11 @@ from koubai.data import load
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.judging import Evidence, Judged, Observation, decide, needs
-from koubai.laboratory import reporter, run, to_train
+from koubai.laboratory import run, to_train
 from koubai.landscapes import Path, race
 from koubai.language import UserError, Words, unknown
 from koubai.places import places
+from koubai.progress import reporter
 from koubai.result import Result
 from koubai.spec import Data, Trial
 from koubai.store import Store
