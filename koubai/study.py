@@ -164,11 +164,15 @@ class Study(BaseModel):
 
         axes = {name: values for name, values in self.axes.items() if stays(name)}
         zips = tuple(g for g in ({n: v for n, v in group.items() if stays(n)} for group in self.zip) if g)
-        return Study(self.base.replace(changes), name=self.name, axes=axes, zip=zips, stop=self.stop)
+        return self.changed(base=self.base.replace(changes), axes=axes, zip=zips)
 
     def with_seeds(self, count: int) -> Study:
         """This study over seeds 0 to ``count - 1``."""
-        return Study(self.base, name=self.name, axes={**self.axes, "seed": count}, zip=self.zip, stop=self.stop)
+        return self.changed(axes={**self.axes, "seed": count})
+
+    def changed(self, **fields: Any) -> Study:
+        """This study with some of its fields changed."""
+        return Study(**{name: getattr(self, name) for name in Study.model_fields} | fields)
 
     @cached_property
     def id(self) -> str:

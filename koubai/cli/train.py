@@ -163,11 +163,7 @@ def _read(file: Path) -> Study:
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.", f"{file} を読めません({error.strerror})。") from None
     read = Study.from_toml(content, str(file))
-    return (
-        read
-        if "name" in read.model_fields_set
-        else Study(read.base, name=file.stem, axes=read.axes, zip=read.zip, stop=read.stop)
-    )
+    return read if "name" in read.model_fields_set else read.changed(name=file.stem)
 
 
 def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **options: Any) -> Mapping[str, Outcome]:
