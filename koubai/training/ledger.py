@@ -112,13 +112,10 @@ def binned(flat: Tensor, bounds: tuple[float | None, float | None]) -> tuple[Ten
     The bins lie between the ``bounds``; where there is none, the values' own end stands for it.
     """
     flat = flat.nan_to_num()
-    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    if bounds[0] is not None:
-        low = torch.full_like(low, bounds[0])
-    if bounds[1] is not None:
-        high = torch.full_like(high, bounds[1])
+    low = flat.amin(1, keepdim=True) if bounds[0] is None else flat.new_full((len(flat), 1), bounds[0])
+    high = flat.amax(1, keepdim=True) if bounds[1] is None else flat.new_full((len(flat), 1), bounds[1])
     width = torch.where(high > low, high - low, torch.ones_like(low))
-    cell = ((flat - low) / width * BINS).long().clamp_(0, BINS - 1)
+    cell = flat.sub_(low).div_(width).mul_(BINS).long().clamp_(0, BINS - 1)
     cell += torch.arange(len(flat), device=flat.device).view(-1, 1) * BINS
     counts = torch.bincount(cell.flatten(), minlength=len(flat) * BINS).view(-1, BINS)
     return counts, low.squeeze(1), (low + width).squeeze(1)
