@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ from koubai.preparation import pictures, preparation
 from koubai.store import Record
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+PIECE = 256  # samples that go through a network at once
 TOLERANCE = 1e-5  # of ONNX's outputs, relative to the largest
 
 README = """# {name}
@@ -112,29 +114,31 @@ def _same(record: Record, network: nn.Sequential, data: Dataset) -> bool:
 
     Of a quantity it is the loss that must be the same.
     """
+    x, y = data.x_validation, data.y_validation
+    try:
+        given = outputs(record, network, data, len(x), lambda part: np.asarray(x[part]))
+    except RuntimeError:  # of other sizes
+        return False
+    if given.shape[1] != data.outputs:
+        return False
+    if data.target:
+        wrong = float(((given[:, 0].numpy() - y) ** 2).sum(dtype=np.float64))
+        before = record.final("validation_loss") * len(x)
+        return abs(wrong - before) < 0.001 * before + 1e-6
+    right = int((given.argmax(1).numpy() == y).sum())
+    return abs(right - record.final("validation_accuracy") * len(x)) < 2.5 + len(x) / 1000
+
+
+def outputs(
+    record: Record, network: nn.Sequential, data: Dataset, samples: int, features: Callable[[slice], np.ndarray]
+) -> Tensor:
+    """What a network says of so many samples, ``[sample, output]``, some at a time; ``features`` are the rows of a part of them."""
     import torch
 
-    shape = entrance(record.trial.layers, data.shape)
-    right, wrong = 0, 0.0
+    shape, dtype = entrance(record.trial.layers, data.shape), next(network.parameters()).dtype
     with torch.no_grad():
-        for start in range(0, len(data.x_validation), 256):
-            x = torch.from_numpy(np.asarray(data.x_validation[start : start + 256])).to(next(network.parameters()).dtype)
-            try:
-                outputs = network(x.view(len(x), *shape))
-            except RuntimeError:  # of other sizes
-                return False
-            if outputs.shape[1] != data.outputs:
-                return False
-            y = data.y_validation[start : start + 256]
-            if data.target:
-                wrong += float(((outputs[:, 0].numpy() - y) ** 2).sum(dtype=np.float64))
-                continue
-            right += int((outputs.argmax(1).numpy() == y).sum())
-    if data.target:
-        before = record.final("validation_loss") * len(data.x_validation)
-        return abs(wrong - before) < 0.001 * before + 1e-6
-    before = record.final("validation_accuracy") * len(data.x_validation)
-    return abs(right - before) < 2.5 + len(data.x_validation) / 1000
+        parts = (torch.from_numpy(features(slice(start, start + PIECE))).to(dtype) for start in range(0, samples, PIECE))
+        return torch.cat([network(x.view(len(x), *shape)) for x in parts])
 
 
 def export(record: Record, folder: str | Path, name: str = "network", onnx: bool = False) -> Path:

@@ -7,7 +7,7 @@ import locale
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
@@ -31,7 +31,6 @@ HABITS = {
 
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 _both: ContextVar[bool] = ContextVar("both", default=False)
-_listener: ContextVar[Callable[[Words], None] | None] = ContextVar("listener", default=None)
 
 
 def language() -> Language:
@@ -83,22 +82,8 @@ def apart(text: str) -> Words:
 
 
 def tell(words: Words) -> None:
-    """Say a sentence that stops nothing: on stderr, or to whoever listens."""
-    listener = _listener.get()
-    if listener is None:
-        print(say(words), file=sys.stderr)
-    else:
-        listener(words)
-
-
-@contextmanager
-def listening(listener: Callable[[Words], None]) -> Iterator[None]:
-    """Inside a ``with``, what is told goes to ``listener`` instead of stderr."""
-    token = _listener.set(listener)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
+    """Say a sentence that stops nothing, on stderr."""
+    print(say(words), file=sys.stderr)
 
 
 LONGEST = 900  # letters of a sentence: more is somebody's data in it, of which the middle is left out

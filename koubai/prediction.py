@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from koubai.data import Dataset
-from koubai.export import finished
+from koubai.export import finished, outputs
 from koubai.language import UserError
-from koubai.places import entrance, text
+from koubai.places import text
 from koubai.store import Record
 
-PIECE = 256  # samples that go through the network at once
 LOOKED_AT = 10_000  # training samples that tell whether they are brightness
 
 
@@ -39,23 +38,16 @@ def predict(record: Record, path: str | Path) -> Prediction:
 
     Raises ``UserError`` for a path that is not there or does not fit, and what ``finished`` raises.
     """
-    import torch
-
     path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"There is no file or folder {path}.", f"{path} はありません。")
     network, data = finished(record)
     names, found = _found(path, data)
-    shape, dtype, parts = entrance(record.trial.layers, data.shape), next(network.parameters()).dtype, []
-    for start in range(0, len(found), PIECE):
-        rows = data.transform.apply(np.array(found[start : start + PIECE]))
-        with torch.no_grad():
-            parts.append(network(torch.from_numpy(rows).to(dtype).view(-1, *shape)))
-    outputs = torch.cat(parts)
+    given = outputs(record, network, data, len(found), lambda part: data.transform.apply(np.array(found[part])))
     if data.target:
         mean, scale = data.target
-        return Prediction(names, (), np.empty((len(names), 0)), outputs[:, 0].double().numpy() * scale + mean)
-    return Prediction(names, data.classes, outputs.softmax(1).numpy())
+        return Prediction(names, (), np.empty((len(names), 0)), given[:, 0].double().numpy() * scale + mean)
+    return Prediction(names, data.classes, given.softmax(1).numpy())
 
 
 def _found(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:

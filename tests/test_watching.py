@@ -20,6 +20,7 @@ from koubai.doctor import Case
 from koubai.language import UserError
 from koubai.training import ledger
 from koubai.watching import Watch, watch
+from koubai.watching.look import _fetched
 
 Loop = Callable[[nn.Module, Any, "Watch | None"], None]
 
@@ -133,6 +134,18 @@ def test_answers_of_activations_are_described_as_the_ledger_describes_them() -> 
         for measure, value in (ledger.describe(stacked, layer) | ledger.histogram(stacked, layer)).items():
             np.testing.assert_allclose(case.history[measure][0, k], value[0], rtol=1e-5, atol=1e-7, err_msg=f"{name}: {measure}")
     assert column(case, "dead", "4", "activation")[0] == pytest.approx(2 / 7)
+
+
+class Away(Tensor):
+    """A tensor that says it lies on another device."""
+
+    device = torch.device("cuda")  # type: ignore[assignment]
+
+
+def test_counts_are_fetched_from_another_device_as_measures_are() -> None:
+    seen = {"zeros": torch.tensor(3), "histogram": torch.arange(4), "mean": torch.tensor(0.25)}
+    numbers = _fetched({name: x.as_subclass(Away) for name, x in seen.items()}, False)
+    assert {name: np.array(value).tolist() for name, value in numbers.items()} == {name: x.tolist() for name, x in seen.items()}
 
 
 class Recurrent(nn.Module):

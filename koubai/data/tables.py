@@ -89,6 +89,13 @@ class Texts:
         return Column(self.name, place[codes].astype(np.int32), tuple(texts[k] for k in order))
 
 
+def check_columns(path: Path, wanted: Iterable[str], names: Sequence[str]) -> None:
+    """Raise ``UserError`` for the first column that is not there."""
+    for name in wanted:
+        if name not in names:
+            raise unknown(Words(f"column of {path}", f"{path} の列"), shorten(name), [shorten(known) for known in names[:30]])
+
+
 def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
     """The name of the column of what is to be predicted: the one that is asked for, or called so, or the last.
 
@@ -97,9 +104,7 @@ def target_of(path: Path, names: Sequence[str], spec: Data) -> str:
     name, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         raise UserError(f"{path} has {times} columns {name!r}.", f"{path} に列 {name!r} が {times} つあります。")
-    for name in (*filter(None, [spec.target]), *spec.drop):
-        if name not in names:
-            raise unknown(Words(f"column of {path}", f"{path} の列"), shorten(name), [shorten(known) for known in names[:30]])
+    check_columns(path, (*filter(None, [spec.target]), *spec.drop), names)
     kept = [name for name in names if name not in spec.drop]
     if spec.target in spec.drop or len(kept) < 2:
         raise UserError(

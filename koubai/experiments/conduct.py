@@ -64,8 +64,7 @@ def fitted(exercise: Exercise, study: Study) -> Study:
     data = load(study.base.data)
     try:
         if exercise.layers is not None:
-            axes = {**study.axes, "layers": exercise.layers(data.shape, data.outputs)}
-            study = study.changed(axes=axes)
+            study = study.changed(axes={**study.axes, "layers": exercise.layers(data.shape, data.outputs)})
         for trial in {trial.layers: trial for trial in study.trials}.values():
             places(trial, data.shape, data.outputs)
     except UserError as error:

@@ -102,15 +102,20 @@ def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
 
 def histogram(y: Tensor, layer: Activation) -> dict[str, Tensor]:
     """Shares of values in ``BINS`` equal bins over the activation's range, or over the values' own where it has none."""
-    flat = y.flatten(1).nan_to_num()
-    low, high = flat.amin(1, keepdim=True), flat.amax(1, keepdim=True)
-    bounds = layer.technique.bounds
-    if bounds[0] is not None:
-        low = torch.full_like(low, bounds[0])
-    if bounds[1] is not None:
-        high = torch.full_like(high, bounds[1])
+    counts, low, high = binned(y.flatten(1), layer.technique.bounds)
+    return {"histogram": counts / y[0].numel(), "low": low, "high": high}
+
+
+def binned(flat: Tensor, bounds: tuple[float | None, float | None]) -> tuple[Tensor, Tensor, Tensor]:
+    """How many of each trial's values ``[trial, value]`` lie in each of ``BINS`` equal bins ``[trial, bin]``, and the two ends ``[trial]``.
+
+    The bins lie between the ``bounds``; where there is none, the values' own end stands for it.
+    """
+    flat = flat.nan_to_num()
+    low = flat.amin(1, keepdim=True) if bounds[0] is None else flat.new_full((len(flat), 1), bounds[0])
+    high = flat.amax(1, keepdim=True) if bounds[1] is None else flat.new_full((len(flat), 1), bounds[1])
     width = torch.where(high > low, high - low, torch.ones_like(low))
-    cell = ((flat - low) / width * BINS).long().clamp_(0, BINS - 1)
-    cell += torch.arange(len(y), device=y.device).view(-1, 1) * BINS
-    counts = torch.bincount(cell.flatten(), minlength=len(y) * BINS).view(-1, BINS)
-    return {"histogram": counts / flat.shape[1], "low": low.squeeze(1), "high": (low + width).squeeze(1)}
+    cell = flat.sub_(low).div_(width).mul_(BINS).long().clamp_(0, BINS - 1)
+    cell += torch.arange(len(flat), device=flat.device).view(-1, 1) * BINS
+    counts = torch.bincount(cell.flatten(), minlength=len(flat) * BINS).view(-1, BINS)
+    return counts, low.squeeze(1), (low + width).squeeze(1)

@@ -28,9 +28,14 @@ PART = 2**22  # of a weight's values, how many are kept to see how far a step mo
 Numbers = dict[str, dict[str, Any]]  # name, layer: a float or an array
 
 
+def exact(x: Tensor) -> torch.dtype:
+    """Float64, where a vanished gradient is still a number; on a device without it, float32."""
+    return torch.float32 if x.device.type == "mps" else torch.float64
+
+
 def size(x: Tensor) -> Tensor:
-    """The Euclidean norm, in float64, where a vanished gradient is still a number."""
-    return torch.linalg.vector_norm(x.detach(), dtype=torch.float32 if x.device.type == "mps" else torch.float64)
+    """The Euclidean norm."""
+    return torch.linalg.vector_norm(x.detach(), dtype=exact(x))
 
 
 def _size_of_gradient(gradient: Tensor) -> Tensor:
@@ -102,7 +107,7 @@ class Look:
             self._forward = 0
 
         def started(gradient: Tensor) -> None:
-            self._scale = gradient.detach().double().sum() if gradient.device.type != "mps" else gradient.detach().sum()
+            self._scale = gradient.detach().sum(dtype=exact(gradient))
             self.losses.append(self._forward)
 
         self._starts.append(value.register_hook(started))
@@ -263,9 +268,7 @@ def _held(optimizer: Optimizer) -> set[nn.Parameter]:
 def _fetched(tree: Any, at_hand: bool) -> Any:
     """Lists and dictionaries of tensors as floats and arrays; where they are not ``at_hand``, brought over from their device at once."""
     away = [] if at_hand else [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.device.type != "cpu"]
-    flat = (
-        torch.cat([x.detach().flatten().to(size(x).dtype) for x in away]).cpu().split([x.numel() for x in away]) if away else ()
-    )
+    flat = torch.cat([x.detach().flatten().to(exact(x)) for x in away]).cpu().split([x.numel() for x in away]) if away else ()
     here = {id(x): part.view(x.shape) for x, part in zip(away, flat, strict=True)}
 
     def plain(one: Any) -> Any:

@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from koubai.doctor.origin import Origin
+from koubai.watching.graph import floats
 
 # Operations that make infinities because they were told to: masks.
 MASKS = {"masked_fill", "where", "fill", "full", "full_like", "scalar_tensor", "lift_fresh", "_to_copy"}
@@ -66,7 +67,7 @@ class Finder(TorchDispatchMode):
 
 def wrong(tree: Any) -> tuple[bool, bool]:
     """Whether there are NaNs, and whether there are infinities, among the floating point numbers of tensors."""
-    tensors = [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.is_floating_point()]
+    tensors = floats(tree)
     return any(bool(x.isnan().any()) for x in tensors), any(bool(x.isinf().any()) for x in tensors)
 
 

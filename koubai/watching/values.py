@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from koubai.training.ledger import BINS, NEAR
+from koubai.training.ledger import NEAR, binned
 from koubai.watching.layers import Bounds
 
 MOST = 2**14  # of an activation's values, whole samples, that shares and histogram are taken from; what is dead is told from all
@@ -41,18 +41,10 @@ def values(y: Tensor, bounds: Bounds, channels_first: bool, histogram: bool) -> 
     if bottom is not None and top is not None:
         far = (1 / 2 - NEAR) * (top - bottom)
         found["saturated"] = ((flat - (bottom + top) / 2).abs_() > far).sum()
-    return found | (_histogram(flat, bounds) if histogram else {})
-
-
-def _histogram(flat: Tensor, bounds: Bounds) -> dict[str, Tensor]:
-    """Counts in ``BINS`` equal bins over the activation's range, or over the values' own where it has no end, and the two ends."""
-    flat = flat.nan_to_num()
-    low, high = flat.aminmax()
-    low = low if bounds[0] is None else torch.full_like(low, bounds[0])
-    high = high if bounds[1] is None else torch.full_like(high, bounds[1])
-    width = torch.where(high > low, high - low, torch.ones_like(low))
-    cells = ((flat - low) * (BINS / width)).int().clamp_(0, BINS - 1)
-    return {"histogram": torch.bincount(cells, minlength=BINS), "low": low, "high": low + width}
+    if histogram:
+        counts, low, high = binned(flat[None], bounds)
+        found |= {"histogram": counts[0], "low": low[0], "high": high[0]}
+    return found
 
 
 def pooled(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

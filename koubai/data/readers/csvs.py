@@ -16,8 +16,8 @@ import numpy as np
 
 from koubai.data.files import floats, limit, shorten
 from koubai.data.found import Found, Reader
-from koubai.data.tables import Column, Texts, assemble, target_of
-from koubai.language import UserError, Words, unknown
+from koubai.data.tables import Column, Texts, assemble, check_columns, target_of
+from koubai.language import UserError, Words
 from koubai.spec import Data
 
 ABOUT = Words("a table (.csv, .tsv)", "表(.csv、.tsv)")
@@ -77,11 +77,7 @@ def columns_of(path: Path, fields: Mapping[str, tuple[str, ...] | None]) -> tupl
     """
     try:
         form = form_of(path)
-        lacking = next((name for name in fields if name not in form.names), None)
-        if lacking is not None:
-            raise unknown(
-                Words(f"column of {path}", f"{path} の列"), shorten(lacking), [shorten(name) for name in form.names[:30]]
-            )
+        check_columns(path, fields, form.names)
         kept = [form.names.index(name) for name in fields]
         texts = [k for k, categories in zip(kept, fields.values(), strict=True) if categories is not None]
         columns, rows, late = _columns(form, kept, -1, texts)

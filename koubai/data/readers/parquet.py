@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from koubai.data.files import floats, limit, shorten, unreadable
+from koubai.data.files import floats, limit, unreadable
 from koubai.data.found import Found, Reader
-from koubai.data.tables import Column, Texts, assemble, target_of
-from koubai.language import UserError, Words, unknown
+from koubai.data.tables import Column, Texts, assemble, check_columns, target_of
+from koubai.language import UserError, Words
 from koubai.spec import Data
 
 ABOUT = Words("a table (.parquet)", "表(.parquet)")
@@ -40,11 +40,7 @@ def columns_of(path: Path, fields: Mapping[str, tuple[str, ...] | None]) -> tupl
     """
     with _opened(path) as file:
         schema, count = file.schema_arrow, file.metadata.num_rows
-        lacking = next((name for name in fields if name not in schema.names), None)
-        if lacking is not None:
-            raise unknown(
-                Words(f"column of {path}", f"{path} の列"), shorten(lacking), [shorten(name) for name in schema.names[:30]]
-            )
+        check_columns(path, fields, schema.names)
         for name, categories in fields.items():
             kind = schema.field(name).type
             if _is_text(kind) != (categories is not None):
