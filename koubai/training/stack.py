@@ -73,6 +73,7 @@ class Stack:
         )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.augments = augments(first.augment, self.seeds)
+        self.standard = tuple(torch.from_numpy(part).to(device, dtype) for part in data.transform.standard or ())
         self.buffers = self.network.allocate(first.batch_size, steps=True)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
         self.labels = torch.empty(len(self.batch), dtype=self.y.dtype, device=device)
@@ -174,14 +175,13 @@ class Stack:
         shape = self.data.shape
         rows = self.batch.view(self.inputs, -1, self.batch.shape[1])
         images = rows.view(*rows.shape[:2], *((1,) if len(shape) == 2 else ()), *shape)
-        standard = self.data.transform.standard
-        mean, scale = (torch.from_numpy(part).to(rows) for part in standard) if standard else (0.0, 1.0)
-        if standard:
+        if self.standard:
+            mean, scale = self.standard
             rows.mul_(scale).add_(mean)
         seed_of = torch.arange(len(self.seeds)) if self.inputs < len(self.trials) else self.seed_of
         for augment in self.augments:
             images.copy_(augment(images, seed_of))
-        if standard:
+        if self.standard:
             rows.sub_(mean).div_(scale)
 
     def buffers_for(self, samples: int) -> Pass:
