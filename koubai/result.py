@@ -86,9 +86,7 @@ class Result:
         from koubai.doctor import Case, Diagnoses, Joint, diagnose
 
         return Diagnoses(
-            (group.label, Joint(tuple(diagnose(Case.of(record)) for record in group.records)))
-            for group in self.groups
-            if group.records
+            (group.label, Joint(tuple(diagnose(Case.of(record)) for record in group.records))) for group in self.groups
         )
 
     def section(self, figures: Sequence[str] = (), again: str = "", **words: Any) -> Section:
