@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -173,6 +174,7 @@ def ready(record: Record, most: int) -> tuple[Dataset, nn.Sequential, Tensor]:
     return data, network, x.view(-1, *entrance(record.trial.layers, data.shape))
 
 
+@lru_cache(maxsize=1)  # confusion and mistakes ask the same network in turn
 def answers(record: Record) -> tuple[Dataset, np.ndarray]:
     """The probabilities ``[sample, class]`` that a network gives to validation samples."""
     import torch
