@@ -44,6 +44,7 @@ from benchmarks.wards import HELD, TUNED
 from koubai.data import load
 from koubai.doctor import SYMPTOMS, Case, Diagnosis, diagnose
 from koubai.laboratory import run
+from koubai.measures import accuracy
 from koubai.networks import build
 from koubai.networks.layers import Weighted
 from koubai.networks.unstack import module
@@ -77,12 +78,6 @@ def study(trials: Sequence[Trial]) -> Study:
     return Study(
         Trial(), name="patients", zip=[{field: tuple(getattr(trial, field) for trial in unlike) for field in Trial.model_fields}]
     )
-
-
-def accuracy(record: Record) -> float:
-    """Final validation accuracy; guessing for a trial that diverged."""
-    value = record.final("validation_accuracy")
-    return value if math.isfinite(value) else 1 / len(load(record.trial.data).classes)
 
 
 def error(record: Record) -> float:

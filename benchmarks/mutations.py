@@ -49,6 +49,11 @@ def _deep(draw: Draw, ward: Ward, low: int = 5, high: int = 9) -> tuple[int, ...
     return (ward.width,) * int(draw.integers(low, high))
 
 
+def _chain(draw: Draw, ward: Ward) -> tuple[int | str, ...]:
+    """A network of any kind: of a ward of images one in four is convolutional."""
+    return images(ward) if ward.images and draw.random() < 0.25 else _deep(draw, ward, 1, 4)
+
+
 def _trained(optimizer: str) -> dict[str, Any]:
     return {"optimizer": optimizer, "learning_rate": RATES[optimizer]}
 
@@ -93,7 +98,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 
 @mutation("saturated-activations")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
-    layers, activation = (ward.width,) * int(draw.integers(2, 4)), str(draw.choice(["tanh", "tanh", "sigmoid"]))
+    layers, activation = _deep(draw, ward, 2, 4), str(draw.choice(["tanh", "tanh", "sigmoid"]))
     origin = {"layers": layers, "activation": activation, "initializer": "xavier"}
     return Mutation(origin, {"initializer": {"name": "normal", "std": draw.uniform(3, 20)}}, ("weights",), ("tanh", "sigmoid"))
 
@@ -109,7 +114,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["adam", "sgd", "momentum"]))
     rate = {"adam": 0.3, "sgd": 3.0, "momentum": 0.6}[optimizer] * _power(draw, 0, 0.7)
-    origin = {"activation": "relu", "layers": (ward.width,) * int(draw.integers(2, 4)), "optimizer": optimizer}
+    origin = {"activation": "relu", "layers": _deep(draw, ward, 2, 4), "optimizer": optimizer}
     return Mutation({**origin, "learning_rate": RATES[optimizer]}, {"learning_rate": rate}, ("learning rate",), ("relu",))
 
 
@@ -124,7 +129,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 @mutation("identical-units")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     activation = str(draw.choice(["relu", "tanh", "sigmoid"]))
-    origin = {"activation": activation, "layers": (ward.width,) * int(draw.integers(1, 4)), "initializer": "xavier"}
+    origin = {"activation": activation, "layers": _deep(draw, ward, 1, 4), "initializer": "xavier"}
     return Mutation(origin, {"initializer": "zeros"}, ("weights",), ("dense",))
 
 
@@ -138,23 +143,21 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 @mutation("learning-rate-too-high")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(list(RATES)))
-    chain = images(ward) if ward.images and draw.random() < 0.25 else (ward.width,) * int(draw.integers(1, 4))
-    origin = {**_trained(optimizer), "layers": chain, "activation": str(draw.choice(["relu", "tanh", "elu"]))}
+    origin = {**_trained(optimizer), "layers": _chain(draw, ward), "activation": str(draw.choice(["relu", "tanh", "elu"]))}
     return Mutation(origin, {"learning_rate": RATES[optimizer] * _power(draw, 1.5, 2.7)}, ("learning rate",))
 
 
 @mutation("learning-rate-too-low")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice([name for name in RATES if name != "adagrad"]))
-    chain = images(ward) if ward.images and draw.random() < 0.25 else (ward.width,) * int(draw.integers(1, 4))
-    origin = {**_trained(optimizer), "layers": chain, "activation": str(draw.choice(["relu", "tanh", "elu"]))}
+    origin = {**_trained(optimizer), "layers": _chain(draw, ward), "activation": str(draw.choice(["relu", "tanh", "elu"]))}
     return Mutation(origin, {"learning_rate": RATES[optimizer] / _power(draw, 2.3, 4)}, ("learning rate",))
 
 
 @mutation("slow-convergence")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["sgd", "momentum", "adam"]))
-    origin = {"optimizer": optimizer, "learning_rate": RATES[optimizer], "activation": str(draw.choice(["relu", "tanh"]))}
+    origin = {**_trained(optimizer), "activation": str(draw.choice(["relu", "tanh"]))}
     return Mutation(origin, {"learning_rate": RATES[optimizer] / _power(draw, 1, 1.8)}, ("learning rate",))
 
 
@@ -204,8 +207,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["sgd", "adam", "momentum"]))
     origin = {
         "data": data,
-        "optimizer": optimizer,
-        "learning_rate": RATES[optimizer],
+        **_trained(optimizer),
         "activation": str(draw.choice(["relu", "tanh"])),
     }
     return Mutation(origin, {"data.standardize": False}, ("data",))
@@ -218,7 +220,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 
 @mutation("shuffled-labels")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
-    chain = images(ward) if ward.images and draw.random() < 0.25 else (ward.width,) * int(draw.integers(1, 4))
+    chain = _chain(draw, ward)
     return Mutation({"layers": chain}, {"data.name": spoiled(ward, f"shuffled-{int(draw.choice([99, 100]))}", folder)}, ("data",))
 
 
@@ -226,7 +228,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["sgd", "adam"]))
     name, strength = [("l2", _power(draw, -0.7, 0.7)), ("l1", _power(draw, -1.7, -0.5))][int(draw.integers(2))]
-    origin = {"optimizer": optimizer, "learning_rate": RATES[optimizer]}
+    origin = _trained(optimizer)
     return Mutation(origin, {"penalty": {"name": name, "strength": strength}}, ("penalty",))
 
 
@@ -237,14 +239,14 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 
 @mutation("batch-too-small")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
-    origin = {"batch_norm": str(draw.choice(["before", "after"])), "layers": (ward.width,) * int(draw.integers(1, 4))}
+    origin = {"batch_norm": str(draw.choice(["before", "after"])), "layers": _deep(draw, ward, 1, 4)}
     return Mutation(origin, {"batch_size": int(draw.choice([2, 2, 3]))}, ("batch size",), ("batch_norm",))
 
 
 @mutation("growing-weights")
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["adam", "rmsprop", "adagrad"]))
-    origin = {"optimizer": optimizer, "learning_rate": RATES[optimizer], "activation": str(draw.choice(["relu", "tanh", "elu"]))}
+    origin = {**_trained(optimizer), "activation": str(draw.choice(["relu", "tanh", "elu"]))}
     return Mutation(origin, {"learning_rate": RATES[optimizer] * _power(draw, 2.2, 3)}, ("learning rate",), ("dense",))
 
 
@@ -258,8 +260,7 @@ def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
 def _(draw: Draw, ward: Ward, folder: Path) -> Mutation:
     optimizer = str(draw.choice(["sgd", "momentum"]))
     origin = {
-        "optimizer": optimizer,
-        "learning_rate": RATES[optimizer],
+        **_trained(optimizer),
         "activation": str(draw.choice(["relu", "elu", "identity"])),
     }
     if origin["activation"] == "identity" and ward.name in LINEAR_FAILS:

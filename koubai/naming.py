@@ -27,6 +27,12 @@ def study_named(store: Store, name: str) -> Study:
     return Study.from_toml(found[0]["toml"], found[0]["name"])
 
 
+def result_named(store: Store, name: str) -> Result:
+    """What the study of this name has given so far; see ``study_named``."""
+    study = study_named(store, name)
+    return Result(study, tuple(store.get(study.trials)))
+
+
 def trial_named(result: Result, name: str) -> Best:
     """``"best"``, a trial by its number in ``koubai runs NAME``, or the one whose id begins so. Raises ``UserError``.
 

@@ -105,10 +105,9 @@ def tried(
 
     def begin(several: Iterable[Remedies]) -> None:
         """Train candidates over the first seeds."""
-        trials = {one: treated(patient.trial, one) for one in several}
-        new = {one: trial for one, trial in trials.items() if trial is not None and fits(trial)}
         had = {candidate.trial for candidate in known.values()}
-        new = {one: trial for one, trial in new.items() if trial not in had}
+        trials = {one: treated(patient.trial, one) for one in several}
+        new = {one: trial for one, trial in trials.items() if trial is not None and trial not in had and fits(trial)}
         if new:
             for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:first]), strict=True):
                 known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills)
@@ -177,10 +176,8 @@ def seen(records: Sequence[Record]) -> tuple[Diagnosis, ...]:
     return tuple(diagnose(Case.of(record)) for record in records)
 
 
-def fits(trial: Trial | None) -> bool:
+def fits(trial: Trial) -> bool:
     """Whether a trial can be trained on its data."""
-    if trial is None:
-        return False
     try:
         check(trial)
     except UserError:

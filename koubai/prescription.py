@@ -183,11 +183,7 @@ class Prescription:
     def told(self) -> list[Words]:
         """The diagnosis in sentences, each with the seeds that have it."""
         joint = Joint(self.diagnoses)
-        return (
-            joint.lines()
-            if joint.findings
-            else [words for words in dict.fromkeys(w for one in self.diagnoses for w in one.lines())]
-        )
+        return joint.lines() if joint.findings else list(dict.fromkeys(w for one in self.diagnoses for w in one.lines()))
 
     @property
     def verdict(self) -> Words:

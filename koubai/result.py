@@ -86,9 +86,7 @@ class Result:
         from koubai.doctor import Case, Diagnoses, Joint, diagnose
 
         return Diagnoses(
-            (group.label, Joint(tuple(diagnose(Case.of(record)) for record in group.records)))
-            for group in self.groups
-            if group.records
+            (group.label, Joint(tuple(diagnose(Case.of(record)) for record in group.records))) for group in self.groups
         )
 
     def section(self, figures: Sequence[str] = (), again: str = "", **words: Any) -> Section:
@@ -115,11 +113,11 @@ class Result:
 
         return write(path, self.page())
 
-    def page(self) -> Page:
-        """The report, before it is written."""
+    def page(self, section: Section | None = None) -> Page:
+        """The report, before it is written: of one section, as ``section`` makes it."""
         from koubai.report.page import Page
 
-        section = self.section()
+        section = section or self.section()
         lead = Words(
             f"{len(self.records):,} trained networks, {len(self.groups)} variants.",
             f"学習したネットワーク {len(self.records):,} 個、設定 {len(self.groups)} 通り。",

@@ -171,7 +171,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_studies_of_any_name(command: Command, tmp_path: Path, name: str) -> None:
-    """From a file to the report and the list: nothing lands outside, nothing of it runs."""
+    """From a file to the report, the list and the exported network: nothing lands outside, nothing of it runs."""
     (tmp_path / "own.toml").write_text(Study({**BASE, "steps": 2}, name=name).to_toml(), encoding="utf-8")
     ended = command("study", "own.toml")
     assert ended.code == 0, ended.err
@@ -179,6 +179,10 @@ def test_studies_of_any_name(command: Command, tmp_path: Path, name: str) -> Non
     assert report.parent == tmp_path / "koubai-out" and "<script>alert" not in report.read_text(encoding="utf-8")
     assert command("runs").code == 0
     assert [one["name"] for one in Store(tmp_path / "koubai-out" / "store").studies()] == [name]
+    ended = command("export", name)
+    assert ended.code == 0, ended.err
+    (readme,) = tmp_path.rglob("README.md")
+    assert readme.parent.parent == tmp_path / "koubai-out"
 
 
 @pytest.mark.parametrize("folder", ["データ 集", "שלום ‮", "a b/../a b", "%2e%2e?x#y"])

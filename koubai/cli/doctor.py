@@ -40,13 +40,10 @@ def diagnose(
     """Look for every symptom."""
     from json import dumps
 
-    from koubai.naming import study_named, trial_named
-    from koubai.result import Result
+    from koubai.naming import result_named, trial_named
     from koubai.store import Store
 
-    store = Store(out / "store")
-    study = study_named(store, run)
-    result = Result(study, tuple(store.get(study.trials)))
+    result = result_named(Store(out / "store"), run)
     if trial is None:
         diagnoses = result.diagnose()
         if json:
@@ -67,7 +64,7 @@ def diagnose(
         return
     from koubai.doctor import Joint
 
-    _print(study.name, Joint((diagnosis,)))
+    _print(result.study.name, Joint((diagnosis,)))
     for name, words in diagnosis.unknown.items():
         console().print(text(f"  cannot be told: {name}: {words.en}", f"  判断できません: {name}: {words.ja}"), style="dim")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, console, option, table, text
+from koubai.cli.base import OUT, Lang, Out, command, console, file_name, option, table, text
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def export(
 
     name, best = _named(run, trial, out)
     record = best.record
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
-    folder = write(record, to or out / f"{plain}-{record.trial.id[:8]}", name, onnx)
+    folder = write(record, to or out / f"{file_name(name)}-{record.trial.id[:8]}", name, onnx)
     value = spelled(record.final("validation_accuracy"), is_regression(record))
     words = Words(
         f"{folder}: trial {record.trial.id[:8]} of {name}, validation accuracy {value}. Its README.md says how to use it.",
@@ -109,10 +107,8 @@ def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
 
 def _named(run: str, trial: str, out: Path) -> tuple[str, Best]:
     """The study's name and the trial."""
-    from koubai.naming import study_named, trial_named
-    from koubai.result import Result
+    from koubai.naming import result_named, trial_named
     from koubai.store import Store
 
-    store = Store(out / "store")
-    study = study_named(store, run)
-    return study.name, trial_named(Result(study, tuple(store.get(study.trials))), trial)
+    result = result_named(Store(out / "store"), run)
+    return result.study.name, trial_named(result, trial)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, console, interruptible, option, table, text
+from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, console, file_name, interruptible, option, table, text
 from koubai.cli.leave import TRIAL, Run
 from koubai.language import Words, say
 
@@ -32,19 +31,18 @@ def prescribe(
     lang: Lang = None,
 ) -> None:
     """Find a remedy, prove it, and write the mended trial."""
-    from koubai.naming import study_named, trial_named
+    from koubai.naming import result_named, trial_named
     from koubai.prescribing import prescribe as find
-    from koubai.result import Result
     from koubai.store import Store, write_whole
 
     store = Store(out / "store")
-    study = study_named(store, run)
-    chosen = trial_named(Result(study, tuple(store.get(study.trials))), trial).record.trial
+    result = result_named(store, run)
+    study, chosen = result.study, trial_named(result, trial).record.trial
     name = f"{study.name}-{chosen.id[:8]}"
     with interruptible(store):
         found = find(chosen, seeds=seeds, store=store, name=name, device=device, threads=threads)
     _show(found)
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    plain = f"{file_name(study.name)}-{chosen.id[:8]}"
     if found.mended:
         file = out / f"{plain}-mended.toml"
         write_whole(file, found.to_toml().encode())

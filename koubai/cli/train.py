@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +27,7 @@ from koubai.cli.base import (
     Yes,
     command,
     console,
+    file_name,
     interruptible,
     option,
     table,
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from koubai.study import Study
 
 HOME = "digits"  # the data that other data's verdicts are compared with
-LONGEST = 120  # bytes of a report's name: file systems take 255, with what a file in the making has beside its name
 ALL = "report"  # what the report on several exercises is called
 
 Figure = Annotated[
@@ -223,9 +222,7 @@ def _write(page: Page, report: Path, figure: str | None) -> None:
 
 def _place(name: str, out: Path, figure: str | None) -> Path:
     """Where a report goes: whatever a study is called, a file directly in ``out``."""
-    plain = re.sub(r"[^\w.-]+", "-", name if figure is None else f"{name}-{figure}").strip("-.") or "study"
-    plain = plain.encode()[:LONGEST].decode(errors="ignore")
-    report = out / f"{plain}.html"
+    report = out / f"{file_name(name if figure is None else f'{name}-{figure}')}.html"
     if report.is_dir():
         raise UserError(
             f"{report} is a folder; choose another place with --out.",

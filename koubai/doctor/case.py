@@ -25,6 +25,7 @@ LOOKED_AT = (
 
 MEASURED = 10_000  # training samples that means and spreads are taken of,
 BYTES = 2**28  # and features of them
+DRAWN = ("histogram", "low", "high")  # the parts of a history that are taken at its ``histogram_steps``
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from koubai.data import load
-from koubai.doctor.case import Case
+from koubai.doctor.case import DRAWN, Case
 from koubai.doctor.diagnosis import diagnose
 from koubai.doctor.finding import Finding, short
 from koubai.language import UserError, Words
@@ -40,7 +40,6 @@ HALF = 0.5
 TRAVEL = 0.3
 BLOWN = 10.0
 GUESSING = 1.5  # times the accuracy of guessing: no better than that
-SPARSE = ("histogram", "low", "high")  # parts of the history that are taken at some of its points only
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ def past_hope(training: Training) -> dict[int, Finding]:
     sight = Sight(
         [training.trials[row] for row in training.rows], tuple(layer.label for layer in layers), tuple(layer.kind for layer in layers),
         np.array(training.marks[:taken]),
-        {name: curve[training.rows, :taken] for name, curve in training.history.items() if name not in SPARSE},
+        {name: curve[training.rows, :taken] for name, curve in training.history.items() if name not in DRAWN},
         np.array([layer.fan_in for layer in layers if isinstance(layer, Weighted)]), _guessing(training.data.y_train),
     )  # fmt: skip
     return {int(training.rows[row]): finding for row, finding in judged(sight).items()}
@@ -83,7 +82,7 @@ def why(record: Record) -> Finding | None:
     except UserError:
         return None
     taken = int(np.searchsorted(record.steps, record.stopped, side="right"))
-    curves = {name: curve[None, :taken] for name, curve in record.history.items() if name not in SPARSE}
+    curves = {name: curve[None, :taken] for name, curve in record.history.items() if name not in DRAWN}
     weights = record.weights()
     fans = [int(np.prod(weights[f"{k}.weight"].shape[1:])) for k, kind in enumerate(record.kinds) if kind == "weights"]
     return judged(Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)).get(

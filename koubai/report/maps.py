@@ -174,22 +174,13 @@ def wrapped(text: str, width: int) -> Sequence[str]:
 
 def figure(drawn: Maps) -> Figure:
     """The maps in plotly, the sentences below, their texts in the language in force."""
-    from koubai.report.style import SCALE, escaped, panels, place, rounded
+    from koubai.report.style import SCALE, escaped, heat, panels, place
 
     columns = 4
     made = panels([say(one.name) for one in drawn.maps], columns, 230)
     for k, one in enumerate(drawn.maps):
-        at = place(k, len(drawn.maps), columns)
-        made.add_heatmap(
-            z=[rounded(row) for row in one.values],
-            colorscale=SCALE if one.counts else "gray",
-            showscale=False,
-            texttemplate="%{z}" if one.counts else "",
-            hovertemplate="%{z:.3g}<extra></extra>",
-            **at,
-        )
-        made.update_yaxes(autorange="reversed", scaleanchor=f"x{k + 1 if k else ''}", constrain="domain", visible=False, **at)
-        made.update_xaxes(visible=False, constrain="domain", **at)
+        shades, letters = (SCALE, "%{z}") if one.counts else ("gray", "")
+        heat(made, one.values, place(k, len(drawn.maps), columns), colorscale=shades, texttemplate=letters)
     text = "<br>".join(escaped(row) for words in drawn.notes for row in wrapped(say(words), 120))
     made.add_annotation(
         text=text, xref="paper", yref="paper", x=0, y=0, yanchor="top", yshift=-12, align="left", showarrow=False

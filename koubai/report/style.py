@@ -75,6 +75,13 @@ def place(k: int, count: int, columns: int = 3) -> dict[str, int]:
     return {"row": k // columns + 1, "col": k % columns + 1}
 
 
+def heat(made: Figure, z: np.ndarray, at: dict[str, int], **options: Any) -> None:
+    """A picture in a panel: square pixels, the first row at the top, no axes."""
+    made.add_heatmap(z=[rounded(row) for row in z], showscale=False, hovertemplate="%{z:.3g}<extra></extra>", **options, **at)
+    made.update_yaxes(autorange="reversed", scaleanchor=made.data[-1].xaxis, constrain="domain", visible=False, **at)
+    made.update_xaxes(visible=False, constrain="domain", **at)
+
+
 def dress(figure: Figure, height: int, **layout: Any) -> Figure:
     """Give a figure the laboratory's style."""
     figure.update_layout(template=_template(), height=height, **layout)

@@ -55,7 +55,7 @@ def _damages(file: Path) -> Iterator[None]:
         raise Damaged(file, error) from None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """One finished trial: its spec, its layers by name and kind, its history, and where its weights lie.
 

@@ -10,11 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from koubai.doctor import Case
+from koubai.doctor.case import DRAWN
 from koubai.doctor.origin import Origin
 from koubai.watching.look import Look, Numbers
 
 OF_WEIGHTS = ("weight_gradient", "weight", "update", "apart")
-DRAWN = ("histogram", "low", "high")
 OF_ACTIVATIONS = ("mean", "std", "saturated", "dead", "zeros", *DRAWN)
 
 

@@ -223,8 +223,6 @@ def report(store: Store, id: str) -> str:
     found = result(store, row)
     exercise = EXERCISES.get(row["name"])
     if exercise and isinstance(exercise.runs, Study) and exercise.runs.axes.keys() == found.study.axes.keys():
-        made = found.page()
         fitting = [name for name in exercise.figures if name in found.figures()]
-        section = found.section(fitting, title=exercise.title, about=exercise.about)
-        return render(type(made)(exercise.title, made.lead, [section], facts=made.facts))
+        return render(found.page(found.section(fitting, title=exercise.title, about=exercise.about)))
     return render(found.page())

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from koubai.doctor.case import Case, Facts
+from koubai.doctor.case import LOOKED_AT, Case, Facts
 from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.symptoms.units import FAR
 from koubai.language import Words
 
 
@@ -42,7 +43,7 @@ def known(case: Case) -> Facts:
         "slow-convergence",
         "learning-rate-too-low",
     ),
-    large=Limit(10, "koubai/data/problems.py: what koubai data warns of"),
+    large=Limit(FAR, "koubai/data/problems.py: what koubai data warns of"),
     small=Limit(0.05, OURS),
     fitted=Limit(0.95, OURS),
 )
@@ -132,7 +133,7 @@ def shuffled_labels(case: Case, errors: float, most: float) -> Finding | None:
     chance = float((shares**2).sum())
     if not math.isfinite(facts.neighbours):
         raise Unknown("Nobody looked at the samples' neighbours.", "サンプルの近傍が調べられていません。")
-    looked = min(facts.samples, 400)
+    looked = min(facts.samples, LOOKED_AT)
     above = (facts.neighbours - chance) / math.sqrt(chance * (1 - chance) / looked) if 0 < chance < 1 else math.inf
     guess = float(shares.max())
     end = float(case.need("validation_accuracy")[-1])

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
-from koubai.report.groups import Group, quantities
-from koubai.report.style import COLORS, SCALE, axes, blank, escaped, panels, place, rounded
+from koubai.report.groups import Group, networks, quantities
+from koubai.report.style import COLORS, SCALE, axes, blank, escaped, heat, panels, place, rounded
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -44,7 +45,7 @@ def convolves(record: Record) -> bool:
 
 def pictured(groups: Sequence[Group]) -> bool:
     """Whether there is a trained network with convolutions among these runs."""
-    return all(isinstance(group, Group) for group in groups) and any(map(convolves, (r for g in groups for r in g.records)))
+    return networks(groups) and any(map(convolves, (r for g in groups for r in g.records)))
 
 
 def told_apart(groups: Sequence[Group]) -> bool:
@@ -74,14 +75,6 @@ def mosaic(tiles: np.ndarray) -> np.ndarray:
         top, left = k // across * (height + 1), k % across * (width + 1)
         whole[top : top + height, left : left + width] = tile
     return whole
-
-
-def heat(made: Figure, z: np.ndarray, at: dict[str, int], **options: Any) -> None:
-    """A picture in a panel: square pixels, the first row at the top, no axes."""
-    made.add_heatmap(z=[rounded(row) for row in z], showscale=False, hovertemplate="%{z:.3g}<extra></extra>", **options, **at)
-    number = "" if at == {"row": 1, "col": 1} else str(made.data[-1].yaxis[1:])
-    made.update_yaxes(autorange="reversed", scaleanchor=f"x{number}", constrain="domain", visible=False, **at)
-    made.update_xaxes(visible=False, constrain="domain", **at)
 
 
 def bare(image: np.ndarray) -> np.ndarray:
@@ -181,6 +174,7 @@ def ready(record: Record, most: int) -> tuple[Dataset, nn.Sequential, Tensor]:
     return data, network, x.view(-1, *entrance(record.trial.layers, data.shape))
 
 
+@lru_cache(maxsize=1)  # confusion and mistakes ask the same network in turn
 def answers(record: Record) -> tuple[Dataset, np.ndarray]:
     """The probabilities ``[sample, class]`` that a network gives to validation samples."""
     import torch

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from koubai.language import Words, say
 from koubai.measures import is_regression
+from koubai.report.figures.images import ready
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, trials
 from koubai.report.style import COLORS, axes, blank, rounded
@@ -37,19 +36,10 @@ def predicted_by(groups: Sequence[Group]) -> list[Record]:
 )
 def predicted(groups: Sequence[Group]) -> Figure:
     """Predictions over true values of validation samples, of the best network."""
-    import torch
-
-    from koubai.data import load
-    from koubai.networks.unstack import module
-    from koubai.places import entrance
-
     record = max(predicted_by(groups), key=lambda record: record.final("validation_accuracy"))
-    data = load(record.trial.data)
+    data, network, x = ready(record, MOST)
     mean, scale = data.target or (0.0, 1.0)
-    x = torch.from_numpy(np.asarray(data.x_validation[:MOST])).to(getattr(torch, record.trial.kept))
-    with torch.no_grad():
-        said = module(record.trial, record.weights())(x.view(len(x), *entrance(record.trial.layers, data.shape)))
-    true, said = data.y_validation[:MOST] * scale + mean, said[:, 0].numpy() * scale + mean
+    true, said = data.y_validation[:MOST] * scale + mean, network(x)[:, 0].numpy() * scale + mean
     ends = [float(min(true.min(), said.min())), float(max(true.max(), said.max()))]
     made = blank(520)
     made.add_scatter(x=ends, y=ends, mode="lines", line={"color": "#7a8794", "dash": "dash"}, showlegend=False, hoverinfo="skip")

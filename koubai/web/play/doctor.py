@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from koubai.doctor import Case, Diagnosis, Finding, Joint, diagnose
-from koubai.doctor.case import facts_of
+from koubai.doctor.case import DRAWN, facts_of
 from koubai.language import Words, say
 from koubai.training import Training
 from koubai.web.play.board import Board
@@ -58,10 +58,7 @@ def case(training: Training, row: int) -> Case:
     """One trial under way as the doctor sees it: the points taken so far."""
     trial, layers, point = training.trials[row], training.stack.network.layers, training.point
     drawn = [mark for mark in training.histogram_marks if mark in training.marks[:point]]
-    history = {
-        name: curve[row, : len(drawn) if name in ("histogram", "low", "high") else point]
-        for name, curve in training.history.items()
-    }
+    history = {name: curve[row, : len(drawn) if name in DRAWN else point] for name, curve in training.history.items()}
     return Case(
         tuple(layer.label for layer in layers), tuple(layer.kind for layer in layers), np.array(training.marks[:point]), history,
         trial.steps, int(training.diverged[row]), np.array(drawn), trial, facts_of(trial.data), trial.batch_size, trial.learning_rate,
