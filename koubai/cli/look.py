@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +54,7 @@ def runs(
     lang: Lang = None,
 ) -> None:
     """List what was run."""
+    from koubai.naming import STATES, when
     from koubai.store import Store
 
     if name is not None:
@@ -66,10 +66,9 @@ def runs(
         return
     listed = table(*(say(head) for head in HEADS))
     for one in studies:
-        when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else f"{one['best']:.1%}"
         counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
-        listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
+        listed.add_row(one["name"], when(one["created"]), say(STATES[one["state"]]), *counts, best, one["id"][:8])
     console().print(listed)
 
 
@@ -105,12 +104,6 @@ HEADS = (
     Words("best validation accuracy (or R²)", "最高の検証精度(またはR²)"),
     Words("id", "id"),
 )
-STATES = {
-    "finished": Words("finished", "完了"),
-    "running": Words("running", "実行中"),
-    "interrupted": Words("interrupted", "中断"),
-    "diverged": Words("diverged", "発散"),
-}
 TRIAL_HEADS = (
     Words("trial", "試行"),
     Words("variant", "設定"),

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
+from koubai import naming
 from koubai.language import Words, say
+from koubai.naming import when
 from koubai.store import Store
 from koubai.web.controls import button, check, choice, enabled, text
 from koubai.web.shell import put
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
 
-STATES = {
-    "running": Words("training", "学習中"),
-    "interrupted": Words("interrupted", "中断"),
-    "finished": Words("finished", "完了"),
-}
+STATES = naming.STATES | {"running": Words("training", "学習中")}
 ORDERS: dict[str, tuple[Words, Callable[[Row], Any]]] = {
     "newest": (Words("newest first", "新しい順"), lambda row: -row["created"]),
     "name": (Words("by name", "名前順"), lambda row: row["name"].lower()),
@@ -129,7 +126,7 @@ def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> No
             check(name, row["id"] in chosen, lambda on: choose(row["id"], on))
         with put("td"):
             put("a", row["name"], href=f"/runs/{row['id']}")
-            put("div", row["id"][:8], "small soft")
+            put("div", row["id"][: naming.SHOWN], "small soft")
         with put("td"):
             badge(row["state"])
         put("td", f"{row['stored']:,} / {row['trials']:,}", "number")
@@ -146,8 +143,3 @@ def badge(state: str) -> None:
 def accuracy(value: float | None) -> str:
     """A share in percent."""
     return "" if value is None else f"{value:.1%}"
-
-
-def when(seconds: float) -> str:
-    """A time as the tables of the command line show it."""
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

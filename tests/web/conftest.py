@@ -73,11 +73,11 @@ def _wait(url: str) -> None:
 
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """A server over a finished study, one to be deleted, and one that was interrupted and has a wicked name."""
+    """A server over a finished study, one to be deleted, one that diverged, and one that was interrupted and has a wicked name."""
     out = tmp_path_factory.mktemp("web")
     store, studies = Store(out / "store"), {}
-    for name, axes in {"finished": {"learning_rate": [0.01, 0.1]}, "spare": {"learning_rate": [0.5]}}.items():
-        studies[name] = Study(BASE, name=name, axes={**axes, "seed": 2})
+    for name, rates in {"finished": [0.01, 0.1], "spare": [0.5], "lost": [1e38]}.items():
+        studies[name] = Study(BASE, name=name, axes={"learning_rate": rates, "seed": 2})
         run(studies[name], store=store, progress=False)
     studies[EVIL] = Study(BASE, name=EVIL, axes={"learning_rate": [0.01, 0.2], "seed": 2})
     store.note(studies[EVIL])

@@ -55,3 +55,10 @@ def test_a_page_names_nothing_outside_this_machine(laboratory: Laboratory) -> No
     for path in ("/", "/ideas", "/runs"):
         _, body, _ = answer(laboratory.url, path)
         assert "http://" not in body.replace("http://www.w3.org", "") and "https://" not in body, path
+
+
+def test_a_study_of_which_all_diverged_is_listed(laboratory: Laboratory) -> None:
+    for path in ("/runs", f"/runs/{laboratory.ids['lost']}"):
+        _, body, _ = answer(laboratory.url, path)
+        assert "badge diverged" in body or '"badge","diverged"' in body, path
+        assert "A bug in Koubai" not in body, path
