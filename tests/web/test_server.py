@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.web.conftest import Laboratory, served
+from benchmarks.serving import served
+from tests.web.conftest import Laboratory
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_no_file_is_given_away(laboratory: Laboratory, path: str) -> None:
 
 
 def test_another_host_needs_the_token(tmp_path: Path) -> None:
-    with served(tmp_path, "--host", "0.0.0.0") as link:
+    with served(tmp_path, "--host", "0.0.0.0") as (link, _):
         (token,) = parse_qs(urlsplit(link).query)["token"]
         assert answer(link, "/")[0] == 401
         assert answer(link, "/?token=" + token[:-1])[0] == 401
