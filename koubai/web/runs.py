@@ -14,7 +14,7 @@ from koubai.language import Words, say
 from koubai.naming import when
 from koubai.store import Store
 from koubai.web.controls import button, check, choice, enabled, text
-from koubai.web.shell import put
+from koubai.web.shell import put, tabular
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
 
@@ -98,24 +98,21 @@ def _listed(studies: list[dict[str, Any]]) -> None:
             lambda: ui.navigate.to("/runs/compare?" + urlencode(dict(zip("ab", chosen, strict=True)))),
         )
         enabled(compare, False)
-    with put("div", classes="scroll"), put("table", classes="runs"):
-        with put("thead"), put("tr"):
-            for head, kind in HEADS:
-                put("th", head, kind, scope="col")
-        body = put("tbody")
+    with tabular(HEADS, "runs", 3) as body:
+        pass  # ``show`` fills it
     nothing = put("p", Words("No study is like that.", "該当する実験はありません。"), "soft")
     note = put("p", "", "soft")
     show()
 
 
 HEADS = (
-    (Words("", ""), ""),
-    (Words("study", "実験"), ""),
-    (Words("state", "状態"), ""),
-    (Words("networks", "試行"), "number"),
-    (Words("diverged", "発散"), "number"),
-    (Words("best accuracy", "最高精度"), "number"),
-    (Words("when", "日時"), "number"),
+    "",
+    Words("study", "実験"),
+    Words("state", "状態"),
+    Words("networks", "試行"),
+    Words("diverged", "発散"),
+    Words("best accuracy", "最高精度"),
+    Words("when", "日時"),
 )
 
 

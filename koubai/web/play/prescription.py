@@ -15,7 +15,7 @@ from koubai.spec import Trial
 from koubai.web.controls import button
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_SEEDS, apart
-from koubai.web.shell import Put, aside, problem, put
+from koubai.web.shell import Put, aside, problem, put, tabular
 
 SEEDS = 3  # at least: a gain of one seed proves nothing
 
@@ -96,15 +96,10 @@ def show(bench: Bench, label: str, found: Prescription) -> None:
         put("p", words, "small soft")
     if not found.finalists:
         return
-    with put("div", classes="scroll"), put("table"):
-        with put("thead"), put("tr"):
-            for words in (
-                Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), Words("", ""),
-            ):  # fmt: skip
-                put("th", words, scope="col")
-        with put("tbody"):
-            for one in found.finalists:
-                row(bench, one, one is found.smallest)
+    heads = (Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), "")
+    with tabular(heads):
+        for one in found.finalists:
+            row(bench, one, one is found.smallest)
 
 
 def row(bench: Bench, one: Candidate, chosen: bool) -> None:
