@@ -114,7 +114,7 @@ class Bench:
         self.stage.props["scene"] = shown
         if changed:
             with self._client:
-                ui.navigate.history.replace("/play" + (f"?{query}" if (query := board.address()) else ""))
+                ui.navigate.history.replace(board.link())
         if self.kept:
             live.keep(self.store)
         if going:
