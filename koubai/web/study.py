@@ -13,6 +13,7 @@ from nicegui import ui
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export, finished
 from koubai.language import UserError, Words, say
+from koubai.measures import is_regression, spelled
 from koubai.naming import SHOWN, trial_named, when
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
@@ -184,7 +185,8 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
     names: dict[str, Words | str] = {"best": Words("the best network", "最良のネットワーク")}
     for number, trial in enumerate(found.study.trials, 1):
         if trial in stored and len(names) <= ROWS:
-            reached = accuracy(stored[trial].final("validation_accuracy"))
+            record = stored[trial]
+            reached = spelled(record.final("validation_accuracy"), is_regression(record))
             names[trial.id] = f"{number}: {labels[trial]}, seed {trial.seed}, {reached}"
     chosen = ["best"]
 
