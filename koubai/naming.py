@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from koubai.language import UserError, Words, unknown
 from koubai.result import Best, Result
 from koubai.spec import Trial
@@ -11,17 +9,6 @@ from koubai.store import Store
 from koubai.study import Study
 
 SHOWN = 8  # letters of an id in a table
-STATES = {  # of a study, as ``Store.studies`` gives them
-    "finished": Words("finished", "完了"),
-    "running": Words("running", "実行中"),
-    "interrupted": Words("interrupted", "中断"),
-    "diverged": Words("diverged", "発散"),
-}
-
-
-def when(seconds: float) -> str:
-    """A time as tables show it."""
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
 
 
 def study_named(store: Store, name: str) -> Study:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,8 +55,7 @@ def runs(
     lang: Lang = None,
 ) -> None:
     """List what was run."""
-    from koubai.naming import STATES, when
-    from koubai.store import Store
+    from koubai.store import STATES, Store
 
     if name is not None:
         _trials(Store(out / "store"), name)
@@ -66,9 +66,10 @@ def runs(
         return
     listed = table(*(say(head) for head in HEADS))
     for one in studies:
+        when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else f"{one['best']:.1%}"
         counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
-        listed.add_row(one["name"], when(one["created"]), say(STATES[one["state"]]), *counts, best, one["id"][:8])
+        listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
     console().print(listed)
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 from nicegui import ui
 
-from koubai import naming
 from koubai.language import Words, say
-from koubai.naming import when
+from koubai.naming import SHOWN
+from koubai.store import STATES as EVERY
 from koubai.store import Store
 from koubai.web.controls import button, check, choice, enabled, text
 from koubai.web.shell import put, tabular
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
 
-STATES = naming.STATES | {"running": Words("training", "学習中")}
+STATES = EVERY | {"running": Words("training", "学習中")}
 ORDERS: dict[str, tuple[Words, Callable[[Row], Any]]] = {
     "newest": (Words("newest first", "新しい順"), lambda row: -row["created"]),
     "name": (Words("by name", "名前順"), lambda row: row["name"].lower()),
@@ -123,7 +124,7 @@ def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> No
             check(name, row["id"] in chosen, lambda on: choose(row["id"], on))
         with put("td"):
             put("a", row["name"], href=f"/runs/{row['id']}")
-            put("div", row["id"][: naming.SHOWN], "small soft")
+            put("div", row["id"][:SHOWN], "small soft")
         with put("td"):
             badge(row["state"])
         put("td", f"{row['stored']:,} / {row['trials']:,}", "number")
@@ -140,3 +141,8 @@ def badge(state: str) -> None:
 def accuracy(value: float | None) -> str:
     """A share in percent."""
     return "" if value is None else f"{value:.1%}"
+
+
+def when(seconds: float) -> str:
+    """A time as the tables of the command line show it."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")

@@ -14,7 +14,7 @@ from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export, finished
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, spelled
-from koubai.naming import SHOWN, trial_named, when
+from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
@@ -23,7 +23,7 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, choice, enabled
-from koubai.web.runs import accuracy, badge
+from koubai.web.runs import accuracy, badge, when
 from koubai.web.shell import aside, asked, figure, problem, put, tabular, warn
 
 ROWS = 100  # variants in the table; the report has all
