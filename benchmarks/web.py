@@ -10,23 +10,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import re
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.machine import name, settle
+from benchmarks.serving import DRAWN, served
 from koubai.web.play.live import Live
 from koubai.web.play.look import Look
 from koubai.web.play.page import FIRST
@@ -44,7 +40,6 @@ MOVED = """() => new Promise(done => {
   new MutationObserver(() => done(performance.now() - begun)).observe(step, { childList: true, characterData: true, subtree: true });
   document.querySelector("button.start").click();
 })"""
-DRAWN = "(all => all.length && all.every(e => /%/.test(e.textContent)))([...document.querySelectorAll('.accuracy')])"
 
 
 def trained(watched: bool) -> tuple[float, float]:
@@ -78,30 +73,6 @@ def slowed() -> list[float]:
             times[watched] = trained(watched)
         shares.append((times[True][0] / times[False][0] - 1, times[True][1] / times[False][1] - 1))
     return [statistics.median(part) for part in zip(*shares, strict=True)]
-
-
-@contextmanager
-def served() -> Iterator[tuple[str, int]]:
-    """A server on a free port, with its address and its process."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out:
-        command = [sys.executable, "-m", "koubai", "serve", "--port", "0", "--out", out]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        try:
-            assert process.stdout
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found
-            url = found[0].rstrip("/")
-            for _ in range(300):
-                with suppress(OSError):
-                    answered(url)
-                    break
-                time.sleep(0.1)
-            yield url, process.pid
-        finally:
-            process.terminate()
-            process.wait(20)
-            if process.stdout:
-                process.stdout.close()
 
 
 def answered(url: str) -> float:
@@ -175,7 +146,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, Any] = {"machine": name(), "training slowed by (clock, processor)": slowed()}
-    with served() as (url, pid):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out, served(Path(out)) as (link, pid):
+        url = link.rstrip("/")
+        answered(url)  # the first page is slower than all others
         found |= asyncio.run(load(url, pid, options.browsers))
     for what, value in found.items():
         numbers = isinstance(value, list) and value and isinstance(value[0], float)

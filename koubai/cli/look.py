@@ -55,7 +55,7 @@ def runs(
     lang: Lang = None,
 ) -> None:
     """List what was run."""
-    from koubai.store import Store
+    from koubai.store import STATES, Store
 
     if name is not None:
         _trials(Store(out / "store"), name)
@@ -105,12 +105,6 @@ HEADS = (
     Words("best validation accuracy (or R²)", "最高の検証精度(またはR²)"),
     Words("id", "id"),
 )
-STATES = {
-    "finished": Words("finished", "完了"),
-    "running": Words("running", "実行中"),
-    "interrupted": Words("interrupted", "中断"),
-    "diverged": Words("diverged", "発散"),
-}
 TRIAL_HEADS = (
     Words("trial", "試行"),
     Words("variant", "設定"),

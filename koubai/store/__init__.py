@@ -7,6 +7,6 @@ written whole or not at all, before the index names it, and its name is a hash o
 
 from koubai.store.files import Record, write_whole
 from koubai.store.machine import environment
-from koubai.store.store import Store
+from koubai.store.store import STATES, Store
 
-__all__ = ["Record", "Store", "environment", "write_whole"]
+__all__ = ["STATES", "Record", "Store", "environment", "write_whole"]

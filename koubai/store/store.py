@@ -222,6 +222,14 @@ class Store:
         return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in rows}
 
 
+STATES = {  # of a study
+    "finished": Words("finished", "完了"),
+    "running": Words("running", "実行中"),
+    "interrupted": Words("interrupted", "中断"),
+    "diverged": Words("diverged", "発散"),
+}
+
+
 def _state(row: sqlite3.Row, running: set[str]) -> str:
     if row["id"] in running:
         return "running"

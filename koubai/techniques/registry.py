@@ -33,13 +33,19 @@ class Number:
     about: Words = Words("", "")
     whole: bool = False
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The two ends of the interval."""
+        low, high = self.interval[1:-1].split(",")
+        return float(low), float(high)
+
     def accepts(self, given: SupportsFloat) -> bool:
         """Whether a number is finite, whole where it must be, and inside the interval."""
         try:
             value = float(given)
         except OverflowError:  # an integer of hundreds of digits
             return False
-        low, high = (float(end) for end in self.interval[1:-1].split(","))
+        low, high = self.ends
         above = value >= low if self.interval[0] == "[" else value > low
         below = value <= high if self.interval[-1] == "]" else value < high
         return above and below and math.isfinite(value) and (not self.whole or value == int(value))

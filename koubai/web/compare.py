@@ -13,7 +13,7 @@ from koubai.result import Result
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.web.shell import aside, asked, figure, put
+from koubai.web.shell import aside, asked, figure, put, tabular
 from koubai.web.study import SHOWN_AS, known, result, table
 
 CURVES = 4  # of each study
@@ -64,16 +64,12 @@ def _differences(names: list[str], both: list[Result]) -> None:
     if not fields:
         put("p", Words("Nothing in their settings.", "設定に違いはありません。"), "soft")
         return
-    with put("div", classes="scroll"), put("table", classes="numbers"):
-        with put("thead"), put("tr"):
-            for head in ("", *names):
-                put("th", head, scope="col")
-        with put("tbody"):
-            for name in fields:
-                with put("tr"):
-                    put("th", name, scope="row")
-                    for one in tables:
-                        put("td", one[name])
+    with tabular(("", *names), "numbers"):
+        for name in fields:
+            with put("tr"):
+                put("th", name, scope="row")
+                for one in tables:
+                    put("td", one[name])
 
 
 def _fields(study: Study) -> dict[str, str]:

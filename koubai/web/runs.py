@@ -11,17 +11,15 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from koubai.language import Words, say
+from koubai.naming import SHOWN
+from koubai.store import STATES as EVERY
 from koubai.store import Store
 from koubai.web.controls import button, check, choice, enabled, text
-from koubai.web.shell import put
+from koubai.web.shell import put, tabular
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
 
-STATES = {
-    "running": Words("training", "学習中"),
-    "interrupted": Words("interrupted", "中断"),
-    "finished": Words("finished", "完了"),
-}
+STATES = EVERY | {"running": Words("training", "学習中")}
 ORDERS: dict[str, tuple[Words, Callable[[Row], Any]]] = {
     "newest": (Words("newest first", "新しい順"), lambda row: -row["created"]),
     "name": (Words("by name", "名前順"), lambda row: row["name"].lower()),
@@ -101,24 +99,21 @@ def _listed(studies: list[dict[str, Any]]) -> None:
             lambda: ui.navigate.to("/runs/compare?" + urlencode(dict(zip("ab", chosen, strict=True)))),
         )
         enabled(compare, False)
-    with put("div", classes="scroll"), put("table", classes="runs"):
-        with put("thead"), put("tr"):
-            for head, kind in HEADS:
-                put("th", head, kind, scope="col")
-        body = put("tbody")
+    with tabular(HEADS, "runs", 3) as body:
+        pass  # ``show`` fills it
     nothing = put("p", Words("No study is like that.", "該当する実験はありません。"), "soft")
     note = put("p", "", "soft")
     show()
 
 
 HEADS = (
-    (Words("", ""), ""),
-    (Words("study", "実験"), ""),
-    (Words("state", "状態"), ""),
-    (Words("networks", "試行"), "number"),
-    (Words("diverged", "発散"), "number"),
-    (Words("best accuracy", "最高精度"), "number"),
-    (Words("when", "日時"), "number"),
+    "",
+    Words("study", "実験"),
+    Words("state", "状態"),
+    Words("networks", "試行"),
+    Words("diverged", "発散"),
+    Words("best accuracy", "最高精度"),
+    Words("when", "日時"),
 )
 
 
@@ -129,7 +124,7 @@ def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> No
             check(name, row["id"] in chosen, lambda on: choose(row["id"], on))
         with put("td"):
             put("a", row["name"], href=f"/runs/{row['id']}")
-            put("div", row["id"][:8], "small soft")
+            put("div", row["id"][:SHOWN], "small soft")
         with put("td"):
             badge(row["state"])
         put("td", f"{row['stored']:,} / {row['trials']:,}", "number")

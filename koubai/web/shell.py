@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from contextvars import copy_context
 from inspect import isawaitable
 from pathlib import Path
@@ -77,6 +78,17 @@ def put(tag: str, words: Words | str = "", classes: str = "", **properties: Any)
     for name, value in properties.items():
         made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
     return made
+
+
+@contextmanager
+def tabular(heads: Iterable[Words | str], classes: str = "", numbers: int | None = None) -> Iterator[Put]:
+    """Put a table: its heads, and inside the ``with`` its rows, in the body that is given. Columns from ``numbers`` on are numbers."""
+    with put("div", classes="scroll"), put("table", classes=classes):
+        with put("thead"), put("tr"):
+            for k, head in enumerate(heads):
+                put("th", head, "" if numbers is None or k < numbers else "number", scope="col")
+        with put("tbody") as body:
+            yield body
 
 
 def page(path: str, title: Words, content: Content, store: Store) -> None:

@@ -11,7 +11,7 @@ from koubai.statistics import VERDICTS
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web.address import play
-from koubai.web.shell import put
+from koubai.web.shell import put, tabular
 
 
 class Try(NamedTuple):
@@ -110,25 +110,21 @@ def _claims(store: Store) -> None:
     else:
         _counts(judged)
     heads = (Words("verdict", "判定"), Words("claim", "主張"), Words("because", "根拠"))
-    with put("div", classes="scroll"), put("table", classes="claims" if judged else "claims untested"):
-        with put("thead"), put("tr"):
-            for words in heads:
-                put("th", words, scope="col")
-        with put("tbody"):
-            before = None
-            for claim in CLAIMS.values():
-                if claim.section != before:
-                    with put("tr", classes="group"):
-                        put("th", claim.section, colspan="3", scope="rowgroup")
-                    before = claim.section
-                with put("tr"):
-                    verdicts = judged.get(claim.name, [])
-                    with put("td"):
-                        _verdicts(verdicts)
-                    put("td", claim.words)
-                    with put("td", classes="because"):
-                        for data, _, reason in verdicts:
-                            put("div", f"{data}: {say(reason)}" if len(verdicts) > 1 else reason, "small soft")
+    with tabular(heads, "claims" if judged else "claims untested"):
+        before = None
+        for claim in CLAIMS.values():
+            if claim.section != before:
+                with put("tr", classes="group"):
+                    put("th", claim.section, colspan="3", scope="rowgroup")
+                before = claim.section
+            with put("tr"):
+                verdicts = judged.get(claim.name, [])
+                with put("td"):
+                    _verdicts(verdicts)
+                put("td", claim.words)
+                with put("td", classes="because"):
+                    for data, _, reason in verdicts:
+                        put("div", f"{data}: {say(reason)}" if len(verdicts) > 1 else reason, "small soft")
 
 
 def _verdicts(verdicts: list[tuple[str, str, Words]]) -> None:

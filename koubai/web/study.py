@@ -13,6 +13,7 @@ from nicegui import ui
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export, finished
 from koubai.language import UserError, Words, say
+from koubai.measures import is_regression, spelled
 from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
@@ -23,7 +24,7 @@ from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, choice, enabled
 from koubai.web.runs import accuracy, badge, when
-from koubai.web.shell import aside, asked, figure, problem, put, warn
+from koubai.web.shell import aside, asked, figure, problem, put, tabular, warn
 
 ROWS = 100  # variants in the table; the report has all
 SHOWN_AS = ("accuracy", "final")  # the first of these figures that can show it
@@ -81,15 +82,11 @@ async def table(found: Result) -> None:
     """Variants in numbers, as the report has them."""
     rows = await aside(lambda: found.table)
     names = columns(rows)
-    with put("div", classes="scroll"), put("table", classes="numbers"):
-        with put("thead"), put("tr"):
-            for k, words in enumerate(names.values()):
-                put("th", words, "number" if k else "", scope="col")
-        with put("tbody"):
-            for row in rows[:ROWS]:
-                with put("tr"):
-                    for k, cell in enumerate(cells(row, names)):
-                        put("td", cell, "number" if k else "")
+    with tabular(names.values(), "numbers", 1):
+        for row in rows[:ROWS]:
+            with put("tr"):
+                for k, cell in enumerate(cells(row, names)):
+                    put("td", cell, "number" if k else "")
     if len(rows) > ROWS:
         left = len(rows) - ROWS
         put("p", Words(f"{left} more are in the report.", f"残り {left} 件はレポートにあります。"), "soft")
@@ -188,7 +185,8 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
     names: dict[str, Words | str] = {"best": Words("the best network", "最良のネットワーク")}
     for number, trial in enumerate(found.study.trials, 1):
         if trial in stored and len(names) <= ROWS:
-            reached = accuracy(stored[trial].final("validation_accuracy"))
+            record = stored[trial]
+            reached = spelled(record.final("validation_accuracy"), is_regression(record))
             names[trial.id] = f"{number}: {labels[trial]}, seed {trial.seed}, {reached}"
     chosen = ["best"]
 

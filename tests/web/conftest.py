@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.serving import served
 from koubai.laboratory import run
 from koubai.store import Store
 from koubai.study import Study
@@ -35,53 +29,17 @@ class Laboratory(NamedTuple):
     ids: dict[str, str]
 
 
-@contextmanager
-def served(out: Path, *options: str) -> Iterator[str]:
-    """``koubai serve`` on a free port; gives the link that it prints."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "NICEGUI_"))}
-    command = [sys.executable, "-m", "koubai", "serve", "--port", "0", "--out", str(out), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment | {"LC_ALL": "en_US.UTF-8"})
-    try:
-        assert process.stdout
-        link = re.search(r"http://\S+", process.stdout.readline())
-        assert link, "koubai serve printed no link"
-        _wait(f"http://127.0.0.1:{urlsplit(link[0]).port}/")
-        yield link[0]
-    finally:
-        process.terminate()
-        process.wait(20)
-        if process.stdout:
-            process.stdout.close()
-
-
-def _wait(url: str) -> None:
-    import time
-    import urllib.error
-    import urllib.request
-
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(url, timeout=10).close()
-            return
-        except urllib.error.HTTPError as error:  # an answer, if only that it is locked
-            error.close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer")
-
-
 @pytest.fixture(scope="session")
 def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """A server over a finished study, one to be deleted, and one that was interrupted and has a wicked name."""
+    """A server over a finished study, one to be deleted, one that diverged, and one that was interrupted and has a wicked name."""
     out = tmp_path_factory.mktemp("web")
     store, studies = Store(out / "store"), {}
-    for name, axes in {"finished": {"learning_rate": [0.01, 0.1]}, "spare": {"learning_rate": [0.5]}}.items():
-        studies[name] = Study(BASE, name=name, axes={**axes, "seed": 2})
+    for name, rates in {"finished": [0.01, 0.1], "spare": [0.5], "lost": [1e38]}.items():
+        studies[name] = Study(BASE, name=name, axes={"learning_rate": rates, "seed": 2})
         run(studies[name], store=store, progress=False)
     studies[EVIL] = Study(BASE, name=EVIL, axes={"learning_rate": [0.01, 0.2], "seed": 2})
     store.note(studies[EVIL])
-    with served(out) as link:
+    with served(out) as (link, _):
         yield Laboratory(link.rstrip("/"), store, {name: study.id for name, study in studies.items()})
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.serving import DRAWN
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web.play.board import Board
@@ -38,9 +39,7 @@ def ready(page: Page, path: str) -> None:
 
 def drawn(page: Page) -> None:
     """Wait until every variant has its numbers."""
-    page.wait_for_function(
-        "(all => all.length && all.every(e => /%/.test(e.textContent)))([...document.querySelectorAll('.accuracy')])"
-    )
+    page.wait_for_function(DRAWN)
 
 
 def until(page: Page, true: Callable[[], object]) -> None:

@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.web.conftest import Laboratory, served
+from benchmarks.serving import served
+from tests.web.conftest import Laboratory
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_no_file_is_given_away(laboratory: Laboratory, path: str) -> None:
 
 
 def test_another_host_needs_the_token(tmp_path: Path) -> None:
-    with served(tmp_path, "--host", "0.0.0.0") as link:
+    with served(tmp_path, "--host", "0.0.0.0") as (link, _):
         (token,) = parse_qs(urlsplit(link).query)["token"]
         assert answer(link, "/")[0] == 401
         assert answer(link, "/?token=" + token[:-1])[0] == 401
@@ -55,3 +56,10 @@ def test_a_page_names_nothing_outside_this_machine(laboratory: Laboratory) -> No
     for path in ("/", "/ideas", "/runs"):
         _, body, _ = answer(laboratory.url, path)
         assert "http://" not in body.replace("http://www.w3.org", "") and "https://" not in body, path
+
+
+def test_a_study_of_which_all_diverged_is_listed(laboratory: Laboratory) -> None:
+    for path in ("/runs", f"/runs/{laboratory.ids['lost']}"):
+        _, body, _ = answer(laboratory.url, path)
+        assert "badge diverged" in body or '"badge","diverged"' in body, path
+        assert "A bug in Koubai" not in body, path

@@ -14,7 +14,7 @@ from koubai.store import Store
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
 from koubai.web.controls import choice, slider
 from koubai.web.ideas.base import idea, technique
-from koubai.web.shell import Put, figure, put, update
+from koubai.web.shell import Put, figure, put, tabular, update
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -80,14 +80,9 @@ def fill(store: Store) -> None:
             about = put("div")
         with put("div"):
             drawn = figure(None, Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), 560)
-            with put("div", classes="scroll"), put("table", classes="numbers"):
-                with put("thead"), put("tr"):
-                    put("th", Words("layer", "層"), scope="col")
-                    for k in range(LAYERS + 1):
-                        put("th", _layer(k), "number", scope="col")
-                with put("tbody"):
-                    spreads = _row(Words("standard deviation", "標準偏差"))
-                    edges = _row(Words("share of exact zeros", "ちょうど0の割合"))
+            with tabular((Words("layer", "層"), *map(_layer, range(LAYERS + 1))), "numbers", 1):
+                spreads = _row(Words("standard deviation", "標準偏差"))
+                edges = _row(Words("share of exact zeros", "ちょうど0の割合"))
     chosen("activation", state.activation)
 
 

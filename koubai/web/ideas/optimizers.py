@@ -92,9 +92,7 @@ def fill(store: Store) -> None:
 
     def upto(step: float) -> None:
         state.shown = int(step)
-        ways, falls = (
-            [{name: trace[name] for name in ("x", "y")} for trace in made] for made in drawn(paths, state.surface, state.shown)
-        )
+        ways, falls = drawn(paths, state.surface, state.shown)
         traces = list(range(1, len(paths) + 1))  # the first is the contours
         sizes = {"marker.size": [sized(len(way["x"])) for way in ways]}
         restyle(map_, {name: [way[name] for way in ways] for name in ("x", "y")} | sizes, traces)

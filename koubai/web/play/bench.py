@@ -9,6 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
+from koubai.data.builtin import BUILTIN
 from koubai.language import UserError, Words
 from koubai.store import Store
 from koubai.web.play.board import Board
@@ -59,6 +60,11 @@ class Bench:
         """Change fields of the base."""
         await self.change(lambda board: board.edited(changes))
 
+    async def other_data(self, name: str) -> None:
+        """Other data for the base; where they are no images, without the layers that take images."""
+        images = "flatten" in self.board.base.layers and (name not in BUILTIN or len(BUILTIN[name].shape) < 2)
+        await self.edit({"data": name, **({"layers": FALLBACK} if images else {})})
+
     async def change(self, make: Callable[[Board], Board]) -> None:
         """Another board, made of this one; it trains from its start. What cannot be is said, and all stays as it was."""
         async with self._one:
@@ -108,7 +114,7 @@ class Bench:
         self.stage.props["scene"] = shown
         if changed:
             with self._client:
-                ui.navigate.history.replace("/play" + (f"?{query}" if (query := board.address()) else ""))
+                ui.navigate.history.replace(board.link())
         if self.kept:
             live.keep(self.store)
         if going:

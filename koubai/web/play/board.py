@@ -126,6 +126,10 @@ class Board(BaseModel):
             rows += [(f"{k}.{path}", value) for path, value in written(change)]
         return "&".join(f"{path}={quote(str(value), safe=',:/ ').replace(' ', '+')}" for path, value in rows)
 
+    def link(self) -> str:
+        """The address of Play with the board on it."""
+        return "/play" + (f"?{query}" if (query := self.address()) else "")
+
     @classmethod
     def read(cls, query: str) -> Board:
         """The board of an address's query. Raises ``UserError`` with one sentence for what is none."""

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from koubai.blueprint import PRESETS, named, read
+from koubai.caution import shape_and_classes
 from koubai.data.builtin import BUILTIN
 from koubai.language import UserError, Words
+from koubai.places import places
 from koubai.spec import KIND_WORDS, Choice, Trial
 from koubai.techniques import ACTIVATIONS, KINDS, Technique
 from koubai.techniques.dropout import DROPOUTS
@@ -86,7 +88,7 @@ def data(bench: Bench) -> None:
         spec = bench.board.base.data
         sets = [name for name, source in BUILTIN.items() if source.classes]  # what the page shows are classes
         options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*sets, *bench.brought, spec.name])}
-        choice(Words("data set", "データセット"), options, spec.name, partial(other_data, bench))
+        choice(Words("data set", "データセット"), options, spec.name, bench.other_data)
         if spec.name in BUILTIN:
             put("p", BUILTIN[spec.name].about, "small soft")
         else:
@@ -96,12 +98,6 @@ def data(bench: Bench) -> None:
 
     anew(bench, lambda trial: (trial.data.name, trial.data.standardize, *bench.brought), fill)
     upload(bench)
-
-
-async def other_data(bench: Bench, name: str) -> None:
-    """Other data; where they are no images, without the layers that take images."""
-    images = "flatten" in bench.board.base.layers and (name not in BUILTIN or len(BUILTIN[name].shape) < 2)
-    await bench.edit({"data": name, **({"layers": FALLBACK} if images else {})})
 
 
 async def _changed(bench: Bench, path: str, value: Any) -> None:
@@ -131,15 +127,16 @@ def layers(bench: Bench) -> None:
     """A row a layer, with a dense or convolutional layer's own activation in the same row."""
     rows = rows_of(bench.board.base.layers)
 
-    async def change(k: int, row: list[Any] | None) -> None:
-        changed = [other for n, one in enumerate(rows) for other in ([row] if n == k else [one]) if other is not None]
-        await bench.edit({"layers": [item for one in changed for item in one if item is not None]})
+    async def stand(made: list[list[Any]]) -> None:
+        await bench.edit({"layers": [item for row in made for item in row if item is not None]})
+
+    async def change(k: int, *row: list[Any]) -> None:
+        await stand([*rows[:k], *row, *rows[k + 1 :]])
 
     async def add(item: int | str) -> None:
         dense = next((k for k, (one, _) in enumerate(rows) if isinstance(one, int) or one == "flatten"), len(rows))
         at = dense if isinstance(item, str) and item.split()[0] in ("conv", "maxpool", "avgpool") else len(rows)
-        made = [*rows[:at], [item, None], *rows[at:]]
-        await bench.edit({"layers": [item for one in made for item in one if item is not None]})
+        await stand([*rows[:at], [item, None], *rows[at:]])
 
     fitting = presets(bench)
     if fitting:
@@ -160,7 +157,7 @@ def layers(bench: Bench) -> None:
                     KIND_WORDS["activation"], {SHARED: usual, **{name: name for name in ACTIVATIONS}}, activation or SHARED,
                     lambda name, k=k, i=item: change(k, [i, None if name == SHARED else name]),  # type: ignore[misc]
                 )  # fmt: skip
-            button("×", partial(change, k, None), "small-button", aria_label=Words(f"Remove layer {k + 1}", f"層 {k + 1} を外す"))
+            button("×", partial(change, k), "small-button", aria_label=Words(f"Remove layer {k + 1}", f"層 {k + 1} を外す"))
     with put("div", classes="row"):
         last = next((item for item, _ in reversed(rows) if isinstance(item, int)), 10)
         button(Words("+ dense layer", "+ 全結合層"), lambda: add(last))
@@ -190,15 +187,11 @@ def rows_of(chain: tuple[int | str, ...]) -> list[list[Any]]:
 
 def presets(bench: Bench) -> list[str]:
     """The presets that the data fit through."""
-    from koubai.data import load
-    from koubai.places import places
-
     found = []
     for name in PRESETS:
         try:
             trial = bench.board.base.replace({"layers": name, "layer_rates": ()})
-            data = load(trial.data)
-            places(trial, data.shape, data.outputs)
+            places(trial, *shape_and_classes(trial))
         except UserError:
             continue
         found.append(name)
@@ -250,10 +243,9 @@ def technique(bench: Bench, field: str) -> None:
         now = chosen(bench.board.base)
         for name, value in now.numbers.items():
             about = kind[now.name].numbers[name]
-            low, high = (float(end) for end in about.interval[1:-1].split(","))
             words = Words(f"{name}: {about.about.en}", f"{name}: {about.about.ja}") if about.about.en else name
             change = partial(_whole if about.whole else _changed, bench, f"{field}.{name}")
-            number(words, low, high, value, change)
+            number(words, *about.ends, value, change)
 
     anew(bench, lambda trial: chosen(trial).name, numbers, "numbers")
 

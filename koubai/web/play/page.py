@@ -110,9 +110,7 @@ def controls(bench: Bench) -> None:
 
 async def copied(bench: Bench) -> None:
     """Copy the address of what is on the screen, or show it where the browser does not let us."""
-    query = bench.board.address()
-    origin = await ui.run_javascript("location.origin", timeout=5)
-    link = f"{origin}/play" + (f"?{query}" if query else "")
+    link = await ui.run_javascript("location.origin", timeout=5) + bench.board.link()
     if await ui.run_javascript(
         f"navigator.clipboard ? navigator.clipboard.writeText({link!r}).then(() => true, () => false) : false", timeout=5
     ):

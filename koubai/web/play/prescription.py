@@ -14,8 +14,8 @@ from koubai.prescription import Candidate, Prescription, points
 from koubai.spec import Trial
 from koubai.web.controls import button
 from koubai.web.play.bench import Bench
-from koubai.web.play.board import MOST_SEEDS
-from koubai.web.shell import Put, aside, problem, put
+from koubai.web.play.board import MOST_SEEDS, apart
+from koubai.web.shell import Put, aside, problem, put, tabular
 
 SEEDS = 3  # at least: a gain of one seed proves nothing
 
@@ -57,7 +57,7 @@ def prescriptions(bench: Bench) -> None:
         else:
             place.clear()
             with place:
-                show(bench, label, trial, found)
+                show(bench, label, found)
 
     bench.stage.on("prescribe", lambda event: wanted(int(event.args)))
 
@@ -88,7 +88,7 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
     return task.result()
 
 
-def show(bench: Bench, label: str, trial: Trial, found: Prescription) -> None:
+def show(bench: Bench, label: str, found: Prescription) -> None:
     """The verdict, why it should help, and the remedies that were trained over all seeds."""
     put("h2", Words(f"Prescription for {label}", f"{label} への処方"))
     put("p", found.verdict, "verdict")
@@ -96,18 +96,13 @@ def show(bench: Bench, label: str, trial: Trial, found: Prescription) -> None:
         put("p", words, "small soft")
     if not found.finalists:
         return
-    with put("div", classes="scroll"), put("table"):
-        with put("thead"), put("tr"):
-            for words in (
-                Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), Words("", ""),
-            ):  # fmt: skip
-                put("th", words, scope="col")
-        with put("tbody"):
-            for one in found.finalists:
-                row(bench, trial, one, one is found.smallest)
+    heads = (Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), "")
+    with tabular(heads):
+        for one in found.finalists:
+            row(bench, one, one is found.smallest)
 
 
-def row(bench: Bench, trial: Trial, one: Candidate, chosen: bool) -> None:
+def row(bench: Bench, one: Candidate, chosen: bool) -> None:
     """A remedy and what it gained, with a button that puts it beside the others."""
     with put("tr", classes="chosen" if chosen else ""):
         with put("td"):
@@ -119,8 +114,6 @@ def row(bench: Bench, trial: Trial, one: Candidate, chosen: bool) -> None:
         with put("td"):
 
             async def add() -> None:
-                changes = {name: getattr(one.trial, name) for name in Trial.model_fields if name != "seed"}
-                base = bench.board.base
-                await bench.change(lambda board: board.added({n: v for n, v in changes.items() if v != getattr(base, n)}))
+                await bench.change(lambda board: board.added(apart(board.base, one.trial)))
 
             button(Words("Add as a variant", "並べて学習"), add)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from nicegui import ui
 
 from koubai.blueprint import WEIGHTS
 from koubai.data import load
-from koubai.language import Words, say
+from koubai.language import Language, Words, language, say, speaking
 from koubai.places import Place, places
 from koubai.report.figures.curves import STEP
 from koubai.report.style import COLORS, SYMBOLS, axes, blank, color, dash, escaped, faint, share
@@ -54,7 +55,7 @@ class Stage(ui.element, component="stage.js"):
     def __init__(self) -> None:
         super().__init__()
         self.props["words"] = {name: say(words) for name, words in WORDS.items()}
-        self.props["charts"] = charts()
+        self.props["charts"] = charts(language())
         self.props["scene"] = {
             "run": 0,
             "seeds": 1,
@@ -66,8 +67,14 @@ class Stage(ui.element, component="stage.js"):
         }
 
 
-def charts() -> dict[str, Any]:
-    """The empty charts: titles, and plotly's layout and configuration, as the report's figures have them."""
+@cache
+def charts(spoken: Language) -> dict[str, Any]:
+    """The empty charts in a language: titles, and plotly's layout and configuration, as the report's figures have them."""
+    with speaking(spoken):
+        return _charts()
+
+
+def _charts() -> dict[str, Any]:
     loss = Words("training loss", "訓練損失")
     flow = Words("norm, output = 1", "ノルム(出力=1)")
     kinds = {

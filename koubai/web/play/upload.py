@@ -8,7 +8,7 @@ from nicegui import ui
 from nicegui.events import UploadEventArguments
 
 from koubai.language import UserError, Words
-from koubai.web.play.bench import FALLBACK, Bench
+from koubai.web.play.bench import Bench
 from koubai.web.shell import aside, put, warn
 from koubai.web.uploads import KINDS, MOST, keep
 
@@ -38,4 +38,4 @@ async def received(bench: Bench, event: UploadEventArguments) -> None:
     event.sender.reset()  # type: ignore[attr-defined]  # the same file may come again
     data = await aside(keep, bench.store, event.file.name, await event.file.read())
     bench.brought.append(data.name)
-    await bench.edit({"data": data.name, **({"layers": FALLBACK} if "flatten" in bench.board.base.layers else {})})
+    await bench.other_data(data.name)

@@ -10,7 +10,7 @@ from koubai.techniques import KINDS
 from koubai.web.controls import button, choice
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_VARIANTS, value
-from koubai.web.play.builder import NORMS, line
+from koubai.web.play.builder import NORMS, follow, line
 from koubai.web.shell import put
 
 TECHNIQUES = ("activation", "initializer", "optimizer", "schedule", "penalty")
@@ -71,15 +71,7 @@ def adding(bench: Bench) -> None:
         await bench.change(lambda board: board.added({field: value(field, chosen)}))
 
     show()
-    before = bench.board
-
-    def heard() -> None:
-        nonlocal before
-        if bench.board != before:
-            before = bench.board
-            show()
-
-    bench.heard.append(heard)
+    follow(bench, lambda _: bench.board, lambda _: show())
 
 
 FIRST = {  # what is most worth a comparison
