@@ -177,7 +177,7 @@ class Study(BaseModel):
     @cached_property
     def id(self) -> str:
         """A hash of the trials, in order."""
-        return hashlib.sha256("".join(trial.id for trial in self.trials).encode()).hexdigest()[:20]
+        return study_id(trial.id for trial in self.trials)
 
     def to_toml(self) -> str:
         """The study as a TOML file."""
@@ -209,6 +209,11 @@ class Study(BaseModel):
             return cls(**table)
         except UserError as error:
             raise UserError(f"{source}: {error.words.en}", f"{source}: {error.words.ja}") from None
+
+
+def study_id(trials: Iterable[str]) -> str:
+    """The id of a study of trials with these ids, in this order."""
+    return hashlib.sha256("".join(trials).encode()).hexdigest()[:20]
 
 
 def _table(name: str, given: Any) -> Mapping[str, Any]:
