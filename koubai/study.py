@@ -8,12 +8,13 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
-from koubai.choices import brief
+from koubai.choices import brief, is_number
 from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, plain, sentence
 
@@ -224,14 +225,14 @@ def _table(name: str, given: Any) -> Mapping[str, Any]:
 
 def _values(name: str, given: Any) -> tuple[Any, ...]:
     """The values of an axis; for ``seed`` a number is that many seeds."""
-    if name == "seed" and isinstance(given, int) and not isinstance(given, bool):
-        if not 1 <= given <= LARGEST:
+    if name == "seed" and is_number(given) and isinstance(given, Integral):
+        if not 1 <= int(given) <= LARGEST:
             raise UserError(
                 f"The number of seeds must be from 1 to {LARGEST:,}, not {brief(given)}.",
                 f"シードの数は1から {LARGEST:,} までにしてください: {brief(given)}",
             )
-        given = range(given)
-    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        given = range(int(given))
+    if isinstance(given, str | bytes | Mapping | set | frozenset) or not isinstance(given, Iterable):
         raise UserError(
             f"The axis {name!r} must be a list of values, not {brief(given)}.",
             f"軸 {name!r} は値のリストにしてください: {brief(given)}",
