@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from koubai import __version__
-from koubai.language import UserError, Words, say, speak, unknown
+from koubai.language import UserError, Words, harmless, say, speak, unknown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -199,10 +199,15 @@ def file_name(name: str) -> str:
 
 
 def console() -> Console:
-    """Where tables go: as wide as the terminal, 120 letters elsewhere."""
+    """Where tables go: as wide as the terminal, 120 letters elsewhere. What it is given to print is made ``harmless``."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    class Harmless(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(harmless(text), **options)
+
+    return Harmless(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 def table(*heads: str) -> Table:
