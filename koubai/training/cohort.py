@@ -18,9 +18,9 @@ from koubai.techniques import OPTIMIZERS
 # and on 28x28, where one alone is over the budget, 61, 65 and more.
 CPU_BYTES = 20 * 2**20
 WIDEST = 4096
-# Of ``cost``: what each part of a network costs a step however few networks share it, times 40. A stack is so wide that this is small beside
-# the rest, even where it then leaves the cache: on one core 64-100x5-10 with batch norm and dropout takes 950, 860, 780 us a network and
-# step at widths 6, 12, 24 to 60, while without them, and of 784-100x4-10, widths from 6 to 96 and from 1 to 32 are alike.
+# Of ``cost``: what each part of a network costs a step however few networks share it, times 40. A stack is wide enough to make this small
+# beside the rest, even where it then leaves the cache: on one core 64-100x5-10 with batch norm and dropout takes 950, 860, 780 us a network
+# and step at widths 6, 12, 24 to 60; without them widths from 6 to 96 are alike, and of 784-100x4-10 those from 1 to 32.
 PART = 9e7
 # Halves of a stack, one thread each, against the whole on two: on one core the notes' network takes 205, 67, 45, 38, 37 us a step at
 # widths 1, 5, 12, 30, 60, while two threads on one stack of 60 gain a factor of 1.5 only, and wait for each other on a busy machine.
