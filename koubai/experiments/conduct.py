@@ -32,19 +32,20 @@ def adapt(
     steps: int | None = None,
     data: str | None = None,
     target: str | None = None,
+    missing: str | None = None,
     quick: bool = False,
 ) -> Exercise:
-    """The exercise with other seeds, steps, data or target column, as in ``change``, and layers that fit the data.
+    """The exercise with other seeds, steps or data, as in ``change``, and layers that fit the data.
 
-    ``steps``, ``data`` and ``target`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
+    ``steps`` and what is about the data leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
     ``Unsuited`` where the data are not such as the exercise is about.
     """
     if isinstance(exercise.runs, Race):
         return exercise
     base = exercise.runs.base
     steps = None if base.steps == 1 else steps
-    data, target = (None, None) if base.data.name == "noise" else (data, target)
-    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, quick=quick)
+    data, target, missing = (None, None, None) if base.data.name == "noise" else (data, target, missing)
+    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, missing=missing, quick=quick)
     return replace(exercise, runs=study if data is None else fitted(exercise, study))
 
 
@@ -101,20 +102,20 @@ def change(
     steps: int | None = None,
     data: str | None = None,
     target: str | None = None,
+    missing: str | None = None,
     quick: bool = False,
 ) -> Study:
-    """The study with other seeds, steps, data or target column; ``quick`` is a first look: three of ten seeds, an eighth of the steps.
+    """The study with other seeds, steps, data, target column, or another way with missing values.
 
-    Raises ``UserError``.
+    ``quick`` is a first look: three of ten seeds, an eighth of the steps. Raises ``UserError``.
     """
     if quick:
         seeds = max(1, round(len(study.axes.get("seed", (0,))) * QUICK_SEEDS)) if seeds is None else seeds
         few = max(round(study.base.steps * QUICK_SHARE), min(study.base.steps, QUICK_LEAST))
         steps = few if steps is None else steps
-    if data is not None:
-        study = study.with_base(**{"data.name": data})
-    if target is not None:
-        study = study.with_base(**{"data.target": target})
+    about = {"data.name": data, "data.target": target, "data.missing": missing}
+    if about := {name: value for name, value in about.items() if value is not None}:
+        study = study.with_base(**about)
     if steps is not None:
         study = study.with_base(steps=steps)
     return study if seeds is None else study.with_seeds(seeds)
