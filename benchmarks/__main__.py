@@ -135,7 +135,11 @@ def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]
             Study(small, axes={"initializer": SCALES, "seed": 40}),
             ("jax", "numpy"),
         ),
-        (f"{wide} x 784-100x4-10, batch 128, Adam, {few} steps", Study(large, axes={"seed": wide}), ("jax",)),
+        (
+            f"{wide} x 784-100x4-10, batch 128, Adam, {few} steps",
+            Study(large, axes={"initializer": SCALES[:4], "seed": wide // 4}),
+            ("jax",),
+        ),
         (
             f"{wide} x 784-100x4-10, batch 128, SGD, momentum, AdaGrad, RMSProp, {few} steps",
             Study(large, axes={"optimizer": mixed, "seed": wide // 4}),
