@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from nicegui import ui
 
@@ -74,8 +75,8 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
         trained += steps
 
     seeds = min(max(bench.board.seeds, SEEDS), MOST_SEEDS)
-    given = {"seeds": seeds, "store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
-    task = asyncio.ensure_future(aside(prescribe, trial, **given))
+    options: dict[str, Any] = {"store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
+    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, **options))
     while not task.done():
         await asyncio.wait([task], timeout=0.4)
         networks = trained / trial.steps
