@@ -229,6 +229,11 @@ class Stack:
     def subset(self, rows: Sequence[int]) -> Stack:
         """The stack of some of the trials, as they stand."""
         rest = Stack([self.trials[row] for row in rows], self.data, self.device)
+        self.copied(rest, rows)
+        return rest
+
+    def copied(self, rest: Stack, rows: Sequence[int]) -> None:
+        """Put some of the trials, as they stand, into the stack of just those."""
         rest.t = self.t
         for run, part in zip([self.network.weights, *self.slots], [rest.network.weights, *rest.slots], strict=True):
             for old, new in zip(self.network.views(run), rest.network.views(part), strict=True):
@@ -241,7 +246,6 @@ class Stack:
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
-        return rest
 
     def _drawing(self) -> list[Layer | Augment]:
         """All that has random streams, beside the minibatches."""

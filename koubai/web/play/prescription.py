@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from nicegui import ui
 
@@ -13,6 +14,7 @@ from koubai.prescribing import prescribe
 from koubai.prescription import Candidate, Prescription, points
 from koubai.spec import Trial
 from koubai.web.controls import button
+from koubai.web.jobs import THREADS
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_SEEDS, apart
 from koubai.web.shell import Put, aside, problem, put, tabular
@@ -73,7 +75,8 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
         trained += steps
 
     seeds = min(max(bench.board.seeds, SEEDS), MOST_SEEDS)
-    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, store=bench.store, name=bench.board.name, progress=report))
+    options: dict[str, Any] = {"store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
+    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, **options))
     while not task.done():
         await asyncio.wait([task], timeout=0.4)
         networks = trained / trial.steps
