@@ -249,6 +249,15 @@ def test_the_notes_network_is_repaired_by_what_the_notes_say(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_clipping_alone_holds_a_network_that_its_gradients_throw_away(tmp_path: Path) -> None:
+    trial = Trial(layers=[40] * 4, optimizer="momentum", learning_rate=0.3, steps=300)
+    found = prescribe(trial, seeds=3, store=tmp_path / "store", device="cpu", progress=False)
+    (clip,) = (one for one in found.candidates if [remedy.name for remedy in one.remedies] == ["clip"])
+    assert clip.trial == trial.replace({"clip_grad_norm": 1.0}) and clip.better and clip.cured
+    assert clip.accuracies.mean() > 0.9 > 0.5 > clip.original.mean()
+
+
+@pytest.mark.slow
 def test_labels_that_mean_nothing_cannot_be_mended(tmp_path: Path) -> None:
     trial = Trial(data="noise", layers=[16], steps=200)
     found = prescribe(trial, seeds=3, store=tmp_path / "store", device="cpu", progress=False)

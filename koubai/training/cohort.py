@@ -34,7 +34,7 @@ def together(trial: Trial) -> Hashable:
     return (
         trial.data, trial.layers, trial.activation.name, trial.batch_norm, trial.dropout > 0,
         trial.optimizer.name, trial.penalty.name, trial.layer_rates, trial.batch_size, trial.steps, trial.dtype,
-        trial.augment,
+        trial.augment, trial.clip_grad_norm > 0,
     )  # fmt: skip
 
 

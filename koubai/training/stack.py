@@ -18,6 +18,7 @@ from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
+from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
@@ -80,6 +81,8 @@ class Stack:
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
+        clips = [trial.clip_grad_norm for trial in trials]
+        self.clips = torch.tensor(clips, dtype=torch.float64, device=device) if any(clips) else None
         self._make_blocks()
         self._evaluation: dict[int, Pass] = {}
 
@@ -165,6 +168,8 @@ class Stack:
             losses[step] = network.loss(buffers, labels)
             network.backward(buffers, labels)
             self.penalty(weights, gradients, **self.penalty_numbers)
+            if self.clips is not None:
+                clip_grad_norm([parameter.gradient for parameter in network.parameters], self.clips)
             self.t += 1
             for rate, blocks in paces:
                 self.optimizer(blocks, self.t, rate[step], **self.numbers)
