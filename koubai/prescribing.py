@@ -24,8 +24,7 @@ from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
-from koubai.measures import accuracy
-from koubai.prescription import Candidate, Prescription, complaints
+from koubai.prescription import Candidate, Prescription, complaints, reached
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study
@@ -98,7 +97,7 @@ def tried(
 
     Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
     """
-    original = np.array([accuracy(record) for record in patient.records])
+    original = np.array([reached(record) for record in patient.records])
     known: dict[Remedies, Candidate] = {}
     small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
     first = len(seeds) if small else FIRST
