@@ -70,8 +70,8 @@ def run(
         beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
 
         def alone(stack: Sequence[Trial]) -> bool:
-            """Whether one thread trains a stack best."""
-            return is_small(stack, room) and (beside or (workers > 1 and light(stack, shape_and_classes)))
+            """Whether one thread trains a stack best, unless somebody asked for several."""
+            return is_small(stack, room) and (beside or (threads is None and workers > 1 and light(stack, shape_and_classes)))
 
         with (
             heeding() as halt,
