@@ -87,13 +87,14 @@ def light(stack: Sequence[Trial], shape: Callable[[Trial], tuple[Shape, int]]) -
 def shared_out(stacks: list[list[Trial]], shape: Callable[[Trial], tuple[Shape, int]], workers: int) -> list[list[Trial]]:
     """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too little for a thread."""
 
-    def parts(stack: list[Trial]) -> bool:
-        return len(stack) >= 2 * NARROW or (len(stack) > 1 and not light(stack, shape))
+    def heavy(load: float, stack: list[Trial]) -> bool:
+        one = load / len(stack)  # with less than this above the share, halves would only be narrower
+        return load > 1.1 * share and load - one >= share and (len(stack) >= 2 * NARROW or not light(stack, shape))
 
     loads = [(len(stack) * stack[0].steps * cost(stack[0], *shape(stack[0])), stack) for stack in stacks]
     share = sum(load for load, _ in loads) / workers
-    while heavy := [k for k, (load, stack) in enumerate(loads) if load > share * 1.1 and parts(stack)]:
-        load, stack = loads.pop(max(heavy, key=lambda k: loads[k][0]))
+    while found := [k for k, (load, stack) in enumerate(loads) if heavy(load, stack)]:
+        load, stack = loads.pop(max(found, key=lambda k: loads[k][0]))
         middle = len(stack) // 2
         about = range(middle - len(stack) // 20, middle + len(stack) // 20 + 1)  # between two seeds, if that is about the middle
         between = [cut for cut in about if stack[cut - 1].seed != stack[cut].seed]
