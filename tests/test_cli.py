@@ -207,6 +207,8 @@ def test_bad_input_is_one_sentence_in_japanese(command: Command, folder: Path, a
         (["chain", "x"], "koubai chain needs --wrt; koubai chain --help shows how."),
         (["list", "what"], "'what' is more than koubai list takes; koubai list --help shows how."),
         (["list", "what", "(more)"], "'what (more)' is more than koubai list takes; koubai list --help shows how."),
+        (["output-size", "6"], "koubai output-size needs FILTER; koubai output-size --help shows how."),
+        (["explain"], "koubai explain needs TECHNIQUE; koubai explain --help shows how."),
     ],
 )
 def test_wrong_usage_is_one_sentence_in_both_languages(command: Command, arguments: list[str], words: str) -> None:

@@ -118,13 +118,6 @@ def test_bad_input_is_one_sentence_in_both_languages(command: Command, tmp_path:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("arguments", [["chain"], ["chain", "x"], ["output-size", "6"], ["quiz", "many"], ["explain"]])
-def test_wrong_usage_is_explained(command: Command, arguments: list[str]) -> None:
-    ended = command(*arguments)
-    assert ended.code == 2
-    assert "Usage: koubai" in ended.err
-
-
 def cheap(store: Store) -> Answer:
     """An answer that costs nothing."""
     return Answer(same("short"), (Words("working", "計算の過程"),))

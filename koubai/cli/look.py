@@ -56,6 +56,7 @@ def runs(
     lang: Lang = None,
 ) -> None:
     """List what was run."""
+    from koubai.measures import spelled
     from koubai.store import STATES, Store
 
     if name is not None:
@@ -68,7 +69,7 @@ def runs(
     listed = table(*(say(head) for head in HEADS))
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
-        best = "" if one["best"] is None else f"{one['best']:.1%}"
+        best = "" if one["best"] is None else spelled(one["best"], one["quantity"])
         counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
         listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
     put(listed)

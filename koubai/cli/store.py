@@ -49,6 +49,8 @@ def check(
     health = care.mend(place) if mend else care.check(place)
     for name, why in health.damaged.items():
         print(text(f"{name} is damaged: {why}.", f"{name} が壊れています({why})。"))
+    for name in health.studies:
+        print(text(f"What the study {name} asked for is damaged.", f"実験 {name} の試行の一覧が壊れています。"))
     fine = health.trials - len(health.lost)
     print(
         text(

@@ -34,7 +34,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
         host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
-        show_welcome_message=False, reconnect_timeout=10,
+        show_welcome_message=False, reconnect_timeout=60,  # a browser that is slow or asleep for less finds its page as it was
     )  # fmt: skip
 
 

@@ -94,6 +94,18 @@ def test_a_training_starts_moves_is_paused_and_resumed(page: Page) -> None:
     until(page, lambda: step(page) == 0)
 
 
+def test_a_connection_that_breaks_loses_nothing(page: Page) -> None:
+    ready(page, SMALL.replace("steps=3000", "steps=1000000"))
+    page.get_by_role("button", name="Start").click()
+    until(page, lambda: step(page) > 200)
+    page.evaluate("window.socket.io.engine.close()")
+    page.locator("#popup[aria-hidden=false]").wait_for(state="attached")
+    before = step(page)
+    page.locator("#popup[aria-hidden=true]").wait_for(state="attached")
+    until(page, lambda: step(page) > before)
+    assert page.get_by_role("button", name="Pause").count() == 1
+
+
 def test_variants_are_added_edited_and_taken_away_and_a_link_restores_them(page: Page, laboratory: Laboratory) -> None:
     ready(page, SMALL)
     page.get_by_role("button", name="Add variant").click()

@@ -37,13 +37,15 @@ class Bench:
         self.brought: list[str] = []  # uploads of this visit
         self._run = 0
         self._drawn = True  # the browser drew what it was sent last
+        self._cut_off = False  # it trained when the browser was gone, and stands still until it is back
         self._one = asyncio.Lock()
         self._loop, self._context = asyncio.get_running_loop(), copy_context()
         self._client = ui.context.client
         stage.on("drawn", self._draw, args=[])
         stage.on("key", lambda event: {"start": self.start, "step": self.step}.get(event.args, self.reset)())
         stage.on("remove", lambda event: self.change(lambda board: board.without(int(event.args))))
-        self._client.on_connect(self.reset)
+        self._client.on_connect(self._come)
+        self._client.on_disconnect(self._go)
         self._client.on_delete(self.leave)
 
     @property
@@ -151,8 +153,25 @@ class Bench:
         if self.live:
             self.live.keep(self.store if on else None)
 
+    async def _come(self) -> None:
+        """The browser is there: for the first time, or again after its connection broke, to what it left."""
+        if self.live is None:
+            await self.reset()
+            return
+        self._drawn = True  # nobody knows; one frame too many does no harm
+        if self._cut_off:
+            self._cut_off = False
+            self.live.start(self.speed)
+        self._push()
+
+    def _go(self) -> None:
+        """The connection is gone: nothing trains for nobody."""
+        if self.live and self.running and not self.kept and not self._client.has_socket_connection:
+            self._cut_off = True
+            self.live.pause()
+
     def leave(self) -> None:
-        """The browser is gone."""
+        """The browser does not come back."""
         if self.live:
             self.live.close()
             self.live = None

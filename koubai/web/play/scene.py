@@ -86,8 +86,14 @@ def _charts() -> dict[str, Any]:
     for name, (title, figure) in kinds.items():
         figure.update_layout(margin={"l": 56, "r": 12, "t": 10, "b": 44}, hovermode="closest")
         figure.update_yaxes(nticks=6)
+        figure.update_xaxes(tickangle=0)
         if name == "flow":
             figure.update_xaxes(tickangle=-45, tickfont={"size": 11})
+        for update in (
+            figure.update_xaxes,
+            figure.update_yaxes,
+        ):  # labels are not measured anew at every look: half of what one costs
+            update(automargin=False, ticklabeloverflow="allow")
         shown = dressed(figure)
         made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
     return made
