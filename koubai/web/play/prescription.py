@@ -10,6 +10,7 @@ from typing import Any
 from nicegui import ui
 
 from koubai.language import UserError, Words, say
+from koubai.measures import is_regression, scored, spelled
 from koubai.prescribing import prescribe
 from koubai.prescription import Candidate, Prescription, points
 from koubai.spec import Trial
@@ -99,7 +100,8 @@ def show(bench: Bench, label: str, found: Prescription) -> None:
         put("p", words, "small soft")
     if not found.finalists:
         return
-    heads = (Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), "")
+    score = scored(Words("validation accuracy", "検証精度"), found.records)
+    heads = (Words("remedy", "対策"), score, Words("gain [95%]", "効果 [95%区間]"), "")
     with tabular(heads):
         for one in found.finalists:
             row(bench, one, one is found.smallest)
@@ -112,7 +114,9 @@ def row(bench: Bench, one: Candidate, chosen: bool) -> None:
             put("span", one.words)
             if one.repaired:
                 put("span", Words("repaired", "直った"), "badge supported")
-        put("td", f"{one.original.mean():.1%} → {one.accuracies.mean():.1%}", "number")
+        quantity = is_regression(one.records[0])
+        before, after = (spelled(float(values.mean()), quantity) for values in (one.original, one.accuracies))
+        put("td", f"{before} → {after}", "number")
         put("td", points(one), "number")
         with put("td"):
 

@@ -80,6 +80,10 @@ def _charts() -> dict[str, Any]:
     kinds = {
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
         "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
+        "quantity": (
+            WORDS["quantity"],
+            share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True),
+        ),  # in the place of accuracy
         "flow": (Words("Where the gradient goes", "勾配はどこへ行くか"), axes(blank(270), Words("", ""), flow, logy=True)),
     }
     made = {}

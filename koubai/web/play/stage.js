@@ -59,7 +59,7 @@ export default {
         <span class="step">{{ words.step }} <b data-step>{{ whole(step) }}</b> / {{ whole(total) }}</span></p>
       <div class="specimens">
         <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
-          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
+          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h2>{{ one.label }}</h2>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
@@ -77,13 +77,13 @@ export default {
       </div>
       <slot name="below"></slot>
       <div class="charts">
-        <figure v-for="(chart, name) in charts" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
+        <figure v-for="(chart, name) in plots" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
       </div>
       <details class="inside" :open="wide" @toggle="redraw">
         <summary>{{ words.inside }}</summary>
         <p class="soft small">{{ words.insideAbout }}</p>
         <section v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="strip" :style="{ '--mine': one.color }" :data-strip="k">
-          <h4><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h4>
+          <h3><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h3>
           <div class="layers">
             <div v-for="(layer, n) in one.blocks" class="layer">
               <span class="name">{{ layer.name }}</span>
@@ -103,6 +103,7 @@ export default {
   computed: {
     step() { return this.last ? this.last.step : 0; },
     total() { return Math.max(1, ...this.scene.variants.map((one) => one.steps)); },
+    plots() { const { quantity, ...usual } = this.charts; return this.scene.quantity ? { ...usual, accuracy: quantity } : usual; },
     along() { return this.step / this.total; },
   },
   mounted() {
@@ -181,7 +182,7 @@ export default {
     },
     // Curves and what is inside cost more than cards, so they follow behind, one after another: a tenth of the time, and where they are seen.
     slowly() {
-      this.due = [...new Set([...this.due, ...Object.keys(this.charts), "inside"])];
+      this.due = [...new Set([...this.due, ...Object.keys(this.plots), "inside"])];
       if (this.later) return;
       const draw = () => {
         this.later = null;
@@ -259,7 +260,7 @@ export default {
       });
     },
     chart(name) {
-      const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
+      const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.plots[name];
       if (!el || !seen(el)) return;
       if (!this.Plotly) return void this.plotly();
       const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), {}];
@@ -273,7 +274,7 @@ export default {
     curves(name) {
       return this.scene.variants.flatMap((one, k) => {
         const curve = this.series[k] || { step: [], [name]: [] };
-        return this.band(one, curve.step, curve[name], name === "accuracy" ? "%{y:.1%}" : "%{y:.3g}");
+        return this.band(one, curve.step, curve[name], name === "accuracy" && !this.scene.quantity ? "%{y:.1%}" : "%{y:.3g}");
       });
     },
     // Layers are lined up at the output, where the gradient comes from.
