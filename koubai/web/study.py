@@ -156,7 +156,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
     def ask() -> None:
         dialog.open()
 
-    with ui.dialog() as dialog, put("div", classes="dialog", role="alertdialog", aria_labelledby="asked"):
+    with ui.dialog().props("aria-labelledby=asked") as dialog, put("div", classes="dialog"):
         put("h2", Words(f"Delete {row['name']}?", f"{row['name']} を削除しますか?"), id="asked")
         put(
             "p",

@@ -118,8 +118,8 @@ async def copied(bench: Bench) -> None:
 
 def shown(title: str, text: str) -> None:
     """A text to take away, in a dialog."""
-    with ui.dialog() as dialog, ui.card().classes("taken"):
-        put("h2", title)
+    with ui.dialog().props("aria-labelledby=taken") as dialog, ui.card().classes("taken"):
+        put("h2", title, id="taken")
         with put("pre", tabindex="0"):
             put("code", text)
         with put("div", classes="row"):

@@ -88,7 +88,7 @@ def _charts() -> dict[str, Any]:
     }
     made = {}
     for name, (title, figure) in kinds.items():
-        figure.update_layout(margin={"l": 56, "r": 12, "t": 10, "b": 44}, hovermode="closest")
+        figure.update_layout(margin={"l": 56, "r": 20, "t": 10, "b": 44}, hovermode="closest")
         figure.update_yaxes(nticks=6)
         figure.update_xaxes(tickangle=0)
         if name == "flow":

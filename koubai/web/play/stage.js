@@ -12,8 +12,11 @@ const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16))
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
 const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 const whole = (value) => value.toLocaleString("en-US");
-// A factor as people say it: ×1.3, 1/320
-const factor = (value) => (value >= 0.095 ? `×${Number(value.toPrecision(2))}` : `1/${whole(Number((1 / value).toPrecision(2)))}`);
+// A factor as people say it: ×1.3, 1/320, 1/5.9e12
+const factor = (value) => {
+  if (value >= 0.095) return `×${Number(value.toPrecision(2))}`;
+  return value > 1e-6 ? `1/${whole(Number((1 / value).toPrecision(2)))}` : `1/${(1 / value).toExponential(1).replace("+", "")}`;
+};
 
 // A small picture on a canvas of its own; `paint(k)` is a cell's colour, as `tone` gives it.
 function picture(width, height, paint) {
