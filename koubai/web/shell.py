@@ -113,6 +113,8 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             if isawaitable(made):
                 await made
         except Exception as error:
+            if not any(one.tag == "h1" for one in ui.context.client.elements.values()):
+                put("h1", title)
             problem(error)
 
 

@@ -48,9 +48,9 @@ def result(store: Store, row: dict[str, Any]) -> Result:
 
 async def content(store: Store) -> None:
     """Fill the page of a study."""
-    row = known(store, asked("id"))
     with put("p", classes="small back"):
         put("a", Words("← All runs", "← 記録の一覧"), href="/runs")
+    row = known(store, asked("id"))
     ui.page_title(f"{row['name']} | Koubai 勾配")
     put("h1", row["name"])
     with put("p", classes="row soft"):

@@ -29,6 +29,7 @@ WORDS = {
     "first": Words("first layer", "最初の層"),
     "last": Words("output", "出力"),
     "arrives": Words("{share} of the gradient reaches the first layer", "最初の層に届く勾配は出力の {share}"),
+    "times": Words("×{n}", "{n}倍"),
     "nothing": Words("No gradient reaches the first layer.", "最初の層に勾配が届かない。"),
     "lost": Words("Diverged: {n} of {of} seeds.", "発散: {of} シード中 {n}。"),
     "boundary": Words("decision boundary and samples", "決定境界とサンプル"),
@@ -92,12 +93,10 @@ def _charts() -> dict[str, Any]:
         figure.update_yaxes(nticks=6)
         figure.update_xaxes(tickangle=0)
         if name == "flow":
-            figure.update_xaxes(tickangle=-45, tickfont={"size": 11})
-        for update in (
-            figure.update_xaxes,
-            figure.update_yaxes,
-        ):  # labels are not measured anew at every look: half of what one costs
-            update(automargin=False, ticklabeloverflow="allow")
+            figure.update_xaxes(tickangle=-45, tickfont={"size": 11}).update_layout(margin={"b": 64})
+        figure.update_xaxes(ticklabeloverflow="allow").update_yaxes(
+            ticklabeloverflow="allow"
+        )  # else each is measured at every look
         shown = dressed(figure)
         made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
     return made

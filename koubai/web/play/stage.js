@@ -3,6 +3,7 @@
 
 const MOST = 400; // points of a curve; then every second goes
 const KEPT = 16; // pictures of samples
+const LONGEST = 400; // milliseconds that a chart waits for its turn
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -12,9 +13,9 @@ const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16))
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
 const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 const whole = (value) => value.toLocaleString("en-US");
-// A factor as people say it: ×1.3, 1/320, 1/5.9e12
-const factor = (value) => {
-  if (value >= 0.095) return `×${Number(value.toPrecision(2))}`;
+// A factor as people say it: 1.3 `times`, 1/320, 1/5.9e12
+const factor = (value, times) => {
+  if (value >= 0.095) return times.replace("{n}", Number(value.toPrecision(2)));
   return value > 1e-6 ? `1/${whole(Number((1 / value).toPrecision(2)))}` : `1/${(1 / value).toExponential(1).replace("+", "")}`;
 };
 
@@ -150,7 +151,7 @@ export default {
     arrives(k) {
       const means = (this.now(k).flow || [])[0] || [];
       if (!means.length) return " ";
-      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0]));
+      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0], this.words.times));
     },
     pressed(event) {
       const on = event.target.closest("input, select, textarea, [contenteditable], .q-dialog");
@@ -193,7 +194,7 @@ export default {
         const begun = performance.now(), name = this.due.shift();
         if (name !== "inside") this.chart(name);
         else if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
-        this.later = setTimeout(draw, 9 * (performance.now() - begun));
+        this.later = setTimeout(draw, Math.min(9 * (performance.now() - begun), LONGEST));
       };
       this.later = setTimeout(draw, 0);
     },
