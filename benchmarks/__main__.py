@@ -42,8 +42,9 @@ def study_seconds(study: Study) -> float:
 
 
 def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float, float]:
-    """What ledger and history add to the training of one stack, and what storing it does, as shares: medians over repeats."""
-    ledger, stored = [], []
+    """What ledger and history add to the training of one stack on one thread, and what storing it does, as shares: medians."""
+    ledger, stored, threads = [], [], torch.get_num_threads()
+    torch.set_num_threads(1)  # as Koubai has it where there are several stacks
     for _ in range(repeats):
         settle()
         marks = [time.perf_counter()]
@@ -61,6 +62,7 @@ def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float
         recorded, bare, _, put = (after - before for before, after in itertools.pairwise(marks))
         ledger.append(recorded / bare - 1)
         stored.append(put / recorded)
+    torch.set_num_threads(threads)
     return statistics.median(ledger), statistics.median(stored)
 
 
@@ -113,16 +115,16 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
     times = in_turn(work, trains, repeats)
     stack = plan(trials, lambda trial: (data.shape, len(data.classes)))[0]
     sizes = (data.features, *map(int, first.layers), len(data.classes))
-    ledger, stored = extra_shares(stack, data, repeats)
+    ledger, stored = extra_shares(stack, data, max(1, repeats - 2))
     return row(work, times, floor(sizes, first.batch_size, rate), ledger=ledger, store=stored, notes=notes)
 
 
 def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]:
     """What is measured: the notes' network in two numbers, a large one with one and with four optimizers, and one with everything on."""
-    steps, few = (400, 80) if quick else (2000, 400)
+    steps, wide, few, full_steps, seeds = (400, 16, 200, 150, 5) if quick else (2000, 64, 400, 500, 10)
     small = Trial(data=Data(name="digits"), layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
     large = small.replace({"data": wide_images(folder), "layers": [100] * 4, "batch_size": 128, "steps": few})
-    full = small.replace({"layers": [100] * 5, "batch_norm": "before", "dropout": 0.2, "steps": steps // 4})
+    full = small.replace({"layers": [100] * 5, "batch_norm": "before", "dropout": 0.2, "steps": full_steps})
     mixed = [{"name": name} for name in ("sgd", "momentum", "adagrad", "rmsprop")]
     chosen = [
         (
@@ -135,15 +137,19 @@ def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]
             Study(small, axes={"initializer": SCALES, "seed": 40}),
             ("jax", "numpy"),
         ),
-        (f"64 x 784-100x4-10, batch 128, Adam, {few} steps", Study(large, axes={"seed": 64}), ("jax",)),
         (
-            f"64 x 784-100x4-10, batch 128, SGD, momentum, AdaGrad, RMSProp, {few} steps",
-            Study(large, axes={"optimizer": mixed, "seed": 16}),
+            f"{wide} x 784-100x4-10, batch 128, Adam, {few} steps",
+            Study(large, axes={"initializer": SCALES[:4], "seed": wide // 4}),
+            ("jax",),
+        ),
+        (
+            f"{wide} x 784-100x4-10, batch 128, SGD, momentum, AdaGrad, RMSProp, {few} steps",
+            Study(large, axes={"optimizer": mixed, "seed": wide // 4}),
             (),
         ),
         (
-            f"60 x 64-100x5-10, batch norm, dropout, Adam, {steps // 4} steps",
-            Study(full, axes={"initializer": SCALES, "seed": 10}),
+            f"{6 * seeds} x 64-100x5-10, batch norm, dropout, Adam, {full_steps} steps",
+            Study(full, axes={"initializer": SCALES, "seed": seeds}),
             (),
         ),
     ]

@@ -108,7 +108,7 @@ def measure(layers: str, batch: int, steps: int, repeats: int) -> Row:
 
 def rows(quick: bool) -> list[Row]:
     """The deep CNN, and AlexNet unless it must be quick."""
-    deep = measure("deep-cnn", 100, 5, 3 if quick else 9)
+    deep = measure("deep-cnn", 100, *((2, 3) if quick else (5, 9)))
     return [deep] if quick else [deep, measure("alexnet", 16, 1, 7)]
 
 

@@ -21,6 +21,7 @@ KIND_WORDS = {
     "normalization": Words("normalization", "正規化"),
     "penalty": Words("penalty", "正則化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "clipping": Words("gradient clipping", "勾配クリッピング"),
     "convolution": Words("convolution", "畳み込み"),
     "pooling": Words("pooling", "プーリング"),
     "augmentation": Words("augmentation", "データ拡張"),

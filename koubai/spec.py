@@ -166,11 +166,12 @@ class Trial(BaseModel):
 
     ``layers`` are the widths of the hidden layers, a chain of layers of images as ``koubai.blueprint`` explains it, or the name of one;
     the input's shape and the number of classes come from the data. ``batch_norm`` says where batch normalization stands in each hidden
-    layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are
-    factors on the learning rate of each layer with weights, first to last. ``augment`` are augmentations of images, done in that order
-    to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions and matrix
-    products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind the initial
-    weights, and nothing else does. Unknown or impossible values raise ``UserError``.
+    layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are factors
+    on the learning rate of each layer with weights, first to last. ``clip_grad_norm`` is the norm to which a longer gradient is
+    shortened, penalty included, as by ``torch.nn.utils.clip_grad_norm_``; 0 clips none. ``augment`` are augmentations of images, done in
+    that order to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions
+    and matrix products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind
+    the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -190,6 +191,7 @@ class Trial(BaseModel):
     steps: Annotated[Whole, Field(ge=1, le=10**9)] = 2000
     seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
+    clip_grad_norm: Rate = _later(0.0)
     augment: Annotated[tuple[chosen("augmentation"), ...], BeforeValidator(_ordered), BeforeValidator(_several)] = _later(())  # type: ignore[valid-type]
 
     def __init__(self, /, **fields: Any) -> None:

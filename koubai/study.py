@@ -232,6 +232,12 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
                 f"シードの数は1から {LARGEST:,} までにしてください: {brief(given)}",
             )
         given = range(int(given))
+    if isinstance(given, Mapping) and given:  # optimizer.momentum = [...] without quotes is a table in TOML
+        part = f'"{name}.{next(iter(given))}"'
+        raise UserError(
+            f"The axis {name!r} must be a list of values; the axis of a part of it stands in quotes: {part} = [...].",
+            f"軸 {name!r} は値のリストにしてください。その一部の数値を軸にするときは引用符で囲みます: {part} = [...]",
+        )
     if isinstance(given, str | bytes | Mapping | set | frozenset) or not isinstance(given, Iterable):
         raise UserError(
             f"The axis {name!r} must be a list of values, not {brief(given)}.",

@@ -12,7 +12,7 @@ from koubai.cli.base import OUT, Command, Group, Lang, Out, app, option, text
 store = typer.Typer(
     cls=Group,
     help=text(
-        "Care for the store: check it, take results along or bring them in, clear away.",
+        "Care for the store: check, export, import, prune.",
         "保存先の手入れをします: 点検、持ち出し、取り込み、片付け。",
     ),
     rich_markup_mode=None,

@@ -203,7 +203,12 @@ class ImageDropout(Images, Dropout):
     def noise(self, x: Tensor) -> Tensor:
         """Uniform draws for every value, those of a seed the same for all its trials."""
         channels, *sides = self.size
-        return self.draws((len(x), *sides, channels), x.device).permute(1, 0, 4, 2, 3).reshape(x.shape)
+        drawn = self.draws((len(x), *sides, channels), x.device).index_select(0, self.seed_of)
+        return drawn.permute(1, 0, 4, 2, 3).reshape(x.shape)
+
+    def grouped(self, x: Tensor) -> Tensor:
+        """As it lies: every trial has its own mask."""
+        return x
 
 
 class LocalResponseNorm(Images):

@@ -178,7 +178,7 @@ class BatchNorm(Layer):
             "running_mean": torch.zeros(trials, features, 1, dtype=dtype, device=device),
             "running_var": torch.ones(trials, features, 1, dtype=dtype, device=device),
         }
-        self.centred = self.inverse = torch.empty(0)
+        self.mean = self.inverse = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Normalize, scale and shift; a training step moves the running statistics too."""
@@ -186,30 +186,33 @@ class BatchNorm(Layer):
         if mode is Mode.EVALUATE:
             batch_norm_evaluated(x, gamma, beta, *seen, y)
             return
-        if self.centred.shape != x.shape:
-            self.centred = torch.empty_like(x)
-        mean, variance, self.inverse = batch_norm(x, gamma, beta, y, self.centred)
+        self.mean, variance, self.inverse = batch_norm(x, gamma, beta, y)
         if mode is Mode.TRAIN:
-            running(mean, variance, *seen, x.shape[2])
+            running(self.mean, variance, *seen, x.shape[2])
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """The gradients by scale, shift and input."""
-        into = torch.empty_like(dy) if dx is None else dx
-        batch_norm_backward(dy, self.centred, self.gamma.value, self.inverse, into, self.gamma.gradient, self.beta.gradient)
+        gradients = dx, self.gamma.gradient, self.beta.gradient
+        batch_norm_backward(dy, x, self.gamma.value, self.mean, self.inverse, *gradients)
 
 
 class Dropout(Layer):
-    """Leaves units out at random in training steps: ``rate`` is a float or one a trial; trials of one seed share their noise."""
+    """Leaves units out at random in training steps: ``rate`` is a float or one a trial; trials of one seed share their noise.
+
+    Where they stand together, and share the rate too, they share the mask: it is made once a seed.
+    """
 
     kind = "dropout"
 
     def __init__(self, features: int, rate: float | Tensor, seeds: Sequence[int], depth: int, device: torch.device) -> None:
         super().__init__(features)
-        self.rate = rate
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
         places = list(self.streams)
         self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
-        self.mask = torch.empty(0)
+        together = self.seed_of.equal(torch.arange(len(places), device=device).repeat_interleave(len(seeds) // len(places)))
+        self.groups = len(places) if together else len(seeds)
+        self.rate = self.grouped(rate) if isinstance(rate, Tensor) else rate
+        self.drawn = self.mask = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Drop and scale in a training step, else pass on."""
@@ -217,24 +220,34 @@ class Dropout(Layer):
             y.copy_(x)
             self.mask = torch.empty(0)
             return
-        if self.mask.shape != x.shape:
-            self.mask = torch.empty_like(x)
-        dropout(x, self.noise(x), self.rate, y, self.mask)
-
-    def noise(self, x: Tensor) -> Tensor:
-        """Uniform draws for every value, those of a seed the same for all its trials."""
-        return self.draws(x.shape[1:], x.device)
-
-    def draws(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """``[trial, *shape]`` of them."""
-        drawn = [torch.rand(shape, generator=stream) for stream in self.streams.values()]
-        return torch.stack(drawn).to(device).index_select(0, self.seed_of)
+        noise = self.noise(x)
+        shape = torch.broadcast_shapes(noise.shape, self.rate.shape if isinstance(self.rate, Tensor) else ())
+        if self.mask.shape != shape:
+            self.mask = x.new_empty(shape)
+        dropout(self.grouped(x), noise, self.rate, self.grouped(y), self.mask)
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """The gradient of the units that were kept."""
         if dx is None:
             return
         if self.mask.numel():
-            dropout_backward(dy, self.mask, dx)
+            dropout_backward(self.grouped(dy), self.mask, self.grouped(dx))
         else:
             dx.copy_(dy)
+
+    def grouped(self, x: Tensor) -> Tensor:
+        """``x`` ``[trial, ...]`` as ``[group, trial, ...]``: the trials of a seed, where they stand together, else each alone."""
+        return x.view(self.groups, -1, *x.shape[1:])
+
+    def noise(self, x: Tensor) -> Tensor:
+        """Uniform draws for every value, ``[group, 1, feature, sample]``."""
+        drawn = self.draws(x.shape[1:], x.device)
+        return (drawn if self.groups == len(drawn) else drawn.index_select(0, self.seed_of)).unsqueeze(1)
+
+    def draws(self, shape: Sequence[int], device: torch.device) -> Tensor:
+        """``[seed, *shape]`` of them."""
+        if self.drawn.shape[1:] != torch.Size(shape):
+            self.drawn = torch.empty(len(self.streams), *shape)
+        for part, stream in zip(self.drawn, self.streams.values(), strict=True):
+            torch.rand(part.shape, generator=stream, out=part)
+        return self.drawn.to(device)

@@ -153,6 +153,15 @@ def _inspected(file: Path, *changed: int) -> Contents:
     )  # fmt: skip
 
 
+def of_quantities(file: Path) -> bool:
+    """Whether the trials of a stack's file predict a quantity; of one that cannot be read nobody says so."""
+    try:
+        with safe_open(file, framework="numpy") as stack:
+            return "history/validation_rmse" in stack.keys()  # noqa: SIM118
+    except UNREADABLE:
+        return False
+
+
 def read_records(file: Path, rows: Sequence[tuple[Trial, int]]) -> dict[str, Record]:
     """The records of these trials, which lie in these rows of a stack's file, by id. Raises ``Damaged``."""
     contents = inspect(file)

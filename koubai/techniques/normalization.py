@@ -18,31 +18,35 @@ EPS = 1e-5  # under the square root; PyTorch's default
 MOMENTUM = 0.1  # share of the new batch in the running statistics; PyTorch's default
 
 
-def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor, centred: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """``centred = x - mean``, ``y = gamma centred / sqrt(var + eps) + beta``; the mean, the variance and ``1 / sqrt(var + eps)``.
+def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``y = gamma (x - mean) / sqrt(var + eps) + beta``; the mean, the variance and ``1 / sqrt(var + eps)``.
 
     Mean and (biased) variance are over the samples of the minibatch. Weakness: with few samples a batch they are mostly noise.
     """
     mean = x.mean(2, keepdim=True)
-    torch.sub(x, mean, out=centred)
-    variance = torch.linalg.vector_norm(centred, dim=2, keepdim=True).square_().div_(x.shape[2])
+    torch.sub(x, mean, out=y)
+    variance = torch.linalg.vector_norm(y, dim=2, keepdim=True).square_().div_(x.shape[2])
     inverse = (variance + EPS).rsqrt_()
-    torch.addcmul(beta, centred, gamma * inverse, out=y)
+    torch.addcmul(beta, y, gamma * inverse, out=y)
     return mean, variance, inverse
 
 
 def batch_norm_backward(
-    dy: Tensor, centred: Tensor, gamma: Tensor, inverse: Tensor, dx: Tensor, d_gamma: Tensor, d_beta: Tensor
+    dy: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor, dx: Tensor | None, d_gamma: Tensor, d_beta: Tensor
 ) -> None:
     """``d_beta = sum dy``, ``d_gamma = sum dy n``, ``dx = gamma / sqrt(var + eps) (dy - mean(dy) - n mean(dy n))``.
 
-    ``n = centred / sqrt(var + eps)`` is what was scaled and shifted.
+    ``n = (x - mean) / sqrt(var + eps)`` is what was scaled and shifted. By the library's kernel, a trial's feature as its channel: it goes
+    over a feature's samples while they are in the cache, in half the time of the formula's passes.
     """
-    samples, scale = dy.shape[2], gamma * inverse
-    torch.sum(dy, 2, keepdim=True, out=d_beta)
-    torch.sum(torch.mul(dy, centred, out=dx), 2, keepdim=True, out=d_gamma).mul_(inverse)
-    torch.addcmul(scale * d_beta / -samples, centred, scale * inverse * d_gamma / -samples, out=dx)
-    dx.addcmul_(dy, scale)
+    flat = (1, -1, dy.shape[2])
+    gradients = torch.ops.aten.native_batch_norm_backward(
+        dy.reshape(flat), x.reshape(flat), gamma.flatten(), None, None, mean.flatten(), inverse.flatten(), True, EPS,
+        [dx is not None, True, True],
+    )  # fmt: skip
+    for into, gradient in zip((dx, d_gamma, d_beta), gradients, strict=True):
+        if into is not None:
+            into.copy_(gradient.view_as(into))
 
 
 def running(mean: Tensor, variance: Tensor, running_mean: Tensor, running_variance: Tensor, samples: int) -> None:

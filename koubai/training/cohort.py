@@ -18,9 +18,16 @@ from koubai.techniques import OPTIMIZERS
 # and on 28x28, where one alone is over the budget, 61, 65 and more.
 CPU_BYTES = 20 * 2**20
 WIDEST = 4096
+# Of ``cost``: what each part of a network costs a step however few networks share it, times 40. A stack is wide enough to make this small
+# beside the rest, even where it then leaves the cache: on one core 64-100x5-10 with batch norm and dropout takes 950, 860, 780 us a network
+# and step at widths 6, 12, 24 to 60; without them widths from 6 to 96 are alike, and of 784-100x4-10 those from 1 to 32.
+PART = 9e7
 # Halves of a stack, one thread each, against the whole on two: on one core the notes' network takes 205, 67, 45, 38, 37 us a step at
 # widths 1, 5, 12, 30, 60, while two threads on one stack of 60 gain a factor of 1.5 only, and wait for each other on a busy machine.
 NARROW = 8
+# Of ``cost`` in a step: what is heavier gains from two threads however narrow it is. Five networks 64-100x4-10 take 1.7 ms a step on one
+# thread, their halves 0.8 and 1.1 beside each other; together on two threads 1.2 at best, and 257 on a machine that does other things.
+LIGHT = 5.5e7
 
 # What a layer of a written chain keeps for each of its output's values: the value and the gradient by it, and what some remember
 # beside; a piecewise activation works in the memory of the layer before it.
@@ -34,7 +41,7 @@ def together(trial: Trial) -> Hashable:
     return (
         trial.data, trial.layers, trial.activation.name, trial.batch_norm, trial.dropout > 0,
         trial.optimizer.name, trial.penalty.name, trial.layer_rates, trial.batch_size, trial.steps, trial.dtype,
-        trial.augment,
+        trial.augment, trial.clip_grad_norm > 0,
     )  # fmt: skip
 
 
@@ -45,7 +52,7 @@ def plan(
     budget: int = CPU_BYTES,
     workers: int = 1,
 ) -> list[list[Trial]]:
-    """Stacks of trials, each at most ``width`` wide (default: as many as fit into ``budget`` bytes), near equal in width.
+    """Stacks of trials, each at most ``width`` wide (default: ``widest`` of ``budget`` bytes), near equal in width.
 
     ``shape(trial)`` gives the shape of a sample and the classes of its data. Within a stack the trials of one seed stand together, and
     where all seeds have as many trials a stack takes all or none of a seed's, if they fit: their minibatches are gathered once. Trials
@@ -58,13 +65,13 @@ def plan(
     stacks = []
     for cohort in cohorts.values():
         cohort.sort(key=lambda trial: trial.seed)
-        widest = width or max(1, min(WIDEST, budget // footprint(cohort[0], *shape(cohort[0]))))
+        most = width or widest(cohort[0], *shape(cohort[0]), budget)
         seeds = Counter(trial.seed for trial in cohort)
         each = seeds[cohort[0].seed]
-        if each > widest or len(set(seeds.values())) > 1:
+        if each > most or len(set(seeds.values())) > 1:
             each = 1
         units = len(cohort) // each
-        count = -(-units // (widest // each))
+        count = -(-units // (most // each))
         if count > 1:
             count = min(units, -(-count // workers) * workers)
         bounds = [units * part // count * each for part in range(count + 1)]
@@ -72,18 +79,34 @@ def plan(
     return shared_out(stacks, shape, workers)
 
 
+def light(stack: Sequence[Trial], shape: Callable[[Trial], tuple[Shape, int]]) -> bool:
+    """Whether a step of a stack is so little work that a second thread is of no use to it."""
+    return len(stack) * cost(stack[0], *shape(stack[0])) < LIGHT
+
+
 def shared_out(stacks: list[list[Trial]], shape: Callable[[Trial], tuple[Shape, int]], workers: int) -> list[list[Trial]]:
-    """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too narrow."""
+    """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too little for a thread."""
+
+    def heavy(load: float, stack: list[Trial]) -> bool:
+        one = load / len(stack)  # with less than this above the share, halves would only be narrower
+        return load > 1.1 * share and load - one >= share and (len(stack) >= 2 * NARROW or not light(stack, shape))
+
     loads = [(len(stack) * stack[0].steps * cost(stack[0], *shape(stack[0])), stack) for stack in stacks]
     share = sum(load for load, _ in loads) / workers
-    while heavy := [k for k, (load, stack) in enumerate(loads) if load > share * 1.1 and len(stack) >= 2 * NARROW]:
-        load, stack = loads.pop(max(heavy, key=lambda k: loads[k][0]))
+    while found := [k for k, (load, stack) in enumerate(loads) if heavy(load, stack)]:
+        load, stack = loads.pop(max(found, key=lambda k: loads[k][0]))
         middle = len(stack) // 2
         about = range(middle - len(stack) // 20, middle + len(stack) // 20 + 1)  # between two seeds, if that is about the middle
         between = [cut for cut in about if stack[cut - 1].seed != stack[cut].seed]
         cut = min(between, key=lambda cut: abs(cut - middle), default=middle)
         loads += [(load * cut / len(stack), stack[:cut]), (load * (1 - cut / len(stack)), stack[cut:])]
     return [stack for _, stack in sorted(loads, key=lambda each: -each[0])]
+
+
+def widest(trial: Trial, shape: Shape, classes: int, budget: int) -> int:
+    """How many trials like this a stack takes: what fits into ``budget`` bytes, or as many as share a step's fixed costs well."""
+    sharing = PART * len(places(trial, shape, classes)) / cost(trial, shape, classes)
+    return max(1, min(WIDEST, max(budget // footprint(trial, shape, classes), int(sharing))))
 
 
 def footprint(trial: Trial, shape: Shape, classes: int) -> int:

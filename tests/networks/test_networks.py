@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import hypothesis.strategies as st
@@ -14,12 +15,22 @@ from torch.nn import functional as F
 from koubai.networks import Network, build
 from koubai.networks.layers import BatchNorm, Dense, Dropout, Layer, Mode
 from koubai.networks.unstack import module
+from koubai.report.figures.gradients import KINDS
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
 
 CPU = torch.device("cpu")
 Case = tuple[list[Trial], Network, Tensor, Tensor]
+
+
+def kinds(layer: type[Layer]) -> dict[str, str]:
+    """The kinds of a class of layers, or of those made of it."""
+    return {k: v for one in layer.__subclasses__() for k, v in kinds(one).items()} or {layer.__name__: layer.kind}
+
+
+def test_every_layer_says_what_it_does_to_the_gradient() -> None:
+    assert {name: kind for name, kind in kinds(Layer).items() if kind not in KINDS} == {}
 
 
 def wake(network: Network, seed: int) -> None:
@@ -223,25 +234,31 @@ def test_only_training_steps_move_the_running_statistics() -> None:
         assert any(not torch.equal(before[name], value) for name, value in norm.state.items()) == moves
 
 
-def test_dropout_masks_are_the_seeds_own_and_only_in_training_steps(untouched: None) -> None:
-    trials = [Trial(layers=[30, 30], dropout=rate, seed=seed, dtype="float64") for seed, rate in ((5, 0.5), (2, 0.5), (5, 0.2))]
+@pytest.mark.parametrize(
+    "kinds", [((5, 0.5), (2, 0.5), (5, 0.2)), ((5, 0.5), (5, 0.2), (2, 0.5), (2, 0.2)), ((5, 0.5), (5, 0.5), (2, 0.5), (2, 0.5))]
+)
+def test_dropout_masks_are_the_seeds_own_and_only_in_training_steps(kinds: Sequence[tuple[int, float]], untouched: None) -> None:
+    trials = [Trial(layers=[30, 30], dropout=rate, seed=seed, dtype="float64") for seed, rate in kinds]
     network = build(trials, 3, 2, CPU)
     first, second = layers_of(network, Dropout)
-    x = torch.ones(3, 3, 8, dtype=torch.float64)
-    labels = torch.zeros(3, 1, 8, dtype=torch.int64)
+    x = torch.ones(len(trials), 3, 8, dtype=torch.float64)
+    labels = torch.zeros(len(trials), 1, 8, dtype=torch.int64)
     calm = walk(network, x, labels)[0]
     assert torch.equal(calm, walk(network, x, labels, Mode.EVALUATE)[0])
     outputs, _, seen = walk(network, x, labels, Mode.TRAIN)
     assert not torch.equal(outputs, calm)
+    before, after = (seen[network.layers.index(second) - back] for back in (1, 0))
     for depth, layer in enumerate((first, second), 1):
+        masks = layer.mask.expand(layer.groups, len(trials) // layer.groups, 30, 8).flatten(0, 1)
+        noises = []
         for row, trial in enumerate(trials):
-            noise = torch.rand(30, 8, generator=generator(trial.seed, "dropout", depth))
-            assert torch.equal(layer.mask[row] > 0, noise >= trial.dropout)
-        assert (layer.mask[2][layer.mask[0] > 0] > 0).all(), "what a low rate drops, a higher one drops too"
-    assert not torch.equal(first.mask, second.mask) and not torch.equal(first.mask[0], first.mask[1])
-    before, after = seen[network.layers.index(second) - 1], seen[network.layers.index(second)]
-    rates = torch.tensor([0.5, 0.5, 0.2], dtype=torch.float64).view(-1, 1, 1)
-    torch.testing.assert_close(before, after * (second.mask > 0) / (1 - rates))
+            noises.append(torch.rand(30, 8, generator=generator(trial.seed, "dropout", depth)))
+            kept = (noises[row] >= trial.dropout).double()
+            torch.testing.assert_close(masks[row], kept / (1 - trial.dropout))
+            if layer is second:
+                torch.testing.assert_close(before[row], after[row] * masks[row])
+        assert not torch.equal(noises[0], noises[trials.index(next(t for t in trials if t.seed == 2))])
+    assert not torch.equal(first.mask, second.mask)
 
 
 def test_zeros_by_hand() -> None:

@@ -49,11 +49,11 @@ def test_follows_pytorch(sizes: tuple[int, int, int], scale: float, offset: floa
     mean, var = torch.zeros_like(gamma), torch.ones_like(gamma)
     for _ in range(3):
         x, dy = offset + scale * normal(*sizes), normal(*sizes)
-        y, centred, dx = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
+        y, dx = torch.empty_like(x), torch.empty_like(x)
         d_gamma, d_beta = torch.empty_like(gamma), torch.empty_like(beta)
-        batch_mean, batch_var, inverse = batch_norm(x, gamma, beta, y, centred)
+        batch_mean, batch_var, inverse = batch_norm(x, gamma, beta, y)
         running(batch_mean, batch_var, mean, var, samples)
-        batch_norm_backward(dy, centred, gamma, inverse, dx, d_gamma, d_beta)
+        batch_norm_backward(dy, x, gamma, batch_mean, inverse, dx, d_gamma, d_beta)
         for row, module in enumerate(modules):
             leaf = x[row].T.clone().requires_grad_()  # [sample, feature]
             module.zero_grad()
@@ -74,10 +74,10 @@ def test_follows_pytorch(sizes: tuple[int, int, int], scale: float, offset: floa
 
 def test_a_unit_that_says_the_same_to_every_sample_makes_no_nan() -> None:
     x = torch.full((1, 1, 4), 7.0)
-    y, centred, dx = torch.empty_like(x), torch.empty_like(x), torch.empty_like(x)
+    y, dx = torch.empty_like(x), torch.empty_like(x)
     one = torch.ones(1, 1, 1)
-    _, _, inverse = batch_norm(x, one, 2 * one, y, centred)
-    batch_norm_backward(torch.ones_like(x), centred, one, inverse, dx, torch.empty_like(one), torch.empty_like(one))
+    mean, _, inverse = batch_norm(x, one, 2 * one, y)
+    batch_norm_backward(torch.ones_like(x), x, one, mean, inverse, dx, torch.empty_like(one), torch.empty_like(one))
     assert y.flatten().tolist() == [2, 2, 2, 2] and dx.flatten().tolist() == [0, 0, 0, 0]
 
 

@@ -33,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "batch_norm after": {"batch_norm": "after"},
     "dropout 0.3": {"dropout": 0.3},
     "layer_rates": {"layer_rates": [1.0, 0.5, 2.0]},
+    "clip_grad_norm": {"clip_grad_norm": 0.5},
     "float64": {"dtype": "float64", "learning_rate": 0.01},
     "bfloat16": {"dtype": "bfloat16"},
     "a quantity": {"data": {"name": "diabetes", "samples": 60, "standardize": True}},
@@ -86,3 +87,25 @@ def test_wherever_it_stands_in_the_stack(digits: Dataset, place: int, batch_norm
     trials = [Trial(**base, learning_rate=WILD if k == place else 0.01 * (k + 1)) for k in range(3)]
     outcome = train(trials, digits, torch.device("cpu"))
     assert [bool(step) for step in outcome.diverged] == [k == place for k in range(3)]
+
+
+def test_a_clipped_trial_is_bit_for_bit_the_same_whatever_its_neighbours_limit(digits: Dataset) -> None:
+    base = {"data": digits.spec, "layers": [6, 5], "steps": 40, "penalty": "l2"}
+    limits = [[1.0, 0.1, 1e-3], [1.0, 1e6, 5.0], [1.0, 0.5, 0.2]]
+    runs = [
+        train([Trial(**base, seed=k, clip_grad_norm=c) for k, c in enumerate(some)], digits, torch.device("cpu"))
+        for some in limits
+    ]
+    for run in runs[1:]:
+        for name, value in run.weights.items():
+            np.testing.assert_array_equal(value[0], runs[0].weights[name][0], err_msg=name)
+            assert name.endswith("num_batches_tracked") or not np.array_equal(value[1], runs[0].weights[name][1])
+
+
+def test_a_limit_that_no_gradient_reaches_changes_no_bit(digits: Dataset) -> None:
+    base = {"data": digits.spec, "layers": [6, 5], "steps": 40, "optimizer": "adam", "batch_norm": "before"}
+    wide, without = (
+        train([Trial(**base, seed=k, clip_grad_norm=c) for k in range(2)], digits, torch.device("cpu")) for c in (1e9, 0.0)
+    )
+    for name, value in wide.weights.items():
+        np.testing.assert_array_equal(value, without.weights[name], err_msg=name)

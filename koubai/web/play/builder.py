@@ -14,6 +14,7 @@ from koubai.language import UserError, Words
 from koubai.places import places
 from koubai.spec import KIND_WORDS, Choice, Trial
 from koubai.techniques import ACTIVATIONS, KINDS, Technique
+from koubai.techniques.clipping import CLIPPINGS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.web.controls import VALUE, button, check, choice, number
@@ -86,8 +87,7 @@ def data(bench: Bench) -> None:
 
     def fill() -> None:
         spec = bench.board.base.data
-        sets = [name for name, source in BUILTIN.items() if source.classes]  # what the page shows are classes
-        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*sets, *bench.brought, spec.name])}
+        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*BUILTIN, *bench.brought, spec.name])}
         choice(Words("data set", "データセット"), options, spec.name, bench.other_data)
         if spec.name in BUILTIN:
             put("p", BUILTIN[spec.name].about, "small soft")
@@ -211,6 +211,10 @@ def training(bench: Bench) -> None:
     follow(bench, lambda trial: trial.learning_rate, rate)
     technique(bench, "schedule")
     technique(bench, "penalty")
+    clipped = Words("longest gradient (0: not clipped)", "勾配ノルムの上限(0: クリップしない)")
+    clip = number(clipped, 0, 1e6, base.clip_grad_norm, partial(_changed, bench, "clip_grad_norm"))
+    follow(bench, lambda trial: trial.clip_grad_norm, clip)
+    explained(bench, lambda trial: CLIPPINGS["clip_grad_norm"] if trial.clip_grad_norm else None)
     for field, label, most in (
         ("batch_size", Words("batch size", "バッチサイズ"), 10**6),
         ("steps", Words("steps", "ステップ数"), 10**7),

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from nicegui import ui
 
 from koubai.language import UserError, Words, say
+from koubai.measures import is_regression, scored, spelled
 from koubai.prescribing import prescribe
 from koubai.prescription import Candidate, Prescription, points
 from koubai.spec import Trial
 from koubai.web.controls import button
+from koubai.web.jobs import THREADS
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_SEEDS, apart
 from koubai.web.shell import Put, aside, problem, put, tabular
@@ -73,7 +76,8 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
         trained += steps
 
     seeds = min(max(bench.board.seeds, SEEDS), MOST_SEEDS)
-    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, store=bench.store, name=bench.board.name, progress=report))
+    options: dict[str, Any] = {"store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
+    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, **options))
     while not task.done():
         await asyncio.wait([task], timeout=0.4)
         networks = trained / trial.steps
@@ -96,8 +100,9 @@ def show(bench: Bench, label: str, found: Prescription) -> None:
         put("p", words, "small soft")
     if not found.finalists:
         return
-    heads = (Words("remedy", "対策"), Words("validation accuracy", "検証精度"), Words("gain [95%]", "効果 [95%区間]"), "")
-    with tabular(heads):
+    score = scored(Words("validation accuracy", "検証精度"), found.records)
+    heads = (Words("remedy", "対策"), score, Words("gain [95%]", "効果 [95%区間]"), "")
+    with tabular(heads, numbers=1):
         for one in found.finalists:
             row(bench, one, one is found.smallest)
 
@@ -109,7 +114,9 @@ def row(bench: Bench, one: Candidate, chosen: bool) -> None:
             put("span", one.words)
             if one.repaired:
                 put("span", Words("repaired", "直った"), "badge supported")
-        put("td", f"{one.original.mean():.1%} → {one.accuracies.mean():.1%}", "number")
+        quantity = is_regression(one.records[0])
+        before, after = (spelled(float(values.mean()), quantity) for values in (one.original, one.accuracies))
+        put("td", f"{before} → {after}", "number")
         put("td", points(one), "number")
         with put("td"):
 

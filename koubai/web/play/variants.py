@@ -18,10 +18,17 @@ WRITTEN = {
     "learning_rate": Words("learning rate", "学習率"),
     "batch_norm": Words("batch normalization", "バッチ正規化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "clip_grad_norm": Words("gradient clipping", "勾配クリッピング"),
     "batch_size": Words("batch size", "バッチサイズ"),
     "layers": Words("layers", "層"),
 }
-NUMBERS = {"learning_rate": "1", "dropout": "0.2", "batch_size": "10", "layers": "40,20"}  # what is offered at first
+NUMBERS = {
+    "learning_rate": "1",
+    "dropout": "0.2",
+    "clip_grad_norm": "1",
+    "batch_size": "10",
+    "layers": "40,20",
+}  # what is offered at first
 
 
 def adding(bench: Bench) -> None:
@@ -29,7 +36,7 @@ def adding(bench: Bench) -> None:
     field, chosen = "activation", ""
 
     with put("section", classes="specimen adding", aria_labelledby="adding"):
-        put("h3", Words("Compare with…", "比べる相手を追加"), id="adding")
+        put("h2", Words("Compare with…", "比べる相手を追加"), id="adding")
         put("p", Words("one thing changed, all else alike", "1つだけ変え、ほかは同じにする"), "small soft")
         options: dict[str, Words | str] = {**{name: KIND_WORDS[name] for name in TECHNIQUES}, **WRITTEN}
         choice(Words("what is changed", "変えるもの"), options, field, lambda name: other(name))
