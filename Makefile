@@ -32,11 +32,13 @@ faults: $(VENV)/ready ## kill -9 fifty times, full disks, interrupts, vanishing 
 
 fuzz: $(VENV)/ready ## 10,000 inputs for every reader: studies, data files, stored files (an hour or two)
 	TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) $(BIN)/python -m pytest -n auto --hypothesis-profile=fuzz \
-		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py
+		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py tests/web/test_uploads.py
 
 lock: ## write requirements.lock: every version with the hashes of its files (needs uv)
 	uv pip compile pyproject.toml --extra dev -c constraints.txt --generate-hashes --universal --python-version 3.11 \
 		--no-header -o requirements.lock
+	@{ echo '# Every version with the hashes of its files, for all systems and Pythons from 3.11. Made by `make lock`; `make audit` looks for known holes.'; \
+		cat requirements.lock; } > .lock.part && mv .lock.part requirements.lock
 
 audit: ## look for known holes in what requirements.lock names (installs pip-audit into .venv-audit; needs pypi.org)
 	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('https://pypi.org/pypi/pip/25.0/json', timeout=30)" 2> /dev/null || \
