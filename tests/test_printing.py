@@ -38,23 +38,31 @@ def test_folding_loses_nothing_and_keeps_to_the_width(text: str, width: int) -> 
         assert not any(line.startswith(("、", "。", ")", "ー")) for line in lines[1:])
 
 
-@pytest.mark.parametrize("columns", ["40", "60", "200"])
-def test_a_narrow_terminal_cuts_no_name(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str
-) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    name = "a-study-whose-name-is-longer-than-the-narrowest-terminal-is-wide"
-    listed = table("study", "when", "trials")
-    listed.add_row(name, "2026-11-25 03:43", "1,000")
-    listed.add_row("short", "", "")
+def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("koubai.cli.printing.console", lambda: _console(40))
+    listed = table("実験", "kind", "trials", left=2)
+    listed.add_row("a-study-whose-name-is-longer-than-a-narrow-terminal", "x", "1,000")
+    listed.add_row("家賃", "", "2")
+    listed.add_row("... and more")
     put(listed)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1].split() == [name, "2026-11-25", "03:43", "1,000"]
-    assert lines[2] == "short"
+    assert capsys.readouterr().out.splitlines() == [
+        "実験                                                 kind  trials",
+        "a-study-whose-name-is-longer-than-a-narrow-terminal  x      1,000",
+        "家賃                                                            2",
+        "... and more",
+    ]
+
+
+def test_a_table_without_heads_is_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = table(left=2)
+    facts.add_row("samples", "60")
+    facts.add_row("x", "4 x 4")
+    put(facts)
+    assert capsys.readouterr().out == "samples  60\nx        4 x 4\n"
 
 
 def test_what_hangs_is_equally_far_to_the_right(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koubai.cli.printing.console", lambda width=None: _console(40))
+    monkeypatch.setattr("koubai.cli.printing.console", lambda: _console(40))
     hanging("支持", JAPANESE, 6)
     rows("見出し", [("relu", "正の値をそのまま通し、勾配も減らさない。"), ("名前", "x")])
     lines = capsys.readouterr().out.splitlines()

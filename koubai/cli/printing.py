@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from koubai.language import harmless
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.table import Table
+    from rich.console import Console
 
 LEAST = 24  # letters of a sentence on a line, however narrow the terminal
-WIDEST = 400  # letters of a table's line
 FULL = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"  # letters between which Japanese may be broken
 PIECE = re.compile(  # what stays on one line: an opening bracket with what follows it, a full stop with what is before it
     rf"[「『(（\[]*(?:[{FULL}]|[^\s{FULL}「『]+)[、。，．」』)）\]々ーぁぃぅぇぉっゃゅょァィゥェォッャュョ！？：；…]*|\s+"
 )
 
 
-def console(width: int | None = None) -> Console:
+def console() -> Console:
     """Where texts go: as wide as the terminal, 120 letters elsewhere. What it is given to print is made ``harmless``."""
     from rich.console import Console
     from rich.text import Text
@@ -30,25 +30,48 @@ def console(width: int | None = None) -> Console:
         def render_str(self, text: str, **options: Any) -> Text:
             return super().render_str(harmless(text), **options)
 
-    return Harmless(highlight=False, markup=False, width=width or (None if sys.stdout.isatty() else 120))
+    return Harmless(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
-def table(*heads: str) -> Table:
-    """A table without lines: the first column names, the others are numbers."""
-    from rich.table import Table
+@dataclass
+class Table:
+    """A table without lines: its first ``left`` columns stand to the left, the others, which are numbers, to the right."""
 
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        made.add_column(head, justify="left" if not made.columns else "right", no_wrap=True)
-    return made
+    heads: Sequence[str]
+    left: int = 1
+    rows: list[Sequence[str]] = field(default_factory=list)
+
+    def add_row(self, *cells: str) -> None:
+        """Add a row; what is lacking at its end stays empty."""
+        self.rows.append([harmless(cell) for cell in cells])
+
+    def lines(self) -> list[str]:
+        """The table as it is printed, as wide as it needs to be: other commands take the names in it, so none is cut."""
+        from rich.cells import cell_len
+
+        rows = [self.heads, *self.rows]
+        widths = [max(map(cell_len, column)) for column in zip_longest(*rows, fillvalue="")]
+        found = []
+        for row in rows:
+            blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=False)]
+            cells = [
+                cell + blank if k < self.left else blank + cell for k, (cell, blank) in enumerate(zip(row, blanks, strict=True))
+            ]
+            found.append("  ".join(cells).rstrip())
+        return found
 
 
-def put(shown: RenderableType) -> None:
-    """Print a table as wide as it is: other commands take the names in it, so a narrow terminal must not cut them."""
-    out = console(WIDEST)
-    with out.capture() as caught:
-        out.print(shown)
-    print(re.sub(r" +$", "", caught.get(), flags=re.M), end="")
+def table(*heads: str, left: int = 1) -> Table:
+    """An empty table under these heads; without any, none are printed."""
+    return Table(heads, left)
+
+
+def put(shown: Table) -> None:
+    """Print a table."""
+    head, *lines = shown.lines()
+    if shown.heads:
+        console().print(head, style="bold", soft_wrap=True)
+    print("\n".join(lines))
 
 
 def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
@@ -69,7 +92,8 @@ def hanging(head: str, words: str, indent: int, style: str = "", head_style: str
     from rich.text import Text
 
     out = console()
-    for line in folded(words, out.width - indent):
+    head = harmless(head)
+    for line in folded(harmless(words), out.width - indent):
         out.print(Text.assemble((set_cell_size(head, indent), head_style), (line, style)), soft_wrap=True)
         head = ""
 

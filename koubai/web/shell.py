@@ -47,6 +47,7 @@ DARK = {
     "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
     "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "on": "#10161c",
 }  # fmt: skip
+NARROW = 280  # pixels that every page has for a figure
 MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
 
 
@@ -191,12 +192,12 @@ def formula(text: str) -> None:
             ui.html(math(part), sanitize=False)  # of our own formulas, escaped
 
 
-def figure(made: Figure | None, label: Words | str, width: int = 280) -> ui.plotly:
+def figure(made: Figure | None, label: Words | str, width: int = NARROW) -> ui.plotly:
     """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
 
     With ``None`` its place is empty until then. Where there are less than ``width`` pixels it scrolls sideways.
     """
-    with put("div", classes="plot"):
+    with put("div", classes="plot", tabindex="0" if width > NARROW else None):  # the keyboard scrolls it
         shown = ui.plotly(dressed(made) if made else {"data": []}).style(f"min-width: {width}px")
     shown.props["role"] = "img"
     shown.props["aria-label"] = say(label) if isinstance(label, Words) else label

@@ -75,6 +75,7 @@ def test_every_technique_is_among_the_cases() -> None:
         seen |= {(kind, getattr(trial, kind).name) for kind in ("activation", "initializer", "optimizer", "schedule", "penalty")}
         seen |= {("augmentation", one.name) for one in trial.augment}
         seen |= {(of_layers[part.name], part.name) for part in map(blueprint.read, trial.layers) if part.name in of_layers}
+        seen |= {("clipping", "clip_grad_norm")} if trial.clip_grad_norm else set()
         seen |= {("normalization", "batch_norm")} if trial.batch_norm != "none" else set()
         seen |= {("loss", "cross_entropy" if load(trial.data).classes else "squared_error")}
     assert seen == {(kind, name) for kind, members in KINDS.items() for name in members}

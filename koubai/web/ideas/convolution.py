@@ -144,7 +144,7 @@ def fill(store: Store) -> None:
             with put("div", classes="grids"):
                 input_, filter_, output = Grid(), Grid(), Grid()
             product = put("p", classes="working", aria_live="polite")
-            matrix = Grid(scroll=True)
+            matrix = Grid()
     arrange()
 
 

@@ -13,6 +13,8 @@ const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16))
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
 const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 const whole = (value) => value.toLocaleString("en-US");
+// A label with places where a narrow card may break it.
+const breakable = (label) => label.replace(/[=_,]/g, "$&\u200b");
 // A factor as people say it: 1.3 `times`, 1/320, 1/5.9e12
 const factor = (value, times) => {
   if (value >= 0.095) return times.replace("{n}", Number(value.toPrecision(2)));
@@ -63,7 +65,7 @@ export default {
         <span class="step">{{ words.step }} <b data-step>{{ whole(step) }}</b> / {{ whole(total) }}</span></p>
       <div class="specimens">
         <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
-          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h2>{{ one.label }}</h2>
+          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h2>{{ breakable(one.label) }}</h2>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
@@ -137,7 +139,7 @@ export default {
     },
   },
   methods: {
-    whole, short,
+    whole, short, breakable,
     cloud(one) { return this.scene.clouds[one.cloud]; },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
     accuracy(k) {
