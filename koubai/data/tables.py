@@ -16,6 +16,7 @@ from koubai.spec import Data
 
 TARGETS = ("target", "label", "class", "y")
 ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # what pandas calls them
+MOST_COLUMNS = 100_000  # of one table
 MOST_CATEGORIES = 100  # different texts of one column; more are names and not categories
 
 

@@ -234,6 +234,7 @@ BAD: dict[str, tuple[bytes | str, list[str]]] = {
     "an open quote": ('a,y\n1,"0\n2,1\n', ["cannot be read as CSV"]),
     "a long cell": ("a,y\n1," + "x" * 200_000 + "\n", ["cannot be read as CSV", "field larger"]),
     "a line without end": ("a,y\n" + "1," * 3_000_000, ["more than 4,194,304 letters"]),
+    "a million columns": ("1," * 10**6 + "1\n", ["has 1,000,001 columns; at most 100,000 are read"]),
     "an image": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), ["not a text"]),
     "zeros": (bytes(1000), ["not a text"]),
     "half of UTF-16": ("a,y\n1,0\n".encode("utf-16")[:-1], ["cannot be read as CSV"]),

@@ -16,13 +16,14 @@ import numpy as np
 
 from koubai.data.files import floats, limit, shorten
 from koubai.data.found import Found, Reader
-from koubai.data.tables import Column, Texts, assemble, check_columns, target_of
+from koubai.data.tables import MOST_COLUMNS, Column, Texts, assemble, check_columns, target_of
 from koubai.language import UserError, Words
 from koubai.spec import Data
 
 ABOUT = Words("a table (.csv, .tsv)", "表(.csv、.tsv)")
 MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?", "-"))  # among numbers; among texts only the empty cell is
-SAMPLE = 50  # lines that decide about the separator and the header
+SAMPLE = 50  # lines that decide about the separator and the header,
+LETTERS = 2**20  # and letters of them, once there are three
 CHUNK = 2**18  # cells that are turned into arrays at once
 LINE = 2**22  # letters of a line
 
@@ -99,8 +100,14 @@ def form_of(path: Path) -> Form:
     """
     encoding = _encoding(path)
     with open(path, encoding=encoding, newline="") as file:
-        lines = list(itertools.islice(_lines(path, file.readline), SAMPLE))
-    samples = {separator: _sample(lines, separator) for separator in "\t;|,"}
+        lines, letters = [], 0
+        for line in itertools.islice(_lines(path, file.readline), SAMPLE):
+            lines.append(line)
+            letters += len(line)
+            if letters > LETTERS and len(lines) > 2:
+                break
+        on = bool(file.readline(1))
+    samples = {separator: _sample(lines, separator, on) for separator in "\t;|,"}
 
     def divides(separator: str) -> tuple[int, int]:
         widths = {len(record) for record in samples[separator]}
@@ -111,6 +118,11 @@ def form_of(path: Path) -> Form:
         list(csv.reader(lines))  # raises where a cell is too long
         raise UserError(f"{path} is empty.", f"{path} は空です。")
     first, *rest = samples[separator]
+    if len(first) > MOST_COLUMNS:
+        raise UserError(
+            f"{path} has {len(first):,} columns; at most {MOST_COLUMNS:,} are read.",
+            f"{path} には {len(first):,} 列あります。読めるのは {MOST_COLUMNS:,} 列までです。",
+        )
     form = Form(path, encoding, separator, tuple(" ".join(cell.split()) for cell in first), True)
 
     def kind(cell: str) -> str:
@@ -125,13 +137,13 @@ def form_of(path: Path) -> Form:
     return Form(path, encoding, separator, tuple(f"column {k}" for k in range(1, len(first) + 1)), False)
 
 
-def _sample(lines: Sequence[str], separator: str) -> list[list[str]]:
-    """The records of the first lines, were this the separator; none where cells grow too long."""
+def _sample(lines: Sequence[str], separator: str, on: bool) -> list[list[str]]:
+    """The records of the first lines, were this the separator; none where cells grow too long. ``on``: the file goes on below."""
     try:
         records = [record for record in csv.reader(lines, delimiter=separator, skipinitialspace=True) if record]
     except csv.Error:
         return []
-    return records[:-1] if len(lines) == SAMPLE else records  # the last may go on below
+    return records[:-1] if on and len(records) > 1 else records  # the last may go on below
 
 
 def _encoding(path: Path) -> str:
