@@ -57,7 +57,7 @@ def trial_named(result: Result, name: str) -> Best:
 
 
 def _chosen(study: Study, name: str) -> Trial:
-    if name.isdecimal() and 1 <= int(name) <= len(study.trials):
+    if name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(study.trials):
         return study.trials[int(name) - 1]
     found = [trial for trial in study.trials if name and trial.id.startswith(name)]
     if len(found) > 1:

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from koubai.language import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,10 +22,15 @@ PIECE = re.compile(  # what stays on one line: an opening bracket with what foll
 
 
 def console() -> Console:
-    """Where texts go: as wide as the terminal, 120 letters elsewhere."""
+    """Where texts go: as wide as the terminal, 120 letters elsewhere. What it is given to print is made ``harmless``."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    class Harmless(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(harmless(text), **options)
+
+    return Harmless(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
 @dataclass
@@ -36,7 +43,7 @@ class Table:
 
     def add_row(self, *cells: str) -> None:
         """Add a row; what is lacking at its end stays empty."""
-        self.rows.append(cells)
+        self.rows.append([harmless(cell) for cell in cells])
 
     def lines(self) -> list[str]:
         """The table as it is printed, as wide as it needs to be: other commands take the names in it, so none is cut."""
@@ -85,7 +92,8 @@ def hanging(head: str, words: str, indent: int, style: str = "", head_style: str
     from rich.text import Text
 
     out = console()
-    for line in folded(words, out.width - indent):
+    head = harmless(head)
+    for line in folded(harmless(words), out.width - indent):
         out.print(Text.assemble((set_cell_size(head, indent), head_style), (line, style)), soft_wrap=True)
         head = ""
 

@@ -25,6 +25,7 @@ App = Callable[[Scope, Any, Any], Awaitable[None]]
 LANGUAGE, THEME, TOKEN = "koubai-language", "koubai-theme", "koubai-token"  # cookies
 YEAR = 365 * 24 * 3600
 SENDING = ("POST", "PUT", "PATCH")
+LEFT = "No response returned."  # Starlette's words for a visitor who did not wait for the answer: no error of anybody's
 ENVELOPE = 10**5  # bytes that come with a file in a form
 HEADERS = {  # whatever a page holds, a browser loads nothing from elsewhere for it, and shows it in no other page's frame
     "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; base-uri 'self'; form-action 'self'; "
@@ -64,13 +65,20 @@ class Guard:
             try:
                 refused = self._refused(scope, headers, cookies)
                 if refused is None:
-                    await self.app(scope, receive, _hardened(send))
+                    await self._inside(scope, receive, send)
                 elif scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 1008})
                 else:
                     await _answer(send, *refused)
             finally:
                 dark.reset(theme)
+
+    async def _inside(self, scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await self.app(scope, receive, _hardened(send))
+        except RuntimeError as error:
+            if str(error) != LEFT:
+                raise
 
     def _refused(self, scope: Scope, headers: dict[str, str], cookies: dict[str, str]) -> tuple[int, str, dict[str, str]] | None:
         """Status, text and headers where a request is not let in."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import quote
 
-import plotly.subplots  # noqa: F401 (else imported with the first figure, while a visitor waits)
+import plotly.subplots  # noqa: F401 (these two would else be imported with the first figure and data, while a visitor waits)
+import sklearn.model_selection  # noqa: F401
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from nicegui import app, ui
 
@@ -46,10 +47,10 @@ async def _report(store: Store, id: str) -> Response:
         return PlainTextResponse(str(error), 404)
 
 
-async def _model(store: Store, id: str, trial: str) -> Response:
+async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Response:
     """A trained network as a zip file."""
     try:
-        name, content = await aside(study.zipped, store, id, trial)
+        name, content = await aside(study.zipped, store, id, trial, onnx)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
     return Response(

@@ -47,6 +47,7 @@ DARK = {
     "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
     "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "on": "#10161c",
 }  # fmt: skip
+NARROW = 280  # pixels that every page has for a figure
 MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
 
 
@@ -70,23 +71,33 @@ class Put(TextElement):
 
 
 def put(tag: str, words: Words | str = "", classes: str = "", **properties: Any) -> Put:
-    """Put an HTML element where we are; the text is escaped. ``properties`` are attributes, ``_`` written for ``-``.
+    """Put an HTML element where we are; the text is escaped. ``properties`` are attributes, ``_`` written for ``-``; ``None`` is none.
 
     Others go inside by ``with put("section"):``.
     """
     made = Put(tag, say(words) if isinstance(words, Words) else words).classes(classes)
     for name, value in properties.items():
-        made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
+        if value is not None:
+            made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
     return made
 
 
 @contextmanager
 def tabular(heads: Iterable[Words | str], classes: str = "", numbers: int | None = None) -> Iterator[Put]:
-    """Put a table: its heads, and inside the ``with`` its rows, in the body that is given. Columns from ``numbers`` on are numbers."""
-    with put("div", classes="scroll"), put("table", classes=classes):
+    """Put a table: its heads, and inside the ``with`` its rows, in the body that is given. Columns from ``numbers`` on are numbers.
+
+    It can be focused, so that it is scrolled by the keyboard too where it is wider than the page.
+    """
+    around = put("div", classes="scroll", role="region", tabindex="0", aria_label=Words("Table", "表"))
+    with around, put("table", classes=classes):
         with put("thead"), put("tr"):
             for k, head in enumerate(heads):
-                put("th", head, "" if numbers is None or k < numbers else "number", scope="col")
+                put(
+                    "th" if head else "td",
+                    head,
+                    "" if numbers is None or k < numbers else "number",
+                    scope="col" if head else None,
+                )
         with put("tbody") as body:
             yield body
 
@@ -103,6 +114,8 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             if isawaitable(made):
                 await made
         except Exception as error:
+            if not any(one.tag == "h1" for one in ui.context.client.elements.values()):
+                put("h1", title)
             problem(error)
 
 
@@ -179,12 +192,12 @@ def formula(text: str) -> None:
             ui.html(math(part), sanitize=False)  # of our own formulas, escaped
 
 
-def figure(made: Figure | None, label: Words | str, width: int = 280) -> ui.plotly:
+def figure(made: Figure | None, label: Words | str, width: int = NARROW) -> ui.plotly:
     """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
 
     With ``None`` its place is empty until then. Where there are less than ``width`` pixels it scrolls sideways.
     """
-    with put("div", classes="plot"):
+    with put("div", classes="plot", tabindex="0" if width > NARROW else None):  # the keyboard scrolls it
         shown = ui.plotly(dressed(made) if made else {"data": []}).style(f"min-width: {width}px")
     shown.props["role"] = "img"
     shown.props["aria-label"] = say(label) if isinstance(label, Words) else label

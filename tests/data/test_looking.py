@@ -23,7 +23,7 @@ from koubai.data.tables import TARGETS
 from koubai.experiments.catalogue import EXERCISES
 from koubai.experiments.conduct import adapt
 from koubai.laboratory import run
-from koubai.language import Words
+from koubai.language import UserError, Words
 from koubai.spec import Data
 from koubai.store import Store
 from koubai.study import Study
@@ -182,6 +182,8 @@ def test_training_on_a_table_from_a_study_and_from_the_command_line(tmp_path: Pa
     study = Study.from_toml("[base]\nlayers = [8]\nsteps = 200\nbatch_size = 8\n" + text)
     result = run(study, store=Store(tmp_path / "store"), progress=False)
     assert result.records[0].final("validation_accuracy") == 1  # roses are red
+    with pytest.raises(UserError, match="row 5, column 'smell' has no value"):
+        adapt(EXERCISES["vanishing-gradient"], data="flowers.csv", target="kind")
     changes = {"data": "flowers.csv", "target": "kind", "missing": "mean"}
     base = adapt(EXERCISES["vanishing-gradient"], **changes).runs.base  # type: ignore[union-attr]
     assert base.data == Data(name="flowers.csv", target="kind", missing="mean")

@@ -132,3 +132,12 @@ def test_how_much_may_come_is_said_in_both_languages() -> None:
     for spoken, words in {"en": "more than the 20 MB", "ja": "上限 20 MB"}.items():
         sent = asked(Guard(inside), method="POST", content_length="999999999", accept_language=spoken)
         assert words in sent[1]["body"].decode()
+
+
+def test_a_visitor_who_does_not_wait_is_no_error_and_what_breaks_is_one() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError(scope["path"])
+
+    assert asked(Guard(broken), path="No response returned.") == []
+    with pytest.raises(RuntimeError, match="else"):
+        asked(Guard(broken), path="else")

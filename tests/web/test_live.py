@@ -116,6 +116,13 @@ def test_pausing_stepping_and_looking_change_no_number(lives: Callable[..., Live
     assert len({tuple(steps) for steps in looks.steps}) >= 4
 
 
+def test_small_networks_train_on_one_thread_and_others_keep_theirs(lives: Callable[..., Live[list[int]]]) -> None:
+    before = torch.get_num_threads()
+    live = lives(look=lambda trainings: [torch.get_num_threads()])
+    until(lambda: live.taken() == [1])
+    assert torch.get_num_threads() == before
+
+
 def test_all_variants_go_side_by_side(lives: Callable[..., Live[list[int]]]) -> None:
     looks = Looks()
     live = lives(look=looks)

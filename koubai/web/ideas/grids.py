@@ -18,8 +18,8 @@ Cell = tuple[int, int]
 class Grid:
     """An array as a table under its name; ``show`` puts another in its place."""
 
-    def __init__(self, scroll: bool = False) -> None:
-        with put("figure", classes="grid" + " scroll" * scroll):
+    def __init__(self) -> None:
+        with put("figure", classes="grid", tabindex="0"):  # the keyboard scrolls it where it is wider than the page
             self._name = put("figcaption", "")
             self._table = ui.html("", sanitize=False)  # of escaped numbers
 

@@ -63,9 +63,11 @@ class Bench:
         await self.change(lambda board: board.edited(changes))
 
     async def other_data(self, name: str) -> None:
-        """Other data for the base; where they are no images, without the layers that take images."""
-        images = "flatten" in self.board.base.layers and (name not in BUILTIN or len(BUILTIN[name].shape) < 2)
-        await self.edit({"data": name, **({"layers": FALLBACK} if images else {})})
+        """Other data for the base; where they are no images, without the layers that take images; a quantity's standardized."""
+        source = BUILTIN.get(name)
+        images = "flatten" in self.board.base.layers and (source is None or len(source.shape) < 2)
+        data = {"name": name, "standardize": True} if source and not source.classes else name
+        await self.edit({"data": data, **({"layers": FALLBACK} if images else {})})
 
     async def change(self, make: Callable[[Board], Board]) -> None:
         """Another board, made of this one; it trains from its start. What cannot be is said, and all stays as it was."""

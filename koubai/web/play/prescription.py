@@ -102,7 +102,7 @@ def show(bench: Bench, label: str, found: Prescription) -> None:
         return
     score = scored(Words("validation accuracy", "検証精度"), found.records)
     heads = (Words("remedy", "対策"), score, Words("gain [95%]", "効果 [95%区間]"), "")
-    with tabular(heads):
+    with tabular(heads, "numbers", 1):
         for one in found.finalists:
             row(bench, one, one is found.smallest)
 

@@ -3,6 +3,7 @@
 
 const MOST = 400; // points of a curve; then every second goes
 const KEPT = 16; // pictures of samples
+const LONGEST = 400; // milliseconds that a chart waits for its turn
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -12,8 +13,13 @@ const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16))
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
 const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 const whole = (value) => value.toLocaleString("en-US");
-// A factor as people say it: ×1.3, 1/320
-const factor = (value) => (value >= 0.095 ? `×${Number(value.toPrecision(2))}` : `1/${whole(Number((1 / value).toPrecision(2)))}`);
+// A label with places where a narrow card may break it.
+const breakable = (label) => label.replace(/[=_,]/g, "$&\u200b");
+// A factor as people say it: 1.3 `times`, 1/320, 1/5.9e12
+const factor = (value, times) => {
+  if (value >= 0.095) return times.replace("{n}", Number(value.toPrecision(2)));
+  return value > 1e-6 ? `1/${whole(Number((1 / value).toPrecision(2)))}` : `1/${(1 / value).toExponential(1).replace("+", "")}`;
+};
 
 // A small picture on a canvas of its own; `paint(k)` is a cell's colour, as `tone` gives it.
 function picture(width, height, paint) {
@@ -59,7 +65,7 @@ export default {
         <span class="step">{{ words.step }} <b data-step>{{ whole(step) }}</b> / {{ whole(total) }}</span></p>
       <div class="specimens">
         <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
-          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
+          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h2>{{ breakable(one.label) }}</h2>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
@@ -77,13 +83,13 @@ export default {
       </div>
       <slot name="below"></slot>
       <div class="charts">
-        <figure v-for="(chart, name) in charts" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
+        <figure v-for="(chart, name) in plots" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
       </div>
       <details class="inside" :open="wide" @toggle="redraw">
         <summary>{{ words.inside }}</summary>
         <p class="soft small">{{ words.insideAbout }}</p>
         <section v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="strip" :style="{ '--mine': one.color }" :data-strip="k">
-          <h4><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h4>
+          <h3><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h3>
           <div class="layers">
             <div v-for="(layer, n) in one.blocks" class="layer">
               <span class="name">{{ layer.name }}</span>
@@ -103,6 +109,7 @@ export default {
   computed: {
     step() { return this.last ? this.last.step : 0; },
     total() { return Math.max(1, ...this.scene.variants.map((one) => one.steps)); },
+    plots() { const { quantity, ...usual } = this.charts; return this.scene.quantity ? { ...usual, accuracy: quantity } : usual; },
     along() { return this.step / this.total; },
   },
   mounted() {
@@ -132,7 +139,7 @@ export default {
     },
   },
   methods: {
-    whole, short,
+    whole, short, breakable,
     cloud(one) { return this.scene.clouds[one.cloud]; },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
     accuracy(k) {
@@ -146,7 +153,7 @@ export default {
     arrives(k) {
       const means = (this.now(k).flow || [])[0] || [];
       if (!means.length) return " ";
-      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0]));
+      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0], this.words.times));
     },
     pressed(event) {
       const on = event.target.closest("input, select, textarea, [contenteditable], .q-dialog");
@@ -181,7 +188,7 @@ export default {
     },
     // Curves and what is inside cost more than cards, so they follow behind, one after another: a tenth of the time, and where they are seen.
     slowly() {
-      this.due = [...new Set([...this.due, ...Object.keys(this.charts), "inside"])];
+      this.due = [...new Set([...this.due, ...Object.keys(this.plots), "inside"])];
       if (this.later) return;
       const draw = () => {
         this.later = null;
@@ -189,7 +196,7 @@ export default {
         const begun = performance.now(), name = this.due.shift();
         if (name !== "inside") this.chart(name);
         else if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
-        this.later = setTimeout(draw, 9 * (performance.now() - begun));
+        this.later = setTimeout(draw, Math.min(9 * (performance.now() - begun), LONGEST));
       };
       this.later = setTimeout(draw, 0);
     },
@@ -259,7 +266,7 @@ export default {
       });
     },
     chart(name) {
-      const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
+      const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.plots[name];
       if (!el || !seen(el)) return;
       if (!this.Plotly) return void this.plotly();
       const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), {}];
@@ -273,7 +280,7 @@ export default {
     curves(name) {
       return this.scene.variants.flatMap((one, k) => {
         const curve = this.series[k] || { step: [], [name]: [] };
-        return this.band(one, curve.step, curve[name], name === "accuracy" ? "%{y:.1%}" : "%{y:.3g}");
+        return this.band(one, curve.step, curve[name], name === "accuracy" && !this.scene.quantity ? "%{y:.1%}" : "%{y:.3g}");
       });
     },
     // Layers are lined up at the output, where the gradient comes from.
