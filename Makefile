@@ -32,15 +32,17 @@ faults: $(VENV)/ready ## kill -9 fifty times, full disks, interrupts, vanishing 
 
 fuzz: $(VENV)/ready ## 10,000 inputs for every reader: studies, data files, stored files (an hour or two)
 	TMPDIR=$$(test -d /dev/shm && echo /dev/shm || echo /tmp) $(BIN)/python -m pytest -n auto --hypothesis-profile=fuzz \
-		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py
+		tests/data/test_fuzz.py tests/store/test_store_fuzz.py tests/test_study_files.py tests/web/test_uploads.py
 
 lock: ## write requirements.lock: every version with the hashes of its files (needs uv)
 	uv pip compile pyproject.toml --extra dev -c constraints.txt --generate-hashes --universal --python-version 3.11 \
 		--no-header -o requirements.lock
+	@{ echo '# Every version with the hashes of its files, for all systems and Pythons from 3.11. Made by `make lock`; `make audit` looks for known holes.'; \
+		cat requirements.lock; } > .lock.part && mv .lock.part requirements.lock
 
 audit: ## look for known holes in what requirements.lock names (installs pip-audit into .venv-audit; needs pypi.org)
-	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('https://pypi.org/pypi/pip/json', timeout=30)" 2> /dev/null || \
-		{ echo "Nothing was audited: pypi.org, which knows the advisories, cannot be reached from here." >&2; exit 1; }
+	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('https://pypi.org/pypi/pip/25.0/json', timeout=30)" 2> /dev/null || \
+		{ echo "Nothing was audited: pypi.org's advisories, which pip-audit asks for, cannot be reached from here." >&2; exit 1; }
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet pip-audit
 	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
@@ -55,11 +57,14 @@ clean: ## remove the environment and caches; results in koubai-out stay
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The environment is made anew where what it holds has changed.
+# The environment is made anew where what it holds has changed. With LOCKED=1, as in CI, all but PyTorch (whose builds for processors
+# only are not the registry's) is taken from requirements.lock, by the hashes of its files.
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(None if sys.version_info >= (3, 11) else 'Koubai needs Python 3.11 or newer, not ' + sys.version.split()[0] + '; name one with: make PYTHON=python3.13')"
 	@echo "Installing into $(VENV): a minute or two, the first time."
 	$(PYTHON) -m venv --clear $(VENV)
+	@test -z "$(LOCKED)" || awk '/^[^ #]/ { kept = !/^(torch|triton|nvidia-|cuda-)/ } kept' requirements.lock > $(VENV)/locked.txt
+	@test -z "$(LOCKED)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(VENV)/locked.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 

@@ -136,6 +136,7 @@ SOUND: dict[str, Any] = {
         "learning_rate": 0.1,
         "schedule": "cosine",
         "layer_rates": [1.0, 0.5, 2],
+        "clip_grad_norm": 1.5,
         "batch_norm": "before",
         "penalty": {"name": "l2", "strength": 0.01},
         "dropout": 0.1,
