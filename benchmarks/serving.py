@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-DRAWN = "(all => all.length && all.every(e => /%/.test(e.textContent)))([...document.querySelectorAll('.accuracy')])"  # Play's variants
+DRAWN = "(all => all.length && all.every(e => /\\d/.test(e.textContent)))([...document.querySelectorAll('.accuracy')])"  # Play's variants
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -27,9 +27,12 @@ from koubai.web.play.live import Live
 from koubai.web.play.look import Look
 from koubai.web.play.page import FIRST
 
+if TYPE_CHECKING:
+    from playwright.async_api import ConsoleMessage
+
 ROUNDS = 5
 WATCHED = 10.0  # seconds that pages are watched in training
-LEFT = 25.0  # seconds after which those that left are forgotten
+LEFT = 70.0  # seconds after which those that left are forgotten
 COUNT = """() => {
   window.updates = 0;
   const step = document.querySelector("[data-step]");
@@ -89,9 +92,14 @@ def memory(pid: int) -> float:
     return int(fields[0]) / 1024
 
 
+def bad(message: ConsoleMessage) -> bool:
+    """Whether a page's console tells of an error, or that the page begins anew, as NiceGUI lets it where it knows no other way."""
+    return message.type == "error" or message.text.startswith("reloading")
+
+
 async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
     """What pages in training show: alone, and many at once."""
-    from playwright.async_api import Page, async_playwright
+    from playwright.async_api import Error, Page, async_playwright
 
     wrong: list[str] = []
     async with async_playwright() as started:
@@ -100,16 +108,21 @@ async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
         async def opened() -> Page:
             page = await (await chromium.new_context()).new_page()
             page.set_default_timeout(120_000)
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+            page.on("console", lambda message: wrong.append(message.text) if bad(message) else None)
             page.on("pageerror", lambda error: wrong.append(str(error)))
             await page.goto(f"{url}/play?{FIRST.edited({'steps': 10**6}).address()}")
             await page.wait_for_function(DRAWN)
             return page
 
         async def watched(page: Page) -> float:
-            await page.evaluate(COUNT)
-            await asyncio.sleep(WATCHED)
-            return float(await page.evaluate("window.updates")) / WATCHED
+            try:
+                await page.evaluate(COUNT)
+                begun = time.monotonic()
+                await asyncio.sleep(WATCHED)
+                return float(await page.evaluate("window.updates")) / (time.monotonic() - begun)
+            except Error as error:  # it was loaded again, and its training is lost
+                wrong.append(str(error))
+                return 0.0
 
         found: dict[str, Any] = {"memory before, MB": memory(pid)}
         page = await opened()

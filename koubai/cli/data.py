@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koubai.cli.base import Lang, Target, command, console, option, table, text
+from koubai.cli.base import Lang, Target, command, option, text
+from koubai.cli.printing import console, hanging, put, table
 from koubai.language import say
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ Size = Annotated[int | None, option("--size", "Crop and resize images to N x N."
 
 @command(
     "data",
-    "Show what a data set holds: counts, classes, values, examples, problems. A name that koubai list names, a file or a folder.",
-    "データセットの中身を表示します: 個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
+    "Show what a data set holds. Counts, classes, values, examples and problems of one that koubai list names, of a file or of a folder.",
+    "データセットの中身を表示します。個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
 )
 def data(
     name: Annotated[str, typer.Argument(metavar="PATH", help=text("Which.", "データセット。"))],
@@ -59,18 +60,22 @@ def data(
     found = read(spec.model_copy(update={"missing": "mean"}))
     out = console()
     out.print(f"{name}: {say(found.kind)}\n", style="bold")
-    out.print(_facts(found), "")
-    out.print(_classes(found) if found.classes else _target(found), "")
-    if found.columns:
-        out.print(_features(found), "")
+    for shown in (
+        _facts(found),
+        _classes(found) if found.classes else _target(found),
+        *([_features(found)] if found.columns else ()),
+    ):
+        put(shown)
+        print()
     out.print(text("Examples", "例"), style="bold")
-    out.print(_images(found, out.width) if found.is_image else _rows(found), "")
+    put(_images(found, out.width) if found.is_image else _rows(found))
+    print()
     known = problems(found)
     if known:
         out.print(text("Worth knowing", "注意点"), style="bold")
         for words in known:
-            out.print(f"- {say(words)}")
-        out.print()
+            hanging("-", say(words), 2)
+        print()
     lacking = {"missing": "mean"} if found.missing or any('"mean"' in words.en for words in known) else {}
     print(text("In a study's file: ", "実験のファイルでの書き方: ") + f"data = {_inline(spec.model_copy(update=lacking))}")
 

@@ -128,7 +128,7 @@ def normalization(technique: Technique) -> Picture | None:
         return None
     x = 3 + 2 * torch.randn(1, 1, 2000, dtype=torch.float64, generator=generator(0, "picture"))
     one, y = torch.ones(1, 1, 1, dtype=torch.float64), torch.empty_like(x)
-    technique(x, one, 0 * one, y, torch.empty_like(x))
+    technique(x, one, 0 * one, y)
     edges = np.linspace(-4, 10, 57)
     counts = [np.histogram(part.numpy().ravel(), edges)[0] for part in (x, y)]
     middle = (edges[:-1] + edges[1:]) / 2

@@ -119,13 +119,19 @@ def _template() -> Any:
     return go.layout.Template(layout=layout)
 
 
+@cache
+def _quantiles(most: int) -> np.ndarray:
+    """The t distribution's 97.5% quantile by how many values there are, up to so many; NaN for fewer than two."""
+    from scipy import stats
+
+    return np.concatenate([[np.nan] * 2, stats.t.ppf(0.975, np.arange(1, max(most, 2)))])
+
+
 def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean over seeds (the first axis) and its 95% interval by the t distribution, NaN where no seed has a value.
 
     One seed has no interval: its bounds are its mean.
     """
-    from scipy import stats
-
     values = np.asarray(values, dtype=float)
     there = np.isfinite(values)
     count = there.sum(0)
@@ -133,7 +139,7 @@ def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(count > 0, filled.sum(0) / count, np.nan)
         spread = np.sqrt(np.where(there, (values - mean) ** 2, 0.0).sum(0) / (count - 1))
-        half = np.where(count > 1, stats.t.ppf(0.975, np.maximum(count - 1, 1)) * spread / np.sqrt(count), 0.0)
+        half = np.where(count > 1, _quantiles(len(values))[np.maximum(count, 2)] * spread / np.sqrt(count), 0.0)
     return mean, mean - half, mean + half
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"([0-9a-f]{20})\.safetensors")
 DAY = 24 * 60 * 60
 # What a file that is not as it was written makes the libraries raise.
-UNREADABLE = (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+UNREADABLE = (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 
 
 class Damaged(UserError):

@@ -41,16 +41,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
     (shares) between ``low`` and ``high`` ``[trial, activation]``.
     """
     network, trials = stack.network, len(stack.trials)
-    buffers = stack.buffers_for(len(x))
-    labels = y.expand(trials, 1, -1)
-    network.forward(buffers, network.common(x), Mode.PROBE)
-    network.loss(buffers, labels)
-    norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
-
-    def observe(k: int, dy: Tensor) -> None:
-        norms[k] = norm(network.layers[k].units(dy, trials))
-
-    network.backward(buffers, labels, observe)
+    norms, values_of = gradients(stack, x, y)
     weighted = [layer for layer in network.layers if isinstance(layer, Weighted)]
     sizes = [norm(layer.weight.value) for layer in weighted]
     if before is None:
@@ -64,12 +55,28 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None
         "update": moved,
         "apart": [apart(layer.weight.value) for layer in weighted],
     }
-    for layer, values in zip(network.layers, buffers.values[1:], strict=True):
+    for layer, values in zip(network.layers, values_of, strict=True):
         if isinstance(layer, Activation):
             y = layer.units(values, trials)
             for name, value in (describe(y, layer) | (histogram(y, layer) if histograms else {})).items():
                 found.setdefault(name, []).append(value)
     return {name: torch.stack(values, 1).cpu().numpy() for name, values in found.items()}
+
+
+def gradients(stack: Stack, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """The gradient's norm at each layer's output on probe samples, float64 ``[trial]`` each, and what comes out of each layer."""
+    network, trials = stack.network, len(stack.trials)
+    buffers = stack.buffers_for(len(x))
+    labels = y.expand(trials, 1, -1)
+    network.forward(buffers, network.common(x), Mode.PROBE)
+    network.loss(buffers, labels)
+    norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
+
+    def observe(k: int, dy: Tensor) -> None:
+        norms[k] = norm(network.layers[k].units(dy, trials))
+
+    network.backward(buffers, labels, observe)
+    return norms, buffers.values[1:]
 
 
 def apart(weight: Tensor) -> Tensor:

@@ -28,8 +28,10 @@ CHUNK = 256  # samples that are evaluated at once, of images a minibatch
 def first_largest(outputs: Tensor) -> Tensor:
     """``outputs.argmax(1, keepdim=True)``, by passes along the samples, which take a third of its time; no class where one is NaN."""
     classes = outputs.shape[1]
-    places = torch.arange(classes, 0, -1, device=outputs.device).view(1, -1, 1)
-    return classes - (outputs == outputs.amax(1, keepdim=True)).mul(places).amax(1, keepdim=True)
+    places = torch.arange(classes, 0, -1, dtype=outputs.dtype, device=outputs.device).view(1, -1, 1)
+    # as numbers, since a product with booleans takes far longer
+    largest = torch.eq(outputs, outputs.amax(1, keepdim=True), out=torch.empty_like(outputs))
+    return classes - largest.mul_(places).amax(1, keepdim=True).long()
 
 
 class Minibatches:
@@ -233,6 +235,11 @@ class Stack:
     def subset(self, rows: Sequence[int]) -> Stack:
         """The stack of some of the trials, as they stand."""
         rest = Stack([self.trials[row] for row in rows], self.data, self.device)
+        self.copied(rest, rows)
+        return rest
+
+    def copied(self, rest: Stack, rows: Sequence[int]) -> None:
+        """Put some of the trials, as they stand, into the stack of just those."""
         rest.t = self.t
         for run, part in zip([self.network.weights, *self.slots], [rest.network.weights, *rest.slots], strict=True):
             for old, new in zip(self.network.views(run), rest.network.views(part), strict=True):
@@ -245,7 +252,6 @@ class Stack:
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
-        return rest
 
     def _drawing(self) -> list[Layer | Augment]:
         """All that has random streams, beside the minibatches."""

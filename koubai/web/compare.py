@@ -32,7 +32,7 @@ async def content(store: Store) -> None:
     with put("section"):
         _differences(names, both)
     groups = [
-        Group(f"{name}: {group.label}", {"study": name, **group.values}, group.records)
+        Group(f"{name}: {group.label}", {"study": name, "variant": group.label}, group.records)  # a panel a study
         for name, found in zip(names, both, strict=True)
         for group in _best(found)
     ]

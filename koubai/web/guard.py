@@ -17,12 +17,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from koubai.language import Language, Words, say, speaking
+from koubai.web.uploads import MOST
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 LANGUAGE, THEME, TOKEN = "koubai-language", "koubai-theme", "koubai-token"  # cookies
 YEAR = 365 * 24 * 3600
+SENDING = ("POST", "PUT", "PATCH")
+LEFT = "No response returned."  # Starlette's words for a visitor who did not wait for the answer: no error of anybody's
+ENVELOPE = 10**5  # bytes that come with a file in a form
 HEADERS = {  # whatever a page holds, a browser loads nothing from elsewhere for it, and shows it in no other page's frame
     "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'",
@@ -61,13 +65,20 @@ class Guard:
             try:
                 refused = self._refused(scope, headers, cookies)
                 if refused is None:
-                    await self.app(scope, receive, _hardened(send))
+                    await self._inside(scope, receive, send)
                 elif scope["type"] == "websocket":
                     await send({"type": "websocket.close", "code": 1008})
                 else:
                     await _answer(send, *refused)
             finally:
                 dark.reset(theme)
+
+    async def _inside(self, scope: Scope, receive: Any, send: Any) -> None:
+        try:
+            await self.app(scope, receive, _hardened(send))
+        except RuntimeError as error:
+            if str(error) != LEFT:
+                raise
 
     def _refused(self, scope: Scope, headers: dict[str, str], cookies: dict[str, str]) -> tuple[int, str, dict[str, str]] | None:
         """Status, text and headers where a request is not let in."""
@@ -77,7 +88,7 @@ class Guard:
         if (origin := headers.get("origin")) and urlsplit(origin).netloc.lower() != host.lower():
             return 403, say(FOREIGN), {}
         if self.token is None or _same(cookies.get(TOKEN, ""), self.token):
-            return None
+            return _too_much(headers) if scope.get("method") in SENDING else None
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         if scope["type"] == "http" and _same(query.pop("token", [""])[0], self.token):  # into a cookie, and out of the address
             path = "/" + scope["path"].lstrip("/") + ("?" + urlencode(query, doseq=True) if query else "")
@@ -86,9 +97,25 @@ class Guard:
         return 401, say(LOCKED), {}
 
 
+def _too_much(headers: dict[str, str]) -> tuple[int, str, dict[str, str]] | None:
+    """Status, text and headers where a request does not say how much it sends, or more than may come: before any of it is read."""
+    length = headers.get("content-length", "")
+    if not re.fullmatch(r"\d{1,18}", length, re.ASCII):
+        return 411, say(UNMEASURED), {}
+    return (413, say(TOO_MUCH), {}) if int(length) > MOST + ENVELOPE else None
+
+
 FOREIGN = Words(
     "This server answers only under its own name, localhost; to open it under another, start it with koubai serve --host.",
     "このサーバーには localhost でのみアクセスできます。他の名前で開くには koubai serve --host で起動してください。",
+)
+TOO_MUCH = Words(
+    f"This is more than the {MOST / 1e6:.0f} MB that can be uploaded; use koubai run --data for larger files.",
+    f"アップロードの上限 {MOST / 1e6:.0f} MB を超えています。大きなファイルには koubai run --data を使ってください。",
+)
+UNMEASURED = Words(
+    "A request that sends something must say its length (Content-Length).",
+    "送信するリクエストには長さ(Content-Length)が必要です。",
 )
 LOCKED = Words(
     "This laboratory is locked: open the link that koubai serve printed.",

@@ -8,6 +8,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from threading import Event
 
+import torch
+
 from koubai.laboratory import run, to_train
 from koubai.language import UserError, Words
 from koubai.spec import Trial
@@ -15,6 +17,9 @@ from koubai.store import Store
 from koubai.study import Study
 
 TRAINING = ThreadPoolExecutor(1, "training")
+THREADS = (
+    torch.get_num_threads()
+)  # PyTorch's own choice; the trainings of pages set fewer, and threads that begin later inherit that
 
 
 class Stopped(Exception):
@@ -71,7 +76,7 @@ def _work(job: Job, study: Study, store: Store) -> None:
 
     try:
         if not job.stop.is_set():
-            run(study, store=store, progress=report)
+            run(study, store=store, threads=THREADS, progress=report)
     except UserError as error:
         job.problem = error.words
     except Stopped:

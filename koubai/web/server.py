@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from urllib.parse import quote
 
-import plotly.subplots  # noqa: F401 (else imported with the first figure, while a visitor waits)
+import plotly.subplots  # noqa: F401 (these two would else be imported with the first figure and data, while a visitor waits)
+import sklearn.model_selection  # noqa: F401
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from nicegui import app, ui
 
@@ -34,7 +35,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
         host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
-        show_welcome_message=False, reconnect_timeout=10,
+        show_welcome_message=False, reconnect_timeout=60,  # a browser that is slow or asleep for less finds its page as it was
     )  # fmt: skip
 
 
@@ -46,10 +47,10 @@ async def _report(store: Store, id: str) -> Response:
         return PlainTextResponse(str(error), 404)
 
 
-async def _model(store: Store, id: str, trial: str) -> Response:
+async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Response:
     """A trained network as a zip file."""
     try:
-        name, content = await aside(study.zipped, store, id, trial)
+        name, content = await aside(study.zipped, store, id, trial, onnx)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
     return Response(

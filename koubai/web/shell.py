@@ -70,23 +70,33 @@ class Put(TextElement):
 
 
 def put(tag: str, words: Words | str = "", classes: str = "", **properties: Any) -> Put:
-    """Put an HTML element where we are; the text is escaped. ``properties`` are attributes, ``_`` written for ``-``.
+    """Put an HTML element where we are; the text is escaped. ``properties`` are attributes, ``_`` written for ``-``; ``None`` is none.
 
     Others go inside by ``with put("section"):``.
     """
     made = Put(tag, say(words) if isinstance(words, Words) else words).classes(classes)
     for name, value in properties.items():
-        made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
+        if value is not None:
+            made.props[name.rstrip("_").replace("_", "-")] = say(value) if isinstance(value, Words) else value
     return made
 
 
 @contextmanager
 def tabular(heads: Iterable[Words | str], classes: str = "", numbers: int | None = None) -> Iterator[Put]:
-    """Put a table: its heads, and inside the ``with`` its rows, in the body that is given. Columns from ``numbers`` on are numbers."""
-    with put("div", classes="scroll"), put("table", classes=classes):
+    """Put a table: its heads, and inside the ``with`` its rows, in the body that is given. Columns from ``numbers`` on are numbers.
+
+    It can be focused, so that it is scrolled by the keyboard too where it is wider than the page.
+    """
+    around = put("div", classes="scroll", role="region", tabindex="0", aria_label=Words("Table", "表"))
+    with around, put("table", classes=classes):
         with put("thead"), put("tr"):
             for k, head in enumerate(heads):
-                put("th", head, "" if numbers is None or k < numbers else "number", scope="col")
+                put(
+                    "th" if head else "td",
+                    head,
+                    "" if numbers is None or k < numbers else "number",
+                    scope="col" if head else None,
+                )
         with put("tbody") as body:
             yield body
 
@@ -103,6 +113,8 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             if isawaitable(made):
                 await made
         except Exception as error:
+            if not any(one.tag == "h1" for one in ui.context.client.elements.values()):
+                put("h1", title)
             problem(error)
 
 

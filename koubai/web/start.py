@@ -10,7 +10,7 @@ from koubai.language import Words, say
 from koubai.statistics import VERDICTS
 from koubai.store import Store
 from koubai.study import Study
-from koubai.web.address import play
+from koubai.web.play.board import Board
 from koubai.web.shell import put, tabular
 
 
@@ -31,6 +31,7 @@ TRIES = (
         ),
         Study(
             {"layers": [40] * 4, "initializer": "xavier", "learning_rate": 0.1, "steps": 500},
+            name="gradient",
             axes={"activation": ["sigmoid", "relu"], "seed": 3},
         ),
     ),
@@ -42,6 +43,7 @@ TRIES = (
         ),
         Study(
             {"layers": [100] * 4, "activation": "relu", "batch_size": 128, "learning_rate": 0.01, "steps": 500},
+            name="first-weights",
             axes={"initializer": ["normal", "xavier", "he"], "seed": 3},
         ),
     ),
@@ -53,6 +55,7 @@ TRIES = (
         ),
         Study(
             {"data": "moons", "layers": [20, 20], "activation": "tanh", "initializer": "xavier", "steps": 600},
+            name="learning-rates",
             axes={"learning_rate": [0.01, 0.1, 1.0, 10.0], "seed": 3},
         ),
     ),
@@ -76,7 +79,7 @@ def content(store: Store) -> None:
         put("h2", Words("Three things to try", "まず試す3つのこと"), id="try")
         with put("div", classes="cards"):
             for one in TRIES:
-                with put("a", classes="card", href=play(one.study)):
+                with put("a", classes="card", href=Board.of(one.study).link()):
                     put("h3", one.title)
                     put("p", one.about)
                     put("span", Words("Train it →", "学習させる →"), "go")

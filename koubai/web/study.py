@@ -6,6 +6,7 @@ import io
 import tempfile
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from nicegui import ui
@@ -22,7 +23,7 @@ from koubai.result import Result
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
-from koubai.web.controls import button, choice, enabled
+from koubai.web.controls import button, check, choice, enabled
 from koubai.web.runs import badge, best, when
 from koubai.web.shell import aside, asked, figure, problem, put, tabular, warn
 
@@ -47,9 +48,9 @@ def result(store: Store, row: dict[str, Any]) -> Result:
 
 async def content(store: Store) -> None:
     """Fill the page of a study."""
-    row = known(store, asked("id"))
     with put("p", classes="small back"):
         put("a", Words("← All runs", "← 記録の一覧"), href="/runs")
+    row = known(store, asked("id"))
     ui.page_title(f"{row['name']} | Koubai 勾配")
     put("h1", row["name"])
     with put("p", classes="row soft"):
@@ -128,7 +129,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
         def look() -> None:
             job = jobs.job(id)
             if job is None or job.finished:
-                timer.deactivate()
+                timer.cancel()
                 ended(job)
                 return
             share = job.done / max(job.total, 1)
@@ -155,7 +156,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
     def ask() -> None:
         dialog.open()
 
-    with ui.dialog() as dialog, put("div", classes="dialog", role="alertdialog", aria_labelledby="asked"):
+    with ui.dialog().props("aria-labelledby=asked") as dialog, put("div", classes="dialog"):
         put("h2", Words(f"Delete {row['name']}?", f"{row['name']} を削除しますか?"), id="asked")
         put(
             "p",
@@ -188,21 +189,25 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
             record = stored[trial]
             reached = spelled(record.final("validation_accuracy"), is_regression(record))
             names[trial.id] = f"{number}: {labels[trial]}, seed {trial.seed}, {reached}"
-    chosen = ["best"]
+    state = SimpleNamespace(trial="best", onnx=False)
 
     async def hand_over() -> None:
         enabled(take, False)
-        try:
-            await aside(finished, trial_named(found, chosen[0]).record)  # what cannot be exported is said on the page
+        try:  # what cannot be exported is said on the page
+            if state.onnx:
+                await aside(zipped, store, row["id"], state.trial, True)
+            else:
+                await aside(finished, trial_named(found, state.trial).record)
         finally:
             enabled(take, True)
-        ui.download.from_url(f"/runs/{row['id']}/model/{chosen[0]}")
+        ui.download.from_url(f"/runs/{row['id']}/model/{state.trial}" + "?onnx=true" * state.onnx)
 
-    choice(Words("Network", "ネットワーク"), names, "best", lambda value: chosen.__setitem__(0, value))
+    choice(Words("Network", "ネットワーク"), names, "best", lambda value: setattr(state, "trial", value))
+    check(Words("with ONNX", "ONNXも"), False, lambda on: setattr(state, "onnx", on))
     take = button(Words("Export (zip)", "書き出す(zip)"), hand_over)
 
 
-def zipped(store: Store, id: str, trial: str) -> tuple[str, bytes]:
+def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, bytes]:
     """What ``koubai export`` writes of a study's trial, as a zip file with its name. Raises ``UserError``."""
     row = known(store, id)
     name, best = row["name"], trial_named(result(store, row), trial)
@@ -210,7 +215,7 @@ def zipped(store: Store, id: str, trial: str) -> tuple[str, bytes]:
     folder = f"{plain[:60]}-{best.record.trial.id[:SHOWN]}"
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in sorted(export(best.record, Path(place) / folder, name).iterdir()):
+        for file in sorted(export(best.record, Path(place) / folder, name, onnx).iterdir()):
             archive.write(file, f"{folder}/{file.name}")
     return f"{folder}.zip", packed.getvalue()
 

@@ -14,6 +14,7 @@ from koubai.spec import Trial
 from koubai.study import Study
 from koubai.techniques import KINDS
 from koubai.web.play.board import MOST_VARIANTS, Board
+from koubai.web.start import TRIES
 
 FEW = st.integers(1, 40)
 
@@ -162,3 +163,10 @@ def test_variants_are_added_and_taken_away() -> None:
     assert len(board.variants) == MOST_VARIANTS
     with pytest.raises(UserError, match="room for 12"):
         board.added({"dropout": 0.9})
+
+
+@pytest.mark.parametrize("study", [one.study for one in TRIES], ids=lambda study: study.name)
+def test_what_the_start_page_offers_fits_into_an_address(study: Study) -> None:
+    board = Board.of(study)
+    assert Board.read(board.address()) == board
+    assert set(board.study.trials) == set(study.trials)

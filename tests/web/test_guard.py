@@ -11,7 +11,9 @@ from koubai.language import Language, language
 from koubai.web.guard import Guard, dark, is_local
 
 
-def asked(guard: Guard, kind: str = "http", path: str = "/", query: str = "", **headers: str) -> list[dict[str, Any]]:
+def asked(
+    guard: Guard, kind: str = "http", path: str = "/", query: str = "", method: str = "GET", **headers: str
+) -> list[dict[str, Any]]:
     """What a guard sends for a request."""
     sent: list[dict[str, Any]] = []
 
@@ -19,7 +21,7 @@ def asked(guard: Guard, kind: str = "http", path: str = "/", query: str = "", **
         sent.append(message)
 
     lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in {"host": "localhost:8080", **headers}.items()]
-    scope = {"type": kind, "path": path, "query_string": query.encode(), "headers": lines}
+    scope = {"type": kind, "path": path, "query_string": query.encode(), "method": method, "headers": lines}
     asyncio.run(guard(scope, None, send))
     return sent
 
@@ -102,3 +104,40 @@ def test_no_page_loads_from_elsewhere_or_stands_in_another_pages_frame() -> None
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'self' ") and "http" not in policy and "frame-ancestors 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [
+        ("0", 200),
+        ("20000000", 200),
+        ("20200000", 413),
+        ("9" * 18, 413),
+        ("9" * 30, 411),
+        ("", 411),
+        ("-1", 411),
+        ("1e9", 411),
+        ("٣", 411),
+    ],
+)
+def test_too_much_is_refused_before_it_comes(length: str, status: int) -> None:
+    assert asked(Guard(inside), method="POST", content_length=length.encode().decode("latin-1"))[0]["status"] == status
+    assert (
+        asked(Guard(inside), content_length=length.encode().decode("latin-1"))[0]["status"] == 200
+    )  # what is only asked sends nothing
+    assert asked(Guard(inside), method="POST", transfer_encoding="chunked")[0]["status"] == 411
+
+
+def test_how_much_may_come_is_said_in_both_languages() -> None:
+    for spoken, words in {"en": "more than the 20 MB", "ja": "上限 20 MB"}.items():
+        sent = asked(Guard(inside), method="POST", content_length="999999999", accept_language=spoken)
+        assert words in sent[1]["body"].decode()
+
+
+def test_a_visitor_who_does_not_wait_is_no_error_and_what_breaks_is_one() -> None:
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        raise RuntimeError(scope["path"])
+
+    assert asked(Guard(broken), path="No response returned.") == []
+    with pytest.raises(RuntimeError, match="else"):
+        asked(Guard(broken), path="else")

@@ -115,21 +115,37 @@ def test_the_chain_rule_on_formulas_of_ones_own(page: Page) -> None:
     assert page.get_by_label("Outer formula").input_value() == "z = sin(<b>)"  # what is typed stays
 
 
-def test_optimizers_race_from_where_the_map_is_clicked(page: Page) -> None:
+def test_optimizers_race_from_where_the_map_is_clicked_and_the_point_is_dragged(page: Page) -> None:
     page.goto("/ideas/optimizers")
     plot = page.locator(".js-plotly-plot").first
     plot.locator(".main-svg").first.wait_for()
     assert page.get_by_label("x0").input_value() == "-7"
     area = plot.locator(".nsewdrag").first.bounding_box()
     assert area
-    page.mouse.move(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.2)
-    page.wait_for_timeout(300)
-    page.mouse.click(area["x"] + area["width"] * 0.75, area["y"] + area["height"] * 0.2)
-    page.wait_for_function("document.querySelector('.pair input').value != '-7'")
-    assert float(page.get_by_label("x0").input_value()) == pytest.approx(5, abs=0.3)
-    assert float(page.get_by_label("y0").input_value()) == pytest.approx(3, abs=0.3)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return area["x"] + area["width"] * x, area["y"] + area["height"] * y
+
+    def stands(x: float, y: float) -> None:
+        """Wait until the race starts there: in the fields, on the map, and in the ways."""
+        page.wait_for_function("x => Math.abs(document.querySelector('.pair input').value - x) < 0.3", arg=x)
+        assert float(page.get_by_label("y0").input_value()) == pytest.approx(y, abs=0.3)
+        traces = "document.querySelector('.js-plotly-plot').data.slice(1, -1)"
+        page.wait_for_function(f"x => {traces}.every(t => Math.abs(t.x[0] - x) < 0.3)", arg=x)
+
+    page.mouse.click(*at(0.75, 0.2))
+    stands(5, 3)
+    page.mouse.down()
+    for x in (0.7, 0.5, 0.3):
+        page.mouse.move(*at(x, 0.5))
+    stands(-4, 0)
+    page.mouse.move(*at(-0.5, 0.5))  # beyond the map it stays at the border
+    stands(-10, 0)
+    page.mouse.up()
+    page.mouse.move(*at(0.5, 0.5))
     page.get_by_role("button", name="Race").click()
     page.wait_for_function("document.querySelector('.slider .value').textContent < 60")
+    stands(-10, 0)
 
 
 def test_the_review_questions_convolution(page: Page) -> None:
@@ -193,6 +209,12 @@ def test_a_run_is_resumed_exported_and_reported(page: Page, laboratory: Laborato
         page.get_by_role("button", name="Export").click()
     names = zipfile.ZipFile(download.value.path()).namelist()
     assert {name.split("/")[1] for name in names} == {"model.py", "model.safetensors", "model.json", "README.md"}
+    pytest.importorskip("onnxruntime")
+    page.get_by_label("with ONNX").check()
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="Export").click()
+    names = zipfile.ZipFile(download.value.path()).namelist()
+    assert "model.onnx" in {name.split("/")[1] for name in names}
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the report").click()
     assert opened.value.locator("h1").inner_text() == EVIL

@@ -66,7 +66,7 @@ def painted(page: Page, selector: str) -> int:
 def test_a_training_starts_moves_is_paused_and_resumed(page: Page) -> None:
     ready(page, SMALL)
     assert step(page) == 0
-    assert page.locator("article.specimen h3").all_inner_texts() == ["sigmoid", "relu"]
+    assert page.locator("article.specimen h2").all_inner_texts() == ["sigmoid", "relu"]
     assert painted(page, "[data-variant='1'] canvas.picture") > 10
     assert "reaches the first layer" in page.locator("[data-variant='0'] .arrives").inner_text()
     page.get_by_role("button", name="Start").click()
@@ -94,10 +94,22 @@ def test_a_training_starts_moves_is_paused_and_resumed(page: Page) -> None:
     until(page, lambda: step(page) == 0)
 
 
+def test_a_connection_that_breaks_loses_nothing(page: Page) -> None:
+    ready(page, SMALL.replace("steps=3000", "steps=1000000"))
+    page.get_by_role("button", name="Start").click()
+    until(page, lambda: step(page) > 200)
+    page.evaluate("window.socket.io.engine.close()")
+    page.locator("#popup[aria-hidden=false]").wait_for(state="attached")
+    before = step(page)
+    page.locator("#popup[aria-hidden=true]").wait_for(state="attached")
+    until(page, lambda: step(page) > before)
+    assert page.get_by_role("button", name="Pause").count() == 1
+
+
 def test_variants_are_added_edited_and_taken_away_and_a_link_restores_them(page: Page, laboratory: Laboratory) -> None:
     ready(page, SMALL)
     page.get_by_role("button", name="Add variant").click()
-    page.locator("article.specimen h3", has_text="tanh").wait_for()
+    page.locator("article.specimen h2", has_text="tanh").wait_for()
     page.get_by_role("spinbutton", name="learning rate").fill("0.25")
     page.get_by_role("spinbutton", name="learning rate").press("Enter")
     page.wait_for_url(re.compile("learning_rate=0.25"))
@@ -111,7 +123,7 @@ def test_variants_are_added_edited_and_taken_away_and_a_link_restores_them(page:
     address = page.url
     page.goto("/runs")
     ready(page, address)
-    assert page.locator("article.specimen h3").all_inner_texts() == ["sigmoid", "tanh"]
+    assert page.locator("article.specimen h2").all_inner_texts() == ["sigmoid", "tanh"]
     assert page.get_by_role("spinbutton", name="learning rate").input_value() == "0.25"
     page.get_by_role("button", name="TOML").click()
     shown = Study.from_toml(page.locator(".taken code").inner_text())
@@ -127,7 +139,7 @@ def test_variants_are_added_edited_and_taken_away_and_a_link_restores_them(page:
         ("activation=rleu", "did you mean 'relu'"),
         ("data=/etc/passwd", "neither built in nor was it uploaded"),
         (f"activation={EVIL}", "There is no activation"),
-        ("study={", "The address holds no study"),
+        ("study={}", "There is no field of a trial 'study'"),
     ],
 )
 def test_a_broken_link_is_said_and_the_usual_board_is_there(page: Page, query: str, said: str) -> None:

@@ -41,6 +41,16 @@ def test_no_file_is_given_away(laboratory: Laboratory, path: str) -> None:
     assert status == 404 or "There is no such study" in body
 
 
+def test_too_large_an_upload_is_refused_before_its_bytes_arrive(laboratory: Laboratory) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(laboratory.url).port, timeout=20)
+    connection.putrequest("POST", "/_nicegui/client/x/upload/1")
+    connection.putheader("Content-Length", str(10**10))
+    connection.endheaders()  # and nothing more
+    response = connection.getresponse()
+    assert response.status == 413 and b"can be uploaded" in response.read()
+    connection.close()
+
+
 def test_another_host_needs_the_token(tmp_path: Path) -> None:
     with served(tmp_path, "--host", "0.0.0.0") as (link, _):
         (token,) = parse_qs(urlsplit(link).query)["token"]

@@ -27,6 +27,7 @@ FILTERS = {
     "mean5": (Words("Mean 5x5", "平均 5x5"), ((0.04,) * 5,) * 5),
     "same": (Words("1x1: the image itself", "1x1: 画像そのまま"), ((1,),)),
 }
+TICK = 0.5  # seconds between two places of a filter that slides
 ROWS = 9  # of im2col's matrix that are shown at once
 
 
@@ -58,7 +59,7 @@ def image(name: str) -> torch.Tensor:
 )
 def fill(store: Store) -> None:
     """Fill the page."""
-    state = SimpleNamespace(image="ramp", filter="edges", stride=1, padding=1, step=0)
+    state = SimpleNamespace(image="ramp", filter="edges", stride=1, padding=1, step=0, timer=None)
     steps, filters = 1, {name: words for name, (words, _) in FILTERS.items()}
 
     def change(name: str, value: Any) -> None:
@@ -119,8 +120,10 @@ def fill(store: Store) -> None:
         show()
 
     def slide() -> None:
-        timer.active = not timer.active
-        slides.text = say(STOP if timer.active else SLIDE)
+        if state.timer:
+            state.timer.cancel()
+        state.timer = None if state.timer else ui.timer(TICK, tick)
+        slides.text = say(STOP if state.timer else SLIDE)
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
@@ -142,7 +145,6 @@ def fill(store: Store) -> None:
                 input_, filter_, output = Grid(), Grid(), Grid()
             product = put("p", classes="working", aria_live="polite")
             matrix = Grid(scroll=True)
-    timer = ui.timer(0.5, tick, active=False)
     arrange()
 
 

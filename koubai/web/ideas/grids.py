@@ -19,7 +19,7 @@ class Grid:
     """An array as a table under its name; ``show`` puts another in its place."""
 
     def __init__(self, scroll: bool = False) -> None:
-        with put("figure", classes="grid" + " scroll" * scroll):
+        with put("figure", classes="grid" + " scroll" * scroll, tabindex="0" if scroll else None):
             self._name = put("figcaption", "")
             self._table = ui.html("", sanitize=False)  # of escaped numbers
 

@@ -75,7 +75,7 @@ def both(state: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
     draws = torch.randn(1, 1, count, dtype=torch.float64, generator=generator(0, "picture"))
     x, one = state.mean + state.spread * draws, torch.ones(1, 1, 1, dtype=torch.float64)
     y = torch.empty_like(x)
-    NORMALIZATIONS["batch_norm"](x, state.gamma * one, state.beta * one, y, torch.empty_like(x))
+    NORMALIZATIONS["batch_norm"](x, state.gamma * one, state.beta * one, y)
     return x.numpy().ravel(), y.numpy().ravel()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,19 @@ if TYPE_CHECKING:
 FIRST = ("sgd", "momentum", "adagrad", "adam")
 STEPS = 60
 TICK = 0.1  # seconds between two steps of a race
-GRID = 101  # points a side at which a click is heard
+GRID = 101  # points a side of the contours
+HELD = 0.08  # seconds between two places of a point that is dragged
+DRAG = """(e) => {
+  const plot = e.currentTarget.querySelector(".js-plotly-plot"), layout = plot && plot._fullLayout;
+  if (!layout || (e.type === "pointermove" && !e.currentTarget.hasPointerCapture(e.pointerId))) return;
+  const { left, top } = plot.getBoundingClientRect(), axes = [layout.xaxis, layout.yaxis];
+  const at = [e.clientX - left, e.clientY - top].map((pixel, k) => pixel - axes[k]._offset);
+  if (e.type === "pointerdown") {
+    if (e.button || at.some((pixel, k) => pixel < 0 || pixel > axes[k]._length)) return;
+    e.currentTarget.setPointerCapture(e.pointerId);
+  }
+  emit(at.map((pixel, k) => axes[k].p2d(pixel)));
+}"""  # where the pointer is on the map, while it is held
 
 
 @idea(
@@ -38,21 +51,21 @@ GRID = 101  # points a side at which a click is heard
     Words("Section 2: optimizers", "Section2 学習率最適化手法"),
     Words("Optimizers race", "最適化手法の競走"),
     Words(
-        "Over a valley, a double well or a saddle. Click the map to start from there.",
-        "細長い谷、2つの井戸、鞍点の上で競走。地図をクリックすると、そこから始まる。",
+        "Over a valley, a double well or a saddle. Click the map to start from there, or drag the point.",
+        "細長い谷、2つの井戸、鞍点の上で競走。地図をクリックするか、出発点をドラッグすると、そこから始まる。",
     ),
 )
 def fill(store: Store) -> None:
     """Fill the page."""
-    state = SimpleNamespace(surface="valley", names=list(FIRST), rates=rates("valley"), shown=STEPS, start=(0.0, 0.0))
+    state = SimpleNamespace(surface="valley", names=list(FIRST), rates=rates("valley"), shown=STEPS, start=(0.0, 0.0), race=None)
     paths: list[Path] = []
 
     def run() -> None:
         runs = {name: (choose("optimizer", name), state.rates[name]) for name in state.names}
         paths[:] = race(state.surface, runs, STEPS, torch.tensor([state.start], dtype=torch.float64))
-        show()
 
     def show() -> None:
+        run()
         update(map_, picture(state.surface, paths, state.start, state.shown))
         update(heights, descent(state.surface, paths, state.shown))
 
@@ -61,7 +74,6 @@ def fill(store: Store) -> None:
         state.start = (min(max(x, left), right), min(max(y, bottom), top))
         for set_to, value in zip(point, state.start, strict=True):
             set_to(value)
-        run()
 
     def on(name: str) -> None:
         state.surface = name
@@ -72,23 +84,31 @@ def fill(store: Store) -> None:
         with equation:
             formula(LANDSCAPES[name].formula)
         moved_to(*LANDSCAPES[name].starts(1)[0].tolist())
+        show()
 
     def start(axis: int, value: float) -> None:
         moved_to(*(value if k == axis else before for k, before in enumerate(state.start)))
+        show()
 
     def ticked(name: str, value: bool) -> None:
         state.names = [one for one in OPTIMIZERS if (one == name and value) or (one != name and one in state.names)]
         about.clear()
         with about:
             technique(OPTIMIZERS[name])
-        run()
+        show()
 
     def rated(name: str, value: float) -> None:
         state.rates[name] = value
-        run()
+        show()
 
-    def clicked(event: GenericEventArguments) -> None:
-        moved_to(float(event.args[0]), float(event.args[1]))
+    def held(event: GenericEventArguments) -> None:
+        x, y = map(float, event.args)
+        if not (math.isfinite(x) and math.isfinite(y)):
+            return
+        moved_to(x, y)
+        run()
+        upto(state.shown)
+        restyle(map_, {"x": [[state.start[0]]], "y": [[state.start[1]]]}, [len(paths) + 1])
 
     def upto(step: float) -> None:
         state.shown = int(step)
@@ -103,11 +123,12 @@ def fill(store: Store) -> None:
         step(state.shown)
         upto(state.shown)
         if state.shown >= STEPS:
-            timer.deactivate()
+            state.race.cancel()
 
     def go() -> None:
-        state.shown = 0
-        timer.activate()
+        if state.race:
+            state.race.cancel()
+        state.shown, state.race = 0, ui.timer(TICK, tick)
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
@@ -129,10 +150,11 @@ def fill(store: Store) -> None:
                         )  # fmt: skip
             about = put("div")
         with put("div"):
-            map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
+            with put("div", classes="map") as around:
+                map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
             heights = figure(None, Words("Height over the lowest point by step", "ステップごとの高さ"))
-    map_.on("plotly_click", clicked, js_handler="(e) => emit([e.points[0].x, e.points[0].y])")
-    timer = ui.timer(TICK, tick, active=False)
+    around.on("pointerdown", held, js_handler=DRAG)
+    around.on("pointermove", held, throttle=HELD, js_handler=DRAG)
     on(state.surface)
     with about:
         technique(OPTIMIZERS["momentum"])
@@ -185,7 +207,8 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
     ):
         look = {"size": 13, "symbol": symbol, "color": style.INK, "line": {"width": 2}}
         made.add_trace(go.Scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip"))
-    made.update_xaxes(range=[left, right]).update_yaxes(range=[bottom, top])
+    made.update_xaxes(range=[left, right], fixedrange=True).update_yaxes(range=[bottom, top], fixedrange=True)
+    made.update_layout(dragmode=False, hovermode=False)  # what is dragged is the point
     return style.axes(made, Words("x", "x"), Words("y", "y"))
 
 

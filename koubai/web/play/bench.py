@@ -37,13 +37,15 @@ class Bench:
         self.brought: list[str] = []  # uploads of this visit
         self._run = 0
         self._drawn = True  # the browser drew what it was sent last
+        self._cut_off = False  # it trained when the browser was gone, and stands still until it is back
         self._one = asyncio.Lock()
         self._loop, self._context = asyncio.get_running_loop(), copy_context()
         self._client = ui.context.client
         stage.on("drawn", self._draw, args=[])
         stage.on("key", lambda event: {"start": self.start, "step": self.step}.get(event.args, self.reset)())
         stage.on("remove", lambda event: self.change(lambda board: board.without(int(event.args))))
-        self._client.on_connect(self.reset)
+        self._client.on_connect(self._come)
+        self._client.on_disconnect(self._go)
         self._client.on_delete(self.leave)
 
     @property
@@ -61,9 +63,11 @@ class Bench:
         await self.change(lambda board: board.edited(changes))
 
     async def other_data(self, name: str) -> None:
-        """Other data for the base; where they are no images, without the layers that take images."""
-        images = "flatten" in self.board.base.layers and (name not in BUILTIN or len(BUILTIN[name].shape) < 2)
-        await self.edit({"data": name, **({"layers": FALLBACK} if images else {})})
+        """Other data for the base; where they are no images, without the layers that take images; a quantity's standardized."""
+        source = BUILTIN.get(name)
+        images = "flatten" in self.board.base.layers and (source is None or len(source.shape) < 2)
+        data = {"name": name, "standardize": True} if source and not source.classes else name
+        await self.edit({"data": data, **({"layers": FALLBACK} if images else {})})
 
     async def change(self, make: Callable[[Board], Board]) -> None:
         """Another board, made of this one; it trains from its start. What cannot be is said, and all stays as it was."""
@@ -151,8 +155,25 @@ class Bench:
         if self.live:
             self.live.keep(self.store if on else None)
 
+    async def _come(self) -> None:
+        """The browser is there: for the first time, or again after its connection broke, to what it left."""
+        if self.live is None:
+            await self.reset()
+            return
+        self._drawn = True  # nobody knows; one frame too many does no harm
+        if self._cut_off:
+            self._cut_off = False
+            self.live.start(self.speed)
+        self._push()
+
+    def _go(self) -> None:
+        """The connection is gone: nothing trains for nobody."""
+        if self.live and self.running and not self.kept and not self._client.has_socket_connection:
+            self._cut_off = True
+            self.live.pause()
+
     def leave(self) -> None:
-        """The browser is gone."""
+        """The browser does not come back."""
         if self.live:
             self.live.close()
             self.live = None

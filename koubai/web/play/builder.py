@@ -87,8 +87,7 @@ def data(bench: Bench) -> None:
 
     def fill() -> None:
         spec = bench.board.base.data
-        sets = [name for name, source in BUILTIN.items() if source.classes]  # what the page shows are classes
-        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*sets, *bench.brought, spec.name])}
+        options: dict[str, Words | str] = {name: Path(name).name for name in dict.fromkeys([*BUILTIN, *bench.brought, spec.name])}
         choice(Words("data set", "データセット"), options, spec.name, bench.other_data)
         if spec.name in BUILTIN:
             put("p", BUILTIN[spec.name].about, "small soft")

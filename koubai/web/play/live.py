@@ -25,15 +25,17 @@ from koubai.caution import shape_and_classes
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
 from koubai.keeping import memory
-from koubai.laboratory import check
+from koubai.laboratory import check, is_small
 from koubai.language import UserError
 from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Training, plan
-from koubai.training.cohort import footprint
+from koubai.training.cohort import budget, footprint
+from koubai.web.jobs import THREADS
 
 T = TypeVar("T")
 
+CPU = torch.device("cpu")
 SLICE = 0.02  # seconds of training until others have their turn, and a wish of the page's is heard
 OFTEN = 0.12  # seconds between two looks, at least
 SHARE = 0.07  # of the time, at most, goes into looking while it trains
@@ -185,7 +187,11 @@ class Live(Generic[T]):
         try:
             with memory(self.study.trials[0]), torch.no_grad():
                 stacks = plan(self.study.trials, shape_and_classes)
-                self._trainings = [Training(stack, load(stack[0].data), torch.device("cpu")) for stack in stacks]
+                small = all(is_small(stack, budget(CPU)) for stack in stacks)
+                torch.set_num_threads(
+                    1 if small else THREADS
+                )  # of this thread; small kernels would wait for each other, not compute
+                self._trainings = [Training(stack, load(stack[0].data), CPU) for stack in stacks]
                 self._caps = [training.segment for training in self._trainings]
                 self._paces = [SLICE for _ in stacks]
                 while True:

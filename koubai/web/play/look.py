@@ -13,18 +13,19 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
-from koubai.networks.layers import Mode, Weighted
+from koubai.networks.layers import Activation, Mode, Weighted
 from koubai.report.figures.images import MOST_FILTERS, MOST_MAPS, mosaic
 from koubai.report.style import mean_and_interval, rounded
+from koubai.spec import Trial
 from koubai.training import Training
-from koubai.training.ledger import Snapshot, snapshot
+from koubai.training.ledger import binned, gradients
 from koubai.training.loop import SAMPLES
 from koubai.training.stack import Stack
 from koubai.web.play.board import Board
 from koubai.web.play.doctor import Doctor
 
-SIDES = {3: 72, 6: 48}  # cells of a decision boundary along each axis, by how many variants there are at most
-FEWEST = 36
+SIDES = {3: 60, 6: 44}  # cells of a decision boundary along each axis, by how many variants there are at most
+FEWEST = 32
 MARGIN = 0.08  # of the data's range, around it
 POINTS = 400  # samples that are shown in the plane
 CELLS = 64  # rows and columns of weights that are shown
@@ -41,6 +42,7 @@ class Look:
 
     def __init__(self, board: Board) -> None:
         self.board, self.seed, self.doctor = board, 0, Doctor(board)
+        self._alone: dict[Trial, Stack] = {}
         self.sent = 0  # the last step of the history that was shown
         self.where = {
             trial: (variant, seed)
@@ -66,11 +68,12 @@ class Look:
             held_out = (part[:SAMPLES] for part in training.held_out)
             losses[at] = stack.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
             accuracies[at] = stack.evaluate(*held_out)[1].numpy()
-            found = snapshot(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe], None, True)
+            found, values = gradients(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe])
+            arrived = torch.stack(found, 1).numpy()
             for k, (variant, seed) in enumerate(left):
-                norms[variant].append(found["gradient"][k])
+                norms[variant].append(arrived[k])
                 if seed == self.seed:
-                    made[variant] |= inside(stack, k, found) | {"picture": self.picture(training, k)}
+                    made[variant] |= inside(stack, k, values) | {"picture": self.picture(training, k)}
         self.doctor.look(trainings)
         for k, curve in enumerate(curves(losses, accuracies)):
             made[k] |= curve | flow(norms[k]) | {"past": self.past(trainings, k), "doctor": self.doctor.says(k)}
@@ -101,13 +104,22 @@ class Look:
         data, stack = training.data, training.stack
         if data.features == 2 and not data.target:
             side = next((side for most, side in SIDES.items() if len(self.board.variants) <= most), FEWEST)
-            return boundary(stack.subset([row]), data, side)
+            return boundary(self.alone(stack, row), data, side)
         layer = next(layer for layer in stack.network.layers if isinstance(layer, Weighted))
         weights = layer.weight.value[row].numpy()
         image = patch(layer, data)
         if image is None:
             return signed(weights[:CELLS, :CELLS])
         return signed(mosaic(weights[:MOST_FILTERS].reshape(-1, *image).mean(1)))
+
+    def alone(self, stack: Stack, row: int) -> Stack:
+        """One trial of a stack as it stands, in a stack of its own, which is made once."""
+        trial = stack.trials[row]
+        if trial in self._alone:
+            stack.copied(self._alone[trial], [row])
+        else:
+            self._alone[trial] = stack.subset([row])
+        return self._alone[trial]
 
 
 def curves(losses: np.ndarray, accuracies: np.ndarray) -> list[Shown]:
@@ -140,25 +152,25 @@ def flow(norms: Sequence[np.ndarray]) -> Shown:
     return {"flow": [rounded(10**part) for part in mean_and_interval(shares)]}
 
 
-def inside(stack: Stack, row: int, found: Snapshot) -> Shown:
-    """What one network looks like inside: histograms of its activations, weights of its layers, what it makes of an image."""
-    shares, low, high = (found[name][row] for name in ("histogram", "low", "high")) if "histogram" in found else ([], [], [])
-    hist = [
-        {"bars": packed(share / (share.max() or 1) * 254), "range": rounded([a, b])}
-        for share, a, b in zip(shares, low, high, strict=True)
-    ]
-    layers = stack.network.layers
+def inside(stack: Stack, row: int, values: Sequence[torch.Tensor]) -> Shown:
+    """What one network looks like inside: histograms of its activations, weights of its layers, what it makes of an image.
+
+    ``values`` are what came out of each layer on the probe samples.
+    """
+    layers, bars = stack.network.layers, []
+    for layer, y in zip(layers, values, strict=True):
+        if isinstance(layer, Activation):
+            own = layer.units(y, len(stack.trials))[row : row + 1].flatten(1)
+            counts, low, high = (part[0].numpy() for part in binned(own, layer.technique.bounds))
+            bars.append({"bars": packed(counts / (counts.max() or 1) * 254), "range": rounded([low, high])})
     weights = [signed(layer.weight.value[row, :CELLS, :CELLS].numpy()) for layer in layers if isinstance(layer, Weighted)]
-    return {"histograms": hist, "weights": weights, "maps": maps(stack, row)}
+    return {"histograms": bars, "weights": weights, "maps": maps(stack, row, values)}
 
 
-def maps(stack: Stack, row: int) -> list[Shown]:
-    """The first probe image behind each activation and pooling of images, as the last look left it."""
-    if stack.network.image is None:
-        return []
+def maps(stack: Stack, row: int, values: Sequence[torch.Tensor]) -> list[Shown]:
+    """The first probe image behind each activation and pooling of images."""
     made = []
-    values = stack.buffers_for(min(stack.trials[0].batch_size, len(stack.x))).values
-    for layer, y in zip(stack.network.layers, values[1:], strict=True):
+    for layer, y in zip(stack.network.layers, values if stack.network.image is not None else (), strict=False):
         if layer.kind in ("activation", "pooling") and y.ndim == 4:
             channels = y[0].unflatten(0, (len(stack.trials), -1))[row, :MOST_MAPS]
             made.append({"name": layer.label, **signed(mosaic(channels.numpy()))})

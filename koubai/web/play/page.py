@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import parse_qs
 
 from nicegui import ui
 
 from koubai.language import UserError, Words, say
 from koubai.spec import Trial
 from koubai.store import Store
-from koubai.web.address import study_in
 from koubai.web.controls import button, check, choice
 from koubai.web.play.bench import USUAL_SPEED, Bench
 from koubai.web.play.board import Board
@@ -75,8 +73,7 @@ def asked(store: Store) -> tuple[Board, UserError | None]:
     if not query:
         return FIRST, None
     try:
-        table = parse_qs(query, keep_blank_values=True)
-        board = Board.of(study_in(table["study"][0], store)) if "study" in table else Board.read(query)
+        board = Board.read(query)
         permitted(store, {trial.data.name for trial in board.variants})
         return board, None
     except UserError as error:
@@ -121,8 +118,8 @@ async def copied(bench: Bench) -> None:
 
 def shown(title: str, text: str) -> None:
     """A text to take away, in a dialog."""
-    with ui.dialog() as dialog, ui.card().classes("taken"):
-        put("h2", title)
+    with ui.dialog().props("aria-labelledby=taken") as dialog, ui.card().classes("taken"):
+        put("h2", title, id="taken")
         with put("pre", tabindex="0"):
             put("code", text)
         with put("div", classes="row"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from nicegui import ui
 
@@ -14,6 +15,7 @@ from koubai.prescribing import prescribe
 from koubai.prescription import Candidate, Prescription, points
 from koubai.spec import Trial
 from koubai.web.controls import button
+from koubai.web.jobs import THREADS
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_SEEDS, apart
 from koubai.web.shell import Put, aside, problem, put, tabular
@@ -74,7 +76,8 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
         trained += steps
 
     seeds = min(max(bench.board.seeds, SEEDS), MOST_SEEDS)
-    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, store=bench.store, name=bench.board.name, progress=report))
+    options: dict[str, Any] = {"store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
+    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, **options))
     while not task.done():
         await asyncio.wait([task], timeout=0.4)
         networks = trained / trial.steps
@@ -99,7 +102,7 @@ def show(bench: Bench, label: str, found: Prescription) -> None:
         return
     score = scored(Words("validation accuracy", "検証精度"), found.records)
     heads = (Words("remedy", "対策"), score, Words("gain [95%]", "効果 [95%区間]"), "")
-    with tabular(heads):
+    with tabular(heads, numbers=1):
         for one in found.finalists:
             row(bench, one, one is found.smallest)
 

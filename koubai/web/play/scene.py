@@ -29,6 +29,7 @@ WORDS = {
     "first": Words("first layer", "最初の層"),
     "last": Words("output", "出力"),
     "arrives": Words("{share} of the gradient reaches the first layer", "最初の層に届く勾配は出力の {share}"),
+    "times": Words("×{n}", "{n}倍"),
     "nothing": Words("No gradient reaches the first layer.", "最初の層に勾配が届かない。"),
     "lost": Words("Diverged: {n} of {of} seeds.", "発散: {of} シード中 {n}。"),
     "boundary": Words("decision boundary and samples", "決定境界とサンプル"),
@@ -80,14 +81,22 @@ def _charts() -> dict[str, Any]:
     kinds = {
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
         "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
+        "quantity": (
+            WORDS["quantity"],
+            share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True),
+        ),  # in the place of accuracy
         "flow": (Words("Where the gradient goes", "勾配はどこへ行くか"), axes(blank(270), Words("", ""), flow, logy=True)),
     }
     made = {}
     for name, (title, figure) in kinds.items():
-        figure.update_layout(margin={"l": 56, "r": 12, "t": 10, "b": 44}, hovermode="closest")
+        figure.update_layout(margin={"l": 56, "r": 20, "t": 10, "b": 44}, hovermode="closest")
         figure.update_yaxes(nticks=6)
+        figure.update_xaxes(tickangle=0)
         if name == "flow":
-            figure.update_xaxes(tickangle=-45, tickfont={"size": 11})
+            figure.update_xaxes(tickangle=-45, tickfont={"size": 11}).update_layout(margin={"b": 64})
+        figure.update_xaxes(ticklabeloverflow="allow").update_yaxes(
+            ticklabeloverflow="allow"
+        )  # else each is measured at every look
         shown = dressed(figure)
         made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
     return made

@@ -2,6 +2,8 @@
 // the board), then `frame`s; each is drawn once, and answered by "drawn", so that a slow browser is never sent more than it can draw.
 
 const MOST = 400; // points of a curve; then every second goes
+const KEPT = 16; // pictures of samples
+const LONGEST = 400; // milliseconds that a chart waits for its turn
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -11,21 +13,22 @@ const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16))
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
 const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
 const whole = (value) => value.toLocaleString("en-US");
-// A factor as people say it: ×1.3, 1/320
-const factor = (value) => (value >= 0.095 ? `×${Number(value.toPrecision(2))}` : `1/${whole(Number((1 / value).toPrecision(2)))}`);
+// A factor as people say it: 1.3 `times`, 1/320, 1/5.9e12
+const factor = (value, times) => {
+  if (value >= 0.095) return times.replace("{n}", Number(value.toPrecision(2)));
+  return value > 1e-6 ? `1/${whole(Number((1 / value).toPrecision(2)))}` : `1/${(1 / value).toExponential(1).replace("+", "")}`;
+};
 
-// A small picture of bytes on a canvas of its own; `paint(k)` gives red, green, blue and how much of them.
+// A small picture on a canvas of its own; `paint(k)` is a cell's colour, as `tone` gives it.
 function picture(width, height, paint) {
-  const canvas = new OffscreenCanvas(width, height);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  for (let k = 0; k < width * height; k++) {
-    const [red, green, blue, alpha] = paint(k);
-    image.data.set([red, green, blue, alpha], 4 * k);
-  }
-  context.putImageData(image, 0, 0);
+  const canvas = new OffscreenCanvas(width, height), image = new ImageData(width, height), cells = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < cells.length; k++) cells[k] = paint(k);
+  canvas.getContext("2d").putImageData(image, 0, 0);
   return canvas;
 }
+
+// A colour and how much of it, 0 to 255, in the order in which a picture's bytes lie.
+const tone = ([red, green, blue], alpha) => ((alpha << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 
 // A canvas as large as it is shown, cleared.
 function ready(canvas) {
@@ -40,11 +43,10 @@ function ready(canvas) {
 }
 
 function signed(canvas, part, paint) {
-  const cells = bytes(part.cells), colors = SIGNED.map((name) => rgb(paint[name]));
+  const cells = bytes(part.cells), [above, below] = SIGNED.map((name) => rgb(paint[name]));
   const made = picture(part.width, part.height, (k) => {
-    if (cells[k] === 255) return [0, 0, 0, 0];
-    const value = (cells[k] - 127) / 127;
-    return [...colors[value < 0 ? 1 : 0], 255 * Math.abs(value)];
+    const value = (255 / 127) * (cells[k] - 127);
+    return cells[k] === 255 ? 0 : tone(value < 0 ? below : above, Math.abs(value));
   });
   const [context, width, height] = ready(canvas);
   const scale = Math.min(width / part.width, height / part.height);
@@ -61,7 +63,7 @@ export default {
         <span class="step">{{ words.step }} <b data-step>{{ whole(step) }}</b> / {{ whole(total) }}</span></p>
       <div class="specimens">
         <article v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="specimen" :style="{ '--mine': one.color }" :data-variant="k">
-          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h3>{{ one.label }}</h3>
+          <header><i class="swatch" :class="one.dash" aria-hidden="true"></i><h2>{{ one.label }}</h2>
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
@@ -79,13 +81,13 @@ export default {
       </div>
       <slot name="below"></slot>
       <div class="charts">
-        <figure v-for="(chart, name) in charts" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
+        <figure v-for="(chart, name) in plots" :key="name"><figcaption>{{ chart.title }}</figcaption><div class="chart" :data-chart="name" role="img" :aria-label="chart.title"></div></figure>
       </div>
       <details class="inside" :open="wide" @toggle="redraw">
         <summary>{{ words.inside }}</summary>
         <p class="soft small">{{ words.insideAbout }}</p>
         <section v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="strip" :style="{ '--mine': one.color }" :data-strip="k">
-          <h4><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h4>
+          <h3><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h3>
           <div class="layers">
             <div v-for="(layer, n) in one.blocks" class="layer">
               <span class="name">{{ layer.name }}</span>
@@ -105,17 +107,19 @@ export default {
   computed: {
     step() { return this.last ? this.last.step : 0; },
     total() { return Math.max(1, ...this.scene.variants.map((one) => one.steps)); },
+    plots() { const { quantity, ...usual } = this.charts; return this.scene.quantity ? { ...usual, accuracy: quantity } : usual; },
     along() { return this.step / this.total; },
   },
-  async mounted() {
+  mounted() {
     this.series = [];
+    this.drawn = new Map();
+    this.due = []; // parts that are to be drawn again
     this.watching = new MutationObserver(() => this.redraw());
     this.watching.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
     this.sized = new ResizeObserver(() => this.redraw());
     this.sized.observe(this.$el);
     document.addEventListener("keydown", this.pressed);
     document.addEventListener("scroll", this.slowly, { passive: true });
-    this.Plotly = (await import("nicegui-plotly")).Plotly;
     this.redraw();
   },
   unmounted() {
@@ -147,7 +151,7 @@ export default {
     arrives(k) {
       const means = (this.now(k).flow || [])[0] || [];
       if (!means.length) return " ";
-      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0]));
+      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0], this.words.times));
     },
     pressed(event) {
       const on = event.target.closest("input, select, textarea, [contenteditable], .q-dialog");
@@ -160,7 +164,7 @@ export default {
     // One look at all variants; `run` says of which scene.
     frame(look) {
       if (look.run !== this.scene.run) { this.waiting = look; return; } // its scene is on the way, or it is of one that is gone
-      this.last = look;
+      this.last = Object.freeze(look); // nothing in it changes, so Vue need not watch it
       this.append(look);
       requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });
     },
@@ -180,18 +184,17 @@ export default {
       this.scene.variants.forEach((one, k) => this.card(one, k));
       this.slowly();
     },
-    // Curves and what is inside cost more than cards, so they follow a little behind: a fifth of the time at most, and only where they are seen.
+    // Curves and what is inside cost more than cards, so they follow behind, one after another: a tenth of the time, and where they are seen.
     slowly() {
-      this.behind = true;
+      this.due = [...new Set([...this.due, ...Object.keys(this.plots), "inside"])];
       if (this.later) return;
       const draw = () => {
         this.later = null;
-        if (!this.behind || !this.last || !this.$el.isConnected) return;
-        const begun = performance.now();
-        this.behind = false;
-        this.curves();
-        if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
-        this.later = setTimeout(draw, Math.max(150, 4 * (performance.now() - begun)));
+        if (!this.due.length || !this.last || !this.$el.isConnected) return;
+        const begun = performance.now(), name = this.due.shift();
+        if (name !== "inside") this.chart(name);
+        else if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
+        this.later = setTimeout(draw, Math.min(9 * (performance.now() - begun), LONGEST));
       };
       this.later = setTimeout(draw, 0);
     },
@@ -206,20 +209,31 @@ export default {
     // The decision boundary: each class in its colour, paler where the network is less sure; the samples above.
     plane(canvas, one, part) {
       const said = bytes(part.said), sure = bytes(part.sure), colors = this.scene.classes.map(rgb);
-      const made = picture(part.side, part.side, (k) => [...colors[said[k] % colors.length], 0.75 * sure[k]]);
+      const made = picture(part.side, part.side, (k) => tone(colors[said[k] % colors.length], 0.75 * sure[k]));
       const [context, width, height] = ready(canvas);
       context.imageSmoothingQuality = "high";
       context.drawImage(made, 0, 0, width, height);
-      const paper = this.paint["--paper"];
+      context.drawImage(this.samples(one, canvas), 0, 0, width, height);
+    },
+    // The samples of a variant's data, drawn once for a size and a theme.
+    samples(one, { width: across, height: down, clientWidth }) {
+      const paper = this.paint["--paper"], key = [this.scene.run, one.cloud, across, paper].join();
+      if (this.drawn.has(key)) return this.drawn.get(key);
+      const made = new OffscreenCanvas(across, down), context = made.getContext("2d"), scale = across / (clientWidth || across);
+      const width = across / scale, height = down / scale, colors = this.scene.classes;
+      context.scale(scale, scale);
       for (const [x, y, label, held] of this.cloud(one)) {
         context.beginPath();
         context.arc(x * width, y * height, held ? 2.6 : 2.4, 0, 7);
         context.lineWidth = held ? 1.6 : 0.8;
-        context.fillStyle = held ? paper : this.scene.classes[label % colors.length];
-        context.strokeStyle = held ? this.scene.classes[label % colors.length] : paper;
+        context.fillStyle = held ? paper : colors[label % colors.length];
+        context.strokeStyle = held ? colors[label % colors.length] : paper;
         context.fill();
         context.stroke();
       }
+      if (this.drawn.size >= KEPT) this.drawn.clear();
+      this.drawn.set(key, made);
+      return made;
     },
     // What is left of the gradient at each layer's output, on a log scale: from the output on the right to the first layer on the left.
     bars(canvas, means, one) {
@@ -249,29 +263,34 @@ export default {
         heights.forEach((value, at) => { if (value) context.fillRect(at * each, height - Math.max(1, height * Math.sqrt(value / 254)), Math.max(each - 0.5, 0.5), height); });
       });
     },
-    curves() {
-      if (!this.Plotly) return;
-      const draw = (name, data, xaxis) => {
-        const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.charts[name];
-        if (!el || !seen(el)) return;
-        const layout = { ...chart.layout, datarevision: Math.random() };
-        if (xaxis) layout.xaxis = { ...layout.xaxis, ...xaxis };
-        this.Plotly.react(el, data, layout, chart.config);
-      };
-      for (const name of ["loss", "accuracy"]) {
-        draw(name, this.scene.variants.flatMap((one, k) => {
-          const curve = this.series[k] || { step: [], [name]: [] };
-          return this.band(one, curve.step, curve[name], name === "accuracy" ? "%{y:.1%}" : "%{y:.3g}");
-        }));
-      }
-      // Layers are lined up at the output, where the gradient comes from.
+    chart(name) {
+      const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.plots[name];
+      if (!el || !seen(el)) return;
+      if (!this.Plotly) return void this.plotly();
+      const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), {}];
+      this.Plotly.react(el, data, { ...chart.layout, xaxis: { ...chart.layout.xaxis, ...xaxis }, datarevision: Math.random() }, chart.config);
+    },
+    // Plotly is half of what a page loads: it comes when a chart is first seen.
+    async plotly() {
+      this.Plotly = (await import("nicegui-plotly")).Plotly;
+      this.slowly();
+    },
+    curves(name) {
+      return this.scene.variants.flatMap((one, k) => {
+        const curve = this.series[k] || { step: [], [name]: [] };
+        return this.band(one, curve.step, curve[name], name === "accuracy" && !this.scene.quantity ? "%{y:.1%}" : "%{y:.3g}");
+      });
+    },
+    // Layers are lined up at the output, where the gradient comes from.
+    flow() {
       const longest = this.scene.variants.reduce((most, one) => (one.names.length > most.names.length ? one : most)), at = longest.names.length;
       const named = longest.names.map((name, n) => n).filter((n) => longest.kinds[n] === "weights");
-      draw("flow", this.scene.variants.flatMap((one, k) => {
+      const bands = this.scene.variants.flatMap((one, k) => {
         const [mean, low, high] = this.now(k).flow || [];
         const places = one.names.map((_, n) => n + at - one.names.length);
         return mean ? this.band(one, places, mean.map((value, n) => [value, low[n], high[n]]), "×%{y:.3g}", one.names) : [];
-      }), { tickvals: named, ticktext: named.map((n) => longest.names[n]) });
+      });
+      return [bands, { tickvals: named, ticktext: named.map((n) => longest.names[n]) }];
     },
     // A mean with its interval as a band, as the report's figures have it.
     band(one, x, values, hover, names) {

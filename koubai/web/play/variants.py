@@ -36,7 +36,7 @@ def adding(bench: Bench) -> None:
     field, chosen = "activation", ""
 
     with put("section", classes="specimen adding", aria_labelledby="adding"):
-        put("h3", Words("Compare with…", "比べる相手を追加"), id="adding")
+        put("h2", Words("Compare with…", "比べる相手を追加"), id="adding")
         put("p", Words("one thing changed, all else alike", "1つだけ変え、ほかは同じにする"), "small soft")
         options: dict[str, Words | str] = {**{name: KIND_WORDS[name] for name in TECHNIQUES}, **WRITTEN}
         choice(Words("what is changed", "変えるもの"), options, field, lambda name: other(name))
