@@ -38,7 +38,9 @@ lock: ## write requirements.lock: every version with the hashes of its files (ne
 	uv pip compile pyproject.toml --extra dev -c constraints.txt --generate-hashes --universal --python-version 3.11 \
 		--no-header -o requirements.lock
 
-audit: ## look for known holes in what requirements.lock names (installs pip-audit into .venv-audit; needs the registry)
+audit: ## look for known holes in what requirements.lock names (installs pip-audit into .venv-audit; needs pypi.org)
+	@$(PYTHON) -c "from urllib.request import urlopen; urlopen('https://pypi.org/pypi/pip/json', timeout=30)" 2> /dev/null || \
+		{ echo "Nothing was audited: pypi.org, which knows the advisories, cannot be reached from here." >&2; exit 1; }
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet pip-audit
 	.venv-audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.mutations import MUTATIONS, RATES, images
-from benchmarks.wards import WARDS, Ward, spoiled
+from benchmarks.wards import HELD, WARDS, Ward, spoiled
 from koubai.spec import Data, Trial
 
 
@@ -74,7 +74,7 @@ def ill(ward: Ward, folder: Path, each: int) -> Iterator[Patient]:
 
 
 def patients(folder: Path, each: int, well: int) -> Iterator[Patient]:
-    """All patients of both parts; data sets are written into ``folder``."""
+    """All patients of both parts, of the held-out one twice as many healthy; data sets are written into ``folder``."""
     for ward in WARDS:
-        yield from healthy(ward, folder, well)
+        yield from healthy(ward, folder, well * (1 + (ward.half == HELD)))
         yield from ill(ward, folder, each)

@@ -21,6 +21,7 @@ KIND_WORDS = {
     "normalization": Words("normalization", "正規化"),
     "penalty": Words("penalty", "正則化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "clipping": Words("gradient clipping", "勾配クリッピング"),
     "convolution": Words("convolution", "畳み込み"),
     "pooling": Words("pooling", "プーリング"),
     "augmentation": Words("augmentation", "データ拡張"),
@@ -60,6 +61,11 @@ def positive_zero(value: float) -> float:
     return value + 0.0
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number: ``True`` is none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def brief(value: Any) -> str:
     """A value as a sentence shows it: not longer than a line."""
     try:
@@ -93,11 +99,11 @@ def choose(kind: str, given: Any) -> Any:
         given = {"name": given.name, **given.numbers}
     if isinstance(given, str):
         given = {"name": given}
-    words = KIND_WORDS[kind]
+    words, one = KIND_WORDS[kind], "an" if kind[0] in "aeiou" else "a"
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise custom(
             UserError(
-                f"an {kind} is written as a name or as {{ name = ..., number = ... }}, not {brief(given)}",
+                f"{one} {kind} is written as a name or as {{ name = ..., number = ... }}, not {brief(given)}",
                 f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {brief(given)}",
             )
         )
@@ -112,7 +118,7 @@ def choose(kind: str, given: Any) -> Any:
         if key not in technique.numbers:
             raise custom(unknown(Words(f"number of {name}", f"{name} の数値"), key, technique.numbers or ["(none)"]))
         number = technique.numbers[key]
-        if isinstance(value, bool) or not isinstance(value, Real) or not number.accepts(value):
+        if not is_number(value) or not number.accepts(value):
             whole = ("a whole number ", "整数で、") if number.whole else ("", "")
             raise custom(
                 UserError(

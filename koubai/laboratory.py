@@ -26,7 +26,7 @@ from koubai.store import Store, checkpoints
 from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
 from koubai.training import Outcome, plan
-from koubai.training.cohort import budget, footprint
+from koubai.training.cohort import budget, footprint, light
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -68,6 +68,11 @@ def run(
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks, parts = stacks_of(study.trials, todo, begun, width, room, workers)
         beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
+
+        def alone(stack: Sequence[Trial]) -> bool:
+            """Whether one thread trains a stack best, unless somebody asked for several."""
+            return is_small(stack, room) and (beside or (threads is None and workers > 1 and light(stack, shape_and_classes)))
+
         with (
             heeding() as halt,
             store.at_work(study) if todo else nullcontext(),
@@ -95,7 +100,7 @@ def run(
             small: list[list[Trial]] = []
             large: list[list[Trial]] = []
             for stack in stacks:
-                (small if beside and is_small(stack, room) else large).append(stack)
+                (small if alone(stack) else large).append(stack)
             if small:
                 side_by_side(small, work_off, report)
             for stack in large:
@@ -210,8 +215,8 @@ def check(trial: Trial) -> None:
         )
     if trial.batch_size > samples:
         raise UserError(
-            f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}.",
-            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。",
+            f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}; take a smaller one.",
+            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。小さくしてください。",
         )
 
 

@@ -60,10 +60,18 @@ def _of_locale() -> Language:
 
 
 def say(words: Words) -> str:
-    """``words`` in the language in force."""
+    """``words`` in the language in force, ``harmless``."""
     if _both.get() and words.en != words.ja:
         return f"\x02{words.en}\x03{words.ja}\x04"
-    return words.ja if language() == "ja" else words.en
+    return harmless(words.ja if language() == "ja" else words.en)
+
+
+OBEYED = dict.fromkeys((0x07, 0x1B, *range(0x80, 0xA0)), "\ufffd")  # letters that begin what terminals obey
+
+
+def harmless(text: str) -> str:
+    """A text without what a terminal would obey: a stranger's name in it can be anything."""
+    return text.translate(OBEYED)
 
 
 @contextmanager

@@ -11,15 +11,17 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from koubai.data import load
-from koubai.landscapes import Path, lowest_value
 from koubai.language import Words
 from koubai.places import Place, places
 from koubai.store import Record
+
+if TYPE_CHECKING:
+    from koubai.landscapes import Path
 
 NOTHING = -20.0  # decades: as good as no gradient
 Runs = Sequence[Any]  # of Record or Path
@@ -270,6 +272,8 @@ def _(runs: Runs) -> float:
 
 @measure("height", "f above its lowest value at the end", "最終のfと最小値の差")
 def _(runs: Runs) -> float:
+    from koubai.landscapes import lowest_value
+
     return _mean(lambda path: float(path.values[-1] - lowest_value(path.landscape)))(runs)
 
 

@@ -21,7 +21,7 @@ def study_named(store: Store, name: str) -> Study:
         )
     found = [one for one in known if one["name"] == name][:1] or [one for one in known if name and one["id"].startswith(name)]
     if not found:
-        raise unknown(Words("study in the store", "保存先の実験"), name, dict.fromkeys(one["name"] for one in known))
+        raise unknown(Words("stored study", "保存済みの実験"), name, dict.fromkeys(one["name"] for one in known))
     if len(found) > 1:
         raise _several(name, [one["id"] for one in found])
     return Study.from_toml(found[0]["toml"], found[0]["name"])
@@ -57,7 +57,7 @@ def trial_named(result: Result, name: str) -> Best:
 
 
 def _chosen(study: Study, name: str) -> Trial:
-    if name.isdecimal() and 1 <= int(name) <= len(study.trials):
+    if name.isdecimal() and len(name) < 10 and 1 <= int(name) <= len(study.trials):
         return study.trials[int(name) - 1]
     found = [trial for trial in study.trials if name and trial.id.startswith(name)]
     if len(found) > 1:

@@ -2,10 +2,10 @@
 
 The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedies``) are trained with the original's seeds, so a gain is
 paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
-next to nothing); the most promising are paired up, and the ``FINALISTS`` most promising of all go on to the other seeds (successive
-halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is
-stopped on the way, and goes no further. Where nothing repairs, remedies of what only follows from something else are tried, and a third
-remedy is added.
+next to nothing); the most promising are paired up, and of the ``FINALISTS`` most promising of all as many go on to the other seeds as it
+takes to repair (successive halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the
+doctor finds past hope is stopped on the way, and goes no further. Where nothing repairs, remedies of what only follows from something
+else are tried, and a third remedy is added.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
-from koubai.measures import accuracy
-from koubai.prescription import Candidate, Prescription, complaints
+from koubai.prescription import Candidate, Prescription, complaints, reached
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study
@@ -35,6 +34,7 @@ FIRST = 2  # seeds that show whether a remedy promises anything
 PAIRED = 3  # of the most promising remedies: they are tried in pairs
 LEADING = 2  # of the most promising, and of those that cure: where no single remedy repairs, they are paired with every other
 FINALISTS = 6
+AHEAD = 3  # of these, the best single remedy among them, who go first: where one of them repairs, the others are left
 SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
 WHERE_UNKNOWN = ("slow-convergence", "plateau")  # whose remedies are tried where the diagnosis is "don't know"
@@ -98,7 +98,7 @@ def tried(
 
     Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
     """
-    original = np.array([accuracy(record) for record in patient.records])
+    original = np.array([reached(record) for record in patient.records])
     known: dict[Remedies, Candidate] = {}
     small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
     first = len(seeds) if small else FIRST
@@ -120,11 +120,15 @@ def tried(
         hopeful = [one for one in ranked() if not hopeless(known[one])]
         alone = [one for one in hopeful if len(one) == 1][: FINALISTS // 2]
         chosen = [*alone, *(one for one in hopeful if one not in alone)][:FINALISTS]
-        short = [one for one in chosen if len(known[one].records) < len(seeds)]
-        if short:
-            for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
-                records = (*known[one].records, *rest)
-                known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
+        order = list(dict.fromkeys([*alone[:1], *(one for one in hopeful if one in chosen)]))
+        for part in (order[:AHEAD], order[AHEAD:]):
+            short = [one for one in part if len(known[one].records) < len(seeds)]
+            if short:
+                for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
+                    records = (*known[one].records, *rest)
+                    known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
+            if any(known[one].repaired for one in part):
+                break
         for one, candidate in known.items():
             past = hopeless(candidate)
             if past or len(candidate.records) < len(seeds):

@@ -41,6 +41,11 @@ def complaints(diagnoses: Sequence[Diagnosis]) -> list[Finding]:
     return [finding for finding in most if finding.severity in SERIOUS] or most
 
 
+def reached(record: Record) -> float:
+    """Final validation accuracy. A diverged training counts as guessing, and so does an ``R^2`` below 0, which has no lower end."""
+    return max(accuracy(record), 0.0)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Remedies as they were tried: the trial they make, its records (one a seed, in the original's order) and their diagnoses.
@@ -63,8 +68,8 @@ class Candidate:
 
     @cached_property
     def accuracies(self) -> np.ndarray:
-        """Final validation accuracies ``[seed]``; a diverged training counts as guessing."""
-        return np.array([accuracy(record) for record in self.records])
+        """What its trainings ``reached``, ``[seed]``."""
+        return np.array([reached(record) for record in self.records])
 
     @cached_property
     def gains(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from threading import Lock
 
 from koubai.caution import shape_and_classes
 from koubai.data import load
-from koubai.language import Words, say
+from koubai.language import Words, harmless, say
 from koubai.spec import Trial
 from koubai.training import cost
 
@@ -62,7 +62,7 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
             trained += steps
             total -= spared * unit
             rate = trained / max(time.monotonic() - begun, 1e-3)
-            bars.update(task, description=what, advance=steps * unit, total=total, speed=say(pace(trial, rate)))
+            bars.update(task, description=harmless(what), advance=steps * unit, total=total, speed=say(pace(trial, rate)))
 
     try:
         yield report

@@ -12,7 +12,7 @@ import numpy as np
 
 from koubai.doctor.hope import why
 from koubai.language import UserError, Words, say
-from koubai.report.groups import Group
+from koubai.report.groups import MOST_PANELS, Group, spoken
 from koubai.store import Record
 from koubai.study import Study
 
@@ -65,7 +65,9 @@ class Result:
         rows = []
         for record in self.records:
             final = {name: float(curve[-1]) for name, curve in record.history.items() if np.ndim(curve) == 1}
-            setting = {name: getattr(value, "name", value) for name, value in self.study.setting(record.trial).items()}
+            labels = self.study.labels(record.trial)  # two techniques of one name differ in their numbers
+            setting = self.study.setting(record.trial)
+            setting = {name: labels[name] if hasattr(value, "compact") else value for name, value in setting.items()}
             rows.append({**setting, **final, "diverged": record.diverged, "stopped": record.stopped, "id": record.trial.id})
         return pandas.DataFrame(rows)
 
@@ -104,7 +106,7 @@ class Result:
             for one in figures or usual
         ]
         given = {"name": name, "title": Words(name, name), "about": Words("", ""), **words}
-        given["notes"] = [*given.get("notes", ()), *self.stops()]
+        given["notes"] = [*given.get("notes", ()), *self.stops(), *self._crowded()]
         return Section(rows=self.table, drawings=drawings, diagnoses=self.diagnose(), **given)
 
     def report(self, path: str | Path = "report.html") -> Path:
@@ -136,6 +138,17 @@ class Result:
             if record.stopped:
                 found.setdefault(finding.title if finding else NO_REASON, []).append(record)
         return [_stopped(title, records, len(self.records)) for title, records in found.items()]
+
+    def _crowded(self) -> list[Words]:
+        """That figures show the ends of what there is, where it is too much for them."""
+        count = len(self.groups)
+        if count <= MOST_PANELS:
+            return []
+        words = Words(
+            f"{count:,} variants: a figure without room for all shows the best and the worst by final validation accuracy, the table all.",
+            f"設定は {count:,} 通り。図に収まらないときは、最終の検証精度の上位と下位だけを描きます(表には全設定があります)。",
+        )
+        return [spoken(words, self.groups)]
 
     def best(self) -> Best:
         """The trial with the highest final validation accuracy."""

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from numbers import Integral
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,11 +23,12 @@ from pydantic import (
     WrapValidator,
     model_validator,
 )
+from pydantic_core import PydanticKnownError
 
 from koubai import blueprint
 from koubai.choices import KIND_WORDS as KIND_WORDS
 from koubai.choices import Choice as Choice
-from koubai.choices import brief, chosen, custom, flat, positive_zero, sentences
+from koubai.choices import brief, chosen, custom, flat, is_number, positive_zero, sentences
 from koubai.choices import choose as choose
 from koubai.language import UserError, Words, unknown
 
@@ -47,7 +49,7 @@ def _several(given: Any) -> Any:
 
 def _square(given: Any) -> Any:
     """One number as the height and the width."""
-    return (given, given) if isinstance(given, int) and not isinstance(given, bool) else given
+    return (given, given) if is_number(given) and isinstance(given, Integral) else given
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -55,7 +57,31 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-Side = Annotated[int, Field(ge=1, le=4096)]
+def _number(given: Any) -> Any:
+    """A number as it is: ``true`` and texts, which pydantic would take for one, are none."""
+    if not is_number(given):
+        raise PydanticKnownError("float_type")
+    return given
+
+
+def _whole(given: Any) -> Any:
+    """The same for a whole number."""
+    if not is_number(given):
+        raise PydanticKnownError("int_type")
+    return given
+
+
+def _ordered(given: Any) -> Any:
+    """A list as it is: a set has no order."""
+    if isinstance(given, set | frozenset):
+        raise PydanticKnownError("tuple_type")
+    return given
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Truth = Annotated[bool, Field(strict=True)]
+Side = Annotated[Whole, Field(ge=1, le=4096)]
 
 
 class Data(BaseModel):
@@ -71,16 +97,16 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(min_length=1)]
-    samples: Annotated[int, Field(ge=1)] | None = None
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    split: Annotated[int, Field(ge=0)] = 0
-    standardize: bool = False
+    samples: Annotated[Whole, Field(ge=1, le=10**12)] | None = None
+    validation: Annotated[Number, Field(gt=0, lt=1)] = 0.2
+    split: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
+    standardize: Truth = False
     target: Annotated[str, Field(min_length=1)] | None = _later(None)
     drop: Annotated[tuple[str, ...], AfterValidator(_each_once)] = _later(())
     missing: Literal["refuse", "mean", "drop"] = _later("refuse")
     size: Annotated[tuple[Side, Side], BeforeValidator(_square)] | None = _later(None)
     task: Literal["classification", "regression"] | None = _later(None)
-    balance: bool = _later(False)
+    balance: Truth = _later(False)
 
     @model_validator(mode="before")
     @classmethod
@@ -99,7 +125,7 @@ class Data(BaseModel):
         return f"{self.name}({rest})" if rest else self.name
 
 
-Width = Annotated[int, Field(ge=1, le=10**6)]
+Width = Annotated[Whole, Field(ge=1, le=10**6)]
 _WIDTH: TypeAdapter[int] = TypeAdapter(Width)
 
 
@@ -128,10 +154,11 @@ def _layers(given: blueprint.Chain) -> blueprint.Chain:
 Layers = Annotated[
     tuple[Annotated[int | str, WrapValidator(_layer)], ...],
     Field(max_length=1000),
+    BeforeValidator(_ordered),
     BeforeValidator(_preset),
     AfterValidator(_layers),
 ]
-Rate = Annotated[float, Field(ge=0), AfterValidator(positive_zero)]
+Rate = Annotated[Number, Field(ge=0), AfterValidator(positive_zero)]
 
 
 class Trial(BaseModel):
@@ -139,11 +166,12 @@ class Trial(BaseModel):
 
     ``layers`` are the widths of the hidden layers, a chain of layers of images as ``koubai.blueprint`` explains it, or the name of one;
     the input's shape and the number of classes come from the data. ``batch_norm`` says where batch normalization stands in each hidden
-    layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are
-    factors on the learning rate of each layer with weights, first to last. ``augment`` are augmentations of images, done in that order
-    to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions and matrix
-    products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind the initial
-    weights, and nothing else does. Unknown or impossible values raise ``UserError``.
+    layer: before or after the activation. ``dropout`` is the share of units left out after each hidden layer. ``layer_rates`` are factors
+    on the learning rate of each layer with weights, first to last. ``clip_grad_norm`` is the norm to which a longer gradient is
+    shortened, penalty included, as by ``torch.nn.utils.clip_grad_norm_``; 0 clips none. ``augment`` are augmentations of images, done in
+    that order to every minibatch. ``dtype`` is that of the weights; ``"bfloat16"`` means weights in float32, and steps whose convolutions
+    and matrix products are done in bfloat16. ``seed`` decides the minibatches, the dropout masks, the augmentation and the draws behind
+    the initial weights, and nothing else does. Unknown or impossible values raise ``UserError``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -155,15 +183,16 @@ class Trial(BaseModel):
     optimizer: chosen("optimizer") = choose("optimizer", "sgd")  # type: ignore[valid-type]
     learning_rate: Rate = 0.1
     schedule: chosen("schedule") = choose("schedule", "constant")  # type: ignore[valid-type]
-    layer_rates: tuple[Rate, ...] = ()
+    layer_rates: Annotated[tuple[Rate, ...], BeforeValidator(_ordered)] = ()
     batch_norm: Literal["none", "before", "after"] = "none"
     penalty: chosen("penalty") = choose("penalty", "none")  # type: ignore[valid-type]
     dropout: Annotated[Rate, Field(lt=1)] = 0.0
-    batch_size: Annotated[int, Field(ge=1)] = 100
-    steps: Annotated[int, Field(ge=1, le=10**9)] = 2000
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    batch_size: Annotated[Whole, Field(ge=1, le=10**9)] = 100
+    steps: Annotated[Whole, Field(ge=1, le=10**9)] = 2000
+    seed: Annotated[Whole, Field(ge=0, lt=2**63)] = 0
     dtype: Literal["float32", "float64", "bfloat16"] = "float32"
-    augment: Annotated[tuple[chosen("augmentation"), ...], BeforeValidator(_several)] = _later(())  # type: ignore[valid-type]
+    clip_grad_norm: Rate = _later(0.0)
+    augment: Annotated[tuple[chosen("augmentation"), ...], BeforeValidator(_ordered), BeforeValidator(_several)] = _later(())  # type: ignore[valid-type]
 
     def __init__(self, /, **fields: Any) -> None:
         """Validate ``fields``; raises ``UserError`` with one sentence."""

@@ -8,12 +8,13 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
-from koubai.choices import brief
+from koubai.choices import brief, is_number
 from koubai.language import UserError
 from koubai.spec import Choice, Data, Trial, plain, sentence
 
@@ -177,7 +178,7 @@ class Study(BaseModel):
     @cached_property
     def id(self) -> str:
         """A hash of the trials, in order."""
-        return hashlib.sha256("".join(trial.id for trial in self.trials).encode()).hexdigest()[:20]
+        return study_id(trial.id for trial in self.trials)
 
     def to_toml(self) -> str:
         """The study as a TOML file."""
@@ -211,6 +212,11 @@ class Study(BaseModel):
             raise UserError(f"{source}: {error.words.en}", f"{source}: {error.words.ja}") from None
 
 
+def study_id(trials: Iterable[str]) -> str:
+    """The id of a study of trials with these ids, in this order."""
+    return hashlib.sha256("".join(trials).encode()).hexdigest()[:20]
+
+
 def _table(name: str, given: Any) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise UserError(f"{name} must be a table, not {brief(given)}.", f"{name} は表にしてください: {brief(given)}")
@@ -219,14 +225,20 @@ def _table(name: str, given: Any) -> Mapping[str, Any]:
 
 def _values(name: str, given: Any) -> tuple[Any, ...]:
     """The values of an axis; for ``seed`` a number is that many seeds."""
-    if name == "seed" and isinstance(given, int) and not isinstance(given, bool):
-        if not 1 <= given <= LARGEST:
+    if name == "seed" and is_number(given) and isinstance(given, Integral):
+        if not 1 <= int(given) <= LARGEST:
             raise UserError(
                 f"The number of seeds must be from 1 to {LARGEST:,}, not {brief(given)}.",
                 f"シードの数は1から {LARGEST:,} までにしてください: {brief(given)}",
             )
-        given = range(given)
-    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        given = range(int(given))
+    if isinstance(given, Mapping) and given:  # optimizer.momentum = [...] without quotes is a table in TOML
+        part = f'"{name}.{next(iter(given))}"'
+        raise UserError(
+            f"The axis {name!r} must be a list of values; the axis of a part of it stands in quotes: {part} = [...].",
+            f"軸 {name!r} は値のリストにしてください。その一部の数値を軸にするときは引用符で囲みます: {part} = [...]",
+        )
+    if isinstance(given, str | bytes | Mapping | set | frozenset) or not isinstance(given, Iterable):
         raise UserError(
             f"The axis {name!r} must be a list of values, not {brief(given)}.",
             f"軸 {name!r} は値のリストにしてください: {brief(given)}",

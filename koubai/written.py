@@ -13,6 +13,7 @@ WRITTEN = {  # one example of each kind
     "schedule": 'schedule = "cosine"',
     "penalty": 'penalty = { name = "l2", strength = 0.001 }',
     "dropout": "dropout = 0.2",
+    "clipping": "clip_grad_norm = 1.0",
     "convolution": 'layers = ["conv 16 3x3 pad 1", "maxpool 2", 50]  # or a preset: "simple-cnn", "deep-cnn", "alexnet"',
     "pooling": 'layers = ["conv 16 3x3", "maxpool 3 stride 2", "conv 16 3x3", "avgpool 2", 50]',
     "augmentation": 'augment = ["flip", { name = "shift", reach = 0.1 }]  # of images, in training only',

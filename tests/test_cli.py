@@ -16,6 +16,7 @@ from koubai.__main__ import asked
 from koubai.data.builtin import BUILTIN
 from koubai.experiments.catalogue import EXERCISES
 from koubai.language import Words
+from koubai.result import USUAL
 from koubai.store import Store
 from koubai.study import Study
 from koubai.techniques import KINDS
@@ -101,6 +102,7 @@ def test_list_names_everything(command: Command, language: str) -> None:
 FILES: dict[str, bytes] = {
     "fine.toml": b"[base]\nsteps = 1\n",
     "habit.toml": b"[base]\nlr = 0.1\n",
+    "unquoted.toml": b"[axes]\noptimizer.momentum = [0.5, 0.9]\n",
     "table.toml": b"[axis]\nseed = 3\n",
     "activation.toml": b'[base]\nactivation = "relo"\n',
     "data.toml": b'[base]\ndata = "digit"\n',
@@ -130,6 +132,10 @@ BAD = {
     ("run", "--device", "tpu"): ["auto, cpu or cuda", "'tpu'"],
     ("run", "--lang", "fr"): ["'fr'", "ja, en"],
     ("run", "--out", "fine.toml"): ["fine.toml", "--out"],
+    ("run", "vanishing-gradient", "--figure", "legder"): ["'legder'", "did you mean 'ledger'"],  # before anything is trained
+    ("run", "--missing", "median"): ["missing", "'mean'", "'drop'", "'median'"],
+    ("study", "fine.toml", "--figure", "legder"): ["'legder'", "did you mean 'ledger'"],
+    ("study", "unquoted.toml"): ["unquoted.toml", "'optimizer'", '"optimizer.momentum" = [...]'],
     ("study", "habit.toml"): ["habit.toml", "'lr'", "did you mean 'learning_rate'"],
     ("study", "table.toml"): ["table.toml", "'axis'", "did you mean 'axes'"],
     ("study", "activation.toml"): ["activation.toml", "'relo'", "did you mean 'relu'"],
@@ -187,13 +193,31 @@ def test_bad_input_is_one_sentence_in_japanese(command: Command, folder: Path, a
 
 
 @pytest.mark.parametrize(
-    "arguments", [["trian"], ["run", "--sedes", "3"], ["run", "--seeds", "many"], ["study"], ["list", "what"]]
+    ("arguments", "words"),
+    [
+        (["rnu"], "There is no command 'rnu'; did you mean 'run'?"),
+        (["store", "chek"], "There is no command 'chek'; did you mean 'check'?"),
+        (["run", "--sedes", "3"], "There is no option of koubai run '--sedes'; did you mean '--seeds'?"),
+        (["--foo"], "There is no option of koubai '--foo'."),
+        (["run", "--seeds", "many"], "--seeds must be a whole number; koubai run --help shows how."),
+        (["quiz", "two"], "NUMBER must be a whole number; koubai quiz --help shows how."),
+        (["run", "--seeds"], "--seeds takes a value; koubai run --help shows how."),
+        (["run", "--quick=3"], "--quick takes no value; koubai run --help shows how."),
+        (["study"], "koubai study needs FILE.toml; koubai study --help shows how."),
+        (["chain", "x"], "koubai chain needs --wrt; koubai chain --help shows how."),
+        (["list", "what"], "'what' is more than koubai list takes; koubai list --help shows how."),
+        (["list", "what", "(more)"], "'what (more)' is more than koubai list takes; koubai list --help shows how."),
+        (["output-size", "6"], "koubai output-size needs FILTER; koubai output-size --help shows how."),
+        (["explain"], "koubai explain needs TECHNIQUE; koubai explain --help shows how."),
+    ],
 )
-def test_wrong_usage_is_explained(command: Command, arguments: list[str]) -> None:
+def test_wrong_usage_is_one_sentence_in_both_languages(command: Command, arguments: list[str], words: str) -> None:
     ended = command(*arguments)
-    assert ended.code == 2
-    assert "Usage: koubai" in ended.err
-    assert "Traceback" not in ended.err
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith(words) and ended.err.count("\n") == 1
+    japanese = command("--lang", "ja", *arguments)
+    assert japanese.code == 2 and japanese.err.count("\n") == 1
+    assert any("ぁ" <= letter <= "ヿ" for letter in japanese.err)
 
 
 def test_no_command_shows_the_help(command: Command) -> None:
@@ -244,6 +268,36 @@ def test_verdicts_on_other_data_are_compared_with_those_on_digits(command: Comma
     ended = command(*arguments)
     assert "keeps a network from training. [digits: supported]" in ended.out and "no verdicts" not in ended.out
     assert "differs: on digits it was supported" in (tmp_path / "koubai-out" / "learning-rate.html").read_text(encoding="utf-8")
+
+
+def test_verdicts_on_fewer_seeds_or_steps_are_called_a_first_look(command: Command, tmp_path: Path) -> None:
+    ended = command("run", "initial-weights", "--seeds", "1", "--steps", "2", "--out", "a folder")
+    report = (tmp_path / "a folder" / "initial-weights.html").read_text(encoding="utf-8")
+    for text in (ended.out, report):
+        assert "A first look: with seeds or steps other than the exercises&#39; own" in text.replace("'", "&#39;")
+    whole = command("run", "valley")
+    assert "supported" in whole.out and "A first look" not in whole.out
+
+
+def test_a_table_with_gaps_trains_and_the_report_says_the_command(command: Command, tmp_path: Path) -> None:
+    rows = [f"{k % 7},{k % 5 if k % 9 else ''},{'ab'[k % 7 > 3]}" for k in range(60)]
+    (tmp_path / "my table.csv").write_text("\n".join(["x,y,kind", *rows]), encoding="utf-8")
+    asked = ("run", "vanishing-gradient", "--seeds", "1", "--steps", "2", "--data", "my table.csv", "--target", "kind")
+    refused = command(*asked)
+    assert refused.code == 2 and 'missing = "mean"' in refused.err
+    ended = command(*asked, "--missing", "mean")
+    assert ended.code == 0, ended.err
+    again = "koubai run vanishing-gradient --seeds 1 --steps 2 --data &#39;my table.csv&#39; --target kind --missing mean"
+    assert again in (tmp_path / "koubai-out" / "vanishing-gradient.html").read_text(encoding="utf-8")
+
+
+def test_a_study_draws_any_figure_that_can_show_it(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[base]\nsteps = 2\n[axes]\nseed = 2\n")
+    assert "train-validation" not in USUAL
+    assert command("study", "own.toml", "--figure", "train-validation").code == 0
+    assert (tmp_path / "koubai-out" / "own-train-validation.html").is_file()
+    ended = command("study", "own.toml", "--figure", "filters")
+    assert ended.code == 2 and "no figure of this report 'filters'" in ended.err
 
 
 def test_the_example_study(command: Command, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -174,10 +175,12 @@ def test_studies_of_any_name(command: Command, tmp_path: Path, name: str) -> Non
     """From a file to the report, the list and the exported network: nothing lands outside, nothing of it runs."""
     (tmp_path / "own.toml").write_text(Study({**BASE, "steps": 2}, name=name).to_toml(), encoding="utf-8")
     ended = command("study", "own.toml")
-    assert ended.code == 0, ended.err
+    assert ended.code == 0 and not set("\x1b\x9b") & set(ended.out + ended.err), ended.err
     (report,) = tmp_path.rglob("*.html")
     assert report.parent == tmp_path / "koubai-out" and "<script>alert" not in report.read_text(encoding="utf-8")
-    assert command("runs").code == 0
+    for arguments in (("runs",), ("runs", name), ("diagnose", name)):
+        ended = command(*arguments)
+        assert ended.code == 0 and not set("\x1b\x9b") & set(ended.out + ended.err), arguments
     assert [one["name"] for one in Store(tmp_path / "koubai-out" / "store").studies()] == [name]
     ended = command("export", name)
     assert ended.code == 0, ended.err
@@ -190,6 +193,48 @@ def test_data_in_any_folder(tmp_path: Path, folder: str) -> None:
     path = table(tmp_path / folder / "own ‮ data.csv", TRAINED["constant features"])
     result = go(tmp_path, {"data": path, "batch_size": 5})
     assert not result.records[0].diverged and result.report(tmp_path / "report.html").exists()
+
+
+PLACES = ["שלום ‮ עולם", "データ 集\u3000勾", "[bold]&%s {0} ?#'\"", "a b/../ü", "\x1b[31m"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", PLACES)
+def test_every_command_takes_any_name_and_any_path(command: Command, tmp_path: Path, place: str) -> None:
+    """What a person calls their folders, files, columns, classes and studies: read, written, shown, and nothing obeyed."""
+    said = []
+
+    def go_on(*arguments: str) -> str:
+        ended = command(*arguments)
+        assert ended.code == 0, (arguments, ended.err)
+        said.append(ended.out + ended.err)
+        return str(ended.out)
+
+    folder = tmp_path / place
+    (tmp_path / "a b").mkdir()
+    word = place.replace('"', "”")
+    path = table(folder / "own.csv", lambda k: f"{k},{k % 3},{word if k % 2 else 'b'}", head=f"a,{word},class")
+    study = Study({**BASE, "data": path, "batch_size": 5, "steps": 4}, name=place.split("/")[0], axes={"seed": 2})
+    (folder / "own.toml").write_text(study.to_toml(), encoding="utf-8")
+    out, name = ("--out", str(folder / "out")), study.name
+    assert "class" in go_on("data", path)
+    go_on("study", str(folder / "own.toml"), *out)
+    go_on("study", str(folder / "own.toml"), *out, "--data", path, "--steps", "3")
+    go_on("runs", *out)
+    go_on("runs", name, *out)
+    go_on("diagnose", name, "1", *out)
+    go_on("export", name, "--to", str(folder / "network"), *out)
+    assert len(json.loads(go_on("predict", name, "best", path, "--json", *out))) == 40
+    go_on("predict", name, "2", path, *out)
+    go_on("prescribe", name, "1", "--seeds", "2", *out)
+    go_on("describe", "4", "--data", path)
+    go_on("store", "check", *out)
+    go_on("store", "export", str(folder / "taken"), name, *out)
+    go_on("store", "import", str(folder / "taken"), "--out", str(folder / "other"))
+    go_on("store", "prune", name, "--out", str(folder / "other"))
+    assert not set("\x1b\x9b") & set("".join(said))
+    assert {one.name for one in tmp_path.iterdir()} <= {"a b", "ü", place.split("/")[0]}
+    assert {"own.csv", "own.toml", "out", "network", "taken", "other"} == {one.name for one in folder.iterdir()}
 
 
 def test_what_a_table_is_called_and_holds_stays_text_in_a_report(tmp_path: Path) -> None:

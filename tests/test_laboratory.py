@@ -367,7 +367,7 @@ def test_threads_are_those_asked_for_while_it_trains_and_the_callers_after_it(
     assert inside == [threads] and torch.get_num_threads() == before
     assert result.records[0].environment["threads"] == str(threads)
     go(Trial(**BASE), tmp_path, fresh=True)
-    assert inside == [threads, before]
+    assert inside == [threads, 1], "so little work takes one thread where nobody asks for more"
 
 
 def test_threads_are_put_back_where_training_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,13 +118,6 @@ def test_bad_input_is_one_sentence_in_both_languages(command: Command, tmp_path:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("arguments", [["chain"], ["chain", "x"], ["output-size", "6"], ["quiz", "many"], ["explain"]])
-def test_wrong_usage_is_explained(command: Command, arguments: list[str]) -> None:
-    ended = command(*arguments)
-    assert ended.code == 2
-    assert "Usage: koubai" in ended.err
-
-
 def cheap(store: Store) -> Answer:
     """An answer that costs nothing."""
     return Answer(same("short"), (Words("working", "計算の過程"),))
@@ -254,7 +247,7 @@ def test_an_explanation_has_formula_reason_source_numbers_and_picture(command: C
         "A heavy ball: keeps part of its last step.",
         "Weakness: Overshoots where the slope turns.",
         "Source: notes, Section 2 (momentum); Polyak 1964",
-        "Number: momentum = 0.9, [0, 1): momentum: share of the last step that is kept",
+        "Number: momentum = 0.9, in [0, 1): share of the last step that is kept",
         'In a trial: optimizer = { name = "momentum", momentum = 0.9 }',
         "Down the valley",
         "Momentum reaches the bottom of a valley sooner.",

@@ -12,8 +12,8 @@ import torch
 from scipy import optimize
 
 from koubai.data import Dataset
-from koubai.landscapes import LANDSCAPES, Path
-from koubai.measures import MEASURES, dense_weights, first_step, lowest_value
+from koubai.landscapes import LANDSCAPES, Path, lowest_value
+from koubai.measures import MEASURES, dense_weights, first_step
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.training import train

@@ -202,7 +202,7 @@ def test_the_commands_list_export_and_predict(store: Store, command: Callable[..
     assert code == 0 and '"probabilities"' in out
     for arguments, sentence in {
         ("export", "rates", "3"): "diverged",
-        ("export", "nothing"): "There is no study",
+        ("export", "nothing"): "There is no stored study",
         ("predict", "rates", "best", "two.png"): "There is no file",
     }.items():
         code, out, err = command(*arguments)

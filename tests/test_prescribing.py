@@ -16,7 +16,7 @@ from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
 from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together
-from koubai.prescription import Candidate, Prescription, changed, complaints, points
+from koubai.prescription import Candidate, Prescription, changed, complaints, points, reached
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
 from koubai.store import Record, Store
@@ -61,6 +61,24 @@ def test_a_gain_is_the_mean_over_seeds_of_paired_differences_with_students_inter
     np.testing.assert_allclose(one.bounds, [0.8 - half, 0.8 + half])
     assert one.better and one.cured and one.repaired
     assert points(one).en == f"+80.0 points [{80 - 100 * half:+.1f}, {80 + 100 * half:+.1f}]"
+
+
+def test_a_gain_in_r2_is_told_as_one_and_what_is_worse_than_the_mean_counts_as_the_mean() -> None:
+    def of_quantity(*values: float) -> tuple[Record, ...]:
+        made = records(Trial(), values)
+        for record, value in zip(made, values, strict=True):
+            record.history["validation_rmse"] = np.array([2.0, 1.0]) + 0 * value
+        return made
+
+    before, after = of_quantity(-8.5e30, 0.05, float("nan")), of_quantity(0.40, 0.45, 0.44)
+    original = np.array([reached(record) for record in before])
+    assert original.tolist() == [0, 0.05, 0]
+    one = Candidate((REMEDIES["adam"],), Trial(), after, (NOBODY,) * 3, original, frozenset({"plateau"}))
+    low, high = stats.t.interval(0.95, 2, 0.41333333, stats.sem([0.40, 0.40, 0.44]))
+    assert points(one).en == points(one).ja == f"+0.413 [{low:+.3f}, {high:+.3f}]"
+    found = Prescription("t", Trial(), before, (ill("plateau"),) * 3, (one,))
+    assert "validation R² 0.017 becomes 0.430" in found.verdict.en and "検証R² 0.017 → 0.430" in found.verdict.ja
+    assert "%" not in found.verdict.en + found.verdict.ja and "accuracy" not in repr(found)
 
 
 def test_a_gain_in_doubt_is_none_and_bounds_end_at_an_accuracy_of_1() -> None:
@@ -246,6 +264,15 @@ def test_the_notes_network_is_repaired_by_what_the_notes_say(tmp_path: Path) -> 
     helps = {one.remedies[0].name for one in found.finalists if len(one.remedies) == 1 and one.better}
     assert found.repaired and {"tanh", "he", "xavier", "batch-norm-before"} <= helps
     assert found.smallest is not None and found.smallest.accuracies.mean() > 0.9
+
+
+@pytest.mark.slow
+def test_clipping_alone_holds_a_network_that_its_gradients_throw_away(tmp_path: Path) -> None:
+    trial = Trial(layers=[40] * 4, optimizer="momentum", learning_rate=0.3, steps=300)
+    found = prescribe(trial, seeds=3, store=tmp_path / "store", device="cpu", progress=False)
+    (clip,) = (one for one in found.candidates if [remedy.name for remedy in one.remedies] == ["clip"])
+    assert clip.trial == trial.replace({"clip_grad_norm": 1.0}) and clip.better and clip.cured
+    assert clip.accuracies.mean() > 0.9 > 0.5 > clip.original.mean()
 
 
 @pytest.mark.slow

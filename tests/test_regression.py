@@ -26,7 +26,9 @@ from koubai.networks.unstack import module
 from koubai.report.page import render
 from koubai.result import Result
 from koubai.spec import Data, Trial
+from koubai.store import Store
 from koubai.training import train
+from koubai.web.runs import best
 
 BODY = {"name": "diabetes", "standardize": True}
 
@@ -204,6 +206,8 @@ def test_from_a_table_to_a_prediction_on_the_command_line(command: Callable[...,
     studied = command("study", "houses.toml")
     assert studied.code == 0 and "validation RMSE" in studied.out, studied.err
     assert "R²" in command("runs", "houses").out
+    (row,) = (line for line in command("runs").out.splitlines() if line.startswith("houses"))
+    assert "%" not in row and " 0.9" in row and best(Store("koubai-out/store").studies()[0]).startswith("0.9")
     shown = command("predict", "houses", "best", "houses.csv")
     assert shown.code == 0 and "value" in shown.out, shown.err
     values = np.array([row["value"] for row in json.loads(command("predict", "houses", "best", "houses.csv", "--json").out)])

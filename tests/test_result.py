@@ -86,6 +86,14 @@ def test_the_data_frame_has_a_row_a_trial(result: kb.Result) -> None:
     assert frame.set_index("id").loc[first.trial.id, "train_loss"] == first.final("train_loss")
 
 
+def test_the_data_frame_tells_techniques_of_one_name_apart(tmp_path: Path) -> None:
+    penalties = ["none", {"name": "l2", "strength": 0.1}, {"name": "l2", "strength": 0.2}]
+    study = kb.Study({"steps": 1}, axes={"penalty": penalties, "layers": [[4], [4, 4]]})
+    frame = kb.run(study, store=tmp_path, progress=False).to_pandas()
+    assert frame["penalty"].tolist() == ["none"] * 2 + ["l2(strength=0.1)"] * 2 + ["l2(strength=0.2)"] * 2
+    assert frame["layers"].tolist() == [(4,), (4, 4)] * 3
+
+
 def test_without_pandas_it_says_so(result: kb.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(UserError, match="pip install pandas"):

@@ -119,12 +119,17 @@ def test_every_field_and_every_number_counts() -> None:
         "layers": [4], "activation": "tanh", "initializer": "he", "initializer.std": 0.02, "optimizer": "sgd", "optimizer.beta1": 0.8,
         "optimizer.eps": 1e-7, "learning_rate": 0.2, "schedule": "cosine", "layer_rates": [1, 0.5], "batch_norm": "before", "penalty": "l2",
         "dropout": 0.5, "batch_size": 50, "steps": 100, "seed": 1, "dtype": "float64",
-        "augment": "flip",
+        "augment": "flip", "clip_grad_norm": 1,
     }  # fmt: skip
     assert {path.split(".")[0] for path in changes} == set(Trial.model_fields)
     ids = {path: base.replace({path: value}).id for path, value in changes.items()}
     assert len({base.id, *ids.values()}) == len(changes) + 1
     assert all(len(id) == 20 for id in ids.values())
+
+
+def test_fields_that_came_later_left_the_ids_of_older_trials_as_they_were() -> None:
+    assert Trial().id == Trial(clip_grad_norm=0).id == "f98cb4fd747ef5589f37"
+    assert Trial(augment="flip", penalty="l2").id == "0c64e183920b88c3e255"
 
 
 def test_frozen() -> None:

@@ -649,6 +649,9 @@ def test_what_cannot_be_watched_is_said_in_both_languages(tmp_path: Path) -> Non
         seen.figure("filters")
 
     cases: dict[str, Callable[[], Any]] = {
+        "not Adam": lambda: watch(torch.optim.Adam(model.parameters()), model),  # type: ignore[arg-type]
+        "not generator": lambda: watch(model.parameters(), optimizer),  # type: ignore[arg-type]
+        "not dict": lambda: watch(model, optimizer.param_groups),  # type: ignore[arg-type]
         "no parameters": lambda: watch(nn.ReLU(), None),
         "none of the model's": lambda: watch(dense_plain(), optimizer),
         "used already": twice,
@@ -669,6 +672,7 @@ def test_the_report_is_one_page_in_both_languages(tmp_path: Path) -> None:
         for _ in range(5):
             train(model, optimizer, seen, 1)
             seen.validation(1.0, 0.4)
+    assert repr(seen) == f"Watch of {type(model).__name__}: 5 steps, looked at {len(seen.history.steps)} times."
     page = seen.report(tmp_path / "out.html").read_text(encoding="utf-8")
     for words in (
         "What the doctor says",

@@ -75,7 +75,7 @@ def ridge(store: Store) -> Answer:
     centred = x - x.mean(0)
     closed = np.linalg.solve(centred.T @ centred + np.eye(x.shape[1]), centred.T @ (y - y.mean()))
     off = float(np.abs(closed - strong.coef_).max() / np.abs(closed).max())
-    shown = ", ".join(f"{strengths[k]:g}: {norms[k]:.3g}" for k in (0, 3, 6, 9, 11))
+    shown = ", ".join(f"{strengths[k]:g}: {norms[k]:.4g}" for k in (0, 3, 6, 9, 11))
     true = {"a": falls, "b": bent > 1e-6 or apart > 1e-6, "c": abs(moved - 1000) > 1e-6, "d": off > 1e-6}
     lines = (
         Words(f"(a) {_is(falls).en}: |w| by lambda: {shown}.", f"(a) {_is(falls).ja}: λ と |w|: {shown}。"),
@@ -99,8 +99,8 @@ def ridge(store: Store) -> Answer:
     )
     right = [key for key, holds in true.items() if holds]
     short = Words(
-        f"With lambda from {strengths[0]:g} to {strengths[-1]:g} the weights' length |w| goes from {norms[0]:.3g} to {norms[-1]:.2g}.",
-        f"λ を {strengths[0]:g} から {strengths[-1]:g} まで大きくすると、|w| は {norms[0]:.3g} から {norms[-1]:.2g} になる。",
+        f"With lambda from {strengths[0]:g} to {strengths[-1]:g} the weights' length |w| goes from {norms[0]:.4g} to {norms[-1]:.2g}.",
+        f"λ を {strengths[0]:g} から {strengths[-1]:g} まで大きくすると、|w| は {norms[0]:.4g} から {norms[-1]:.2g} になる。",
     )
     return Answer(short, lines, right[0] if len(right) == 1 else None)
 

@@ -1,24 +1,22 @@
-"""What all commands share: the app and its help in two languages, options, tables."""
+"""What all commands share: the app, its help and what it says of wrong usage in two languages, and options."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 from koubai import __version__
 from koubai.language import UserError, Words, say, speak, unknown
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from koubai.store import Store
 
 OUT = Path("koubai-out")
@@ -32,19 +30,64 @@ FRAME = (
     Words("[required]", "[必須]"),
 )
 LONGEST = 120  # bytes of a study's name in a file's: file systems take 255, with what a file in the making has beside its name
+UsageError: Any = BadParameter.__mro__[1]  # typer names it differently from version to version
 FIRST = ("run", "study", "runs", "list")  # in the help; the others stand as they are imported
 
 
 class Spoken:
-    """Help whose frame, which typer writes in English, is in the language in force too."""
+    """Help whose frame, which typer writes in English, is in the language in force too; and so is what is wrong with the usage."""
 
     def get_help(self, context: Any) -> str:
         """The help."""
+        for parameter in self.params:  # type: ignore[attr-defined]
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = lambda ctx: None  # Python's types say nothing to a user
         shown: str = super().get_help(context)  # type: ignore[misc]
-        shown = re.sub(r" <(list\[\w+\]|\w+)>(?= )", "", shown)  # Python's types say nothing to a user
+        shown = re.sub(r"\{(\w+)\}", r"\1", shown)
         for words in FRAME:
             shown = shown.replace(words.en, say(words))
         return shown
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """What stands beside the name in a list of commands: the first sentence."""
+        return re.split(r"(?<=\.) |(?<=。)", str(self.help))[0]  # type: ignore[attr-defined]
+
+    def parse_args(self, context: Any, args: list[str]) -> Any:
+        """What was typed, read. Raises ``UserError`` for what it cannot be."""
+        try:
+            return super().parse_args(context, args)  # type: ignore[misc]
+        except UsageError as error:
+            raise explained(error, context) from None
+
+
+def explained(error: Any, context: Any) -> Exception:
+    """What was wrong with the usage, as a sentence in both languages; help that is shown in place of an error as it is.
+
+    Typer tells it in English, with Python's words for what a number is.
+    """
+    name, kind = context.command_path, type(error).__name__
+    see, ja = f"{name} --help shows how.", f"(使い方: {name} --help)。"
+    if kind == "NoArgsIsHelpError":
+        return error
+    if kind == "NoSuchOption":
+        known = [option for parameter in context.command.params for option in parameter.opts if option.startswith("-")]
+        return unknown(Words(f"option of {name}", f"{name} のオプション"), error.option_name, [*known, "--help"])
+    if kind == "BadOptionUsage":
+        needs = "requires" in error.message
+        return UserError(
+            f"{error.option_name} takes {'a' if needs else 'no'} value; {see}",
+            f"{error.option_name} には値{'が必要です' if needs else 'を付けられません'}{ja}",
+        )
+    if isinstance(error, BadParameter):
+        parameter: Any = error.param
+        which = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar
+        if kind == "MissingParameter":
+            return UserError(f"{name} needs {which}; {see}", f"{name} には {which} が必要です{ja}")
+        return UserError(
+            f"{which} must be a whole number; {see}", f"{which} には整数を指定してください{ja}"
+        )  # as all numbers are
+    extra = error.message.partition(" (")[2].removesuffix(")")
+    return UserError(f"{extra!r} is more than {name} takes; {see}", f"{extra!r} は {name} には余分です{ja}")
 
 
 class Command(Spoken, TyperCommand):
@@ -58,6 +101,12 @@ class Group(Spoken, TyperGroup):
         """The commands in the help's order."""
         names = super().list_commands(context)
         return sorted(names, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), names.index(name)))
+
+    def resolve_command(self, context: Any, args: list[str]) -> Any:
+        """The command that is called. Raises ``UserError`` where there is none of this name."""
+        if args[0] not in self.commands:
+            raise unknown(Words("command", "コマンド"), args[0], self.list_commands(context))
+        return super().resolve_command(context, args)
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run; ``UserError`` goes to stderr."""
@@ -154,6 +203,15 @@ Data = Annotated[
     option("--data", "Another data set: a name, a file or a folder.", "別のデータ。名前、ファイル、またはフォルダ。", "NAME"),
 ]
 Target = Annotated[str | None, option("--target", "The column to be predicted, in a table.", "予測する列(表の場合)。", "COLUMN")]
+Missing = Annotated[
+    str | None,
+    option(
+        "--missing",
+        "Missing values of a table: mean fills them, drop leaves their rows out.",
+        "表の欠損値。mean は平均で補い、drop はその行を除く。",
+        "mean|drop",
+    ),
+]
 Quick = Annotated[
     bool,
     option(
@@ -196,37 +254,6 @@ def file_name(name: str) -> str:
     """A study's name as that of a file, whatever it is called and however long it is."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
     return plain.encode()[:LONGEST].decode(errors="ignore")
-
-
-def console() -> Console:
-    """Where tables go: as wide as the terminal, 120 letters elsewhere."""
-    from rich.console import Console
-
-    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
-
-
-def table(*heads: str) -> Table:
-    """A table without lines: the first column names, the others are numbers."""
-    from rich.table import Table
-
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for head in heads:
-        made.add_column(head, justify="left" if not made.columns else "right")
-    return made
-
-
-def rows(title: str, listed: Iterable[tuple[str, str]]) -> None:
-    """Print a titled list of names and words."""
-    from rich.table import Table
-
-    made = Table(box=None, padding=(0, 2), show_header=False)
-    made.add_column(no_wrap=True, style="cyan", min_width=22)
-    made.add_column(overflow="fold")
-    for row in listed:
-        made.add_row(*row)
-    out = console()
-    out.print(title, style="bold")
-    out.print(made, "")
 
 
 @contextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import Lang, Target, command, console, option, table, text
+from koubai.cli.base import Lang, Target, command, option, text
+from koubai.cli.printing import Table, console, hanging, put, table
 from koubai.language import say
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ Size = Annotated[int | None, option("--size", "Crop and resize images to N x N."
 
 @command(
     "data",
-    "Show what a data set holds: counts, classes, values, examples, problems. A name that koubai list names, a file or a folder.",
-    "データセットの中身を表示します: 個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
+    "Show what a data set holds. Counts, classes, values, examples and problems of one that koubai list names, of a file or of a folder.",
+    "データセットの中身を表示します。個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
 )
 def data(
     name: Annotated[str, typer.Argument(metavar="PATH", help=text("Which.", "データセット。"))],
@@ -59,26 +61,28 @@ def data(
     found = read(spec.model_copy(update={"missing": "mean"}))
     out = console()
     out.print(f"{name}: {say(found.kind)}\n", style="bold")
-    out.print(_facts(found), "")
-    out.print(_classes(found) if found.classes else _target(found), "")
-    if found.columns:
-        out.print(_features(found), "")
+    for shown in (
+        _facts(found),
+        _classes(found) if found.classes else _target(found),
+        *([_features(found)] if found.columns else ()),
+    ):
+        put(shown)
+        print()
     out.print(text("Examples", "例"), style="bold")
-    out.print(_images(found, out.width) if found.is_image else _rows(found), "")
+    put(_images(found, out.width) if found.is_image else _rows(found))
+    print()
     known = problems(found)
     if known:
         out.print(text("Worth knowing", "注意点"), style="bold")
         for words in known:
-            out.print(f"- {say(words)}")
-        out.print()
+            hanging("-", say(words), 2)
+        print()
     lacking = {"missing": "mean"} if found.missing or any('"mean"' in words.en for words in known) else {}
     print(text("In a study's file: ", "実験のファイルでの書き方: ") + f"data = {_inline(spec.model_copy(update=lacking))}")
 
 
-def _facts(found: Found) -> Any:
-    facts = table("", "")
-    facts.show_header = False
-    facts.columns[1].justify = "left"
+def _facts(found: Found) -> Table:
+    facts = table(left=2)
     tested = text("; validated on a part of them", "(一部を検証に使う)")
     if found.test is not None:
         tested = text(f" for training, {len(found.test[1]):,} for testing", f"(訓練用)、{len(found.test[1]):,}(テスト用)")
@@ -103,7 +107,7 @@ def _task(found: Found) -> str:
     return text(f"regression: the target is a quantity (else: {other})", f"回帰: target は連続量(分類にするなら {other})")
 
 
-def _target(found: Found) -> Any:
+def _target(found: Found) -> Table:
     """A quantity that is to be predicted."""
     parts = [found.y] if found.test is None else [found.y, found.test[1]]
     names = (
@@ -117,7 +121,7 @@ def _target(found: Found) -> Any:
     return listed
 
 
-def _classes(found: Found) -> Any:
+def _classes(found: Found) -> Table:
     import numpy as np
 
     parts = [found.y] if found.test is None else [found.y, found.test[1]]
@@ -129,7 +133,7 @@ def _classes(found: Found) -> Any:
     return _more(listed, len(found.classes) - CLASSES)
 
 
-def _features(found: Found) -> Any:
+def _features(found: Found) -> Table:
     listed = table(
         text("feature", "特徴量"), *(text(*head) for head in (("least", "最小"), ("mean", "平均"), ("greatest", "最大")))
     )
@@ -149,7 +153,7 @@ def _spread(x: np.ndarray) -> tuple[str, str, str]:
     return f"{there.min():.6g}", f"{there.max():.6g}", f"{there.mean(dtype=np.float64):.4g}"
 
 
-def _more(listed: Any, rest: int) -> Any:
+def _more(listed: Table, rest: int) -> Table:
     if rest > 0:
         listed.add_row(text(f"... and {rest:,} more", f"... ほか {rest:,}"))
     return listed
@@ -164,7 +168,7 @@ def _firsts(found: Found, most: int) -> Iterator[tuple[str, np.ndarray]]:
             yield name, found.x[(found.y == k).argmax()]
 
 
-def _rows(found: Found) -> Any:
+def _rows(found: Found) -> Table:
     features = int(found.x[0].size)
     names = found.columns or [str(k) for k in range(features)]
     listed = table(text("class", "クラス") if found.classes else "target", *names[:COLUMNS], *["..."] * (features > COLUMNS))
@@ -173,15 +177,14 @@ def _rows(found: Found) -> Any:
     return listed
 
 
-def _images(found: Found, width: int) -> Any:
+def _images(found: Found, width: int) -> Table:
     """One image of each class, side by side, drawn in letters."""
-    from rich.table import Table
-
-    made = Table.grid(padding=(0, 2, 1, 0))
-    images = ["\n".join([name, *drawn(sample)]) for name, sample in _firsts(found, IMAGES)]
+    images = [[name, *drawn(sample), ""] for name, sample in _firsts(found, IMAGES)]
     side = max(1, min(4, width // (WIDE + 2)))
+    made = table(left=side)
     for start in range(0, len(images), side):
-        made.add_row(*images[start : start + side])
+        for row in zip_longest(*images[start : start + side], fillvalue=""):
+            made.add_row(*row)
     return made
 
 

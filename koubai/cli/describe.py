@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import Data, Lang, command, console, table, text
+from koubai.cli.base import Data, Lang, command, text
+from koubai.cli.printing import put, table
 from koubai.language import Words, say, unknown
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @command(
     "describe",
-    "Show a network as a table: shapes, parameters, operations, memory, and where the time of a step goes. Of a study, each network in it. "
+    "Show a network as a table. Shapes, parameters, operations, memory, and where the time of a step goes. Of a study, each network in it. "
     "A preset without --data is shown at the size that it was made for.",
     "ネットワークを表にします。形、パラメータ数、演算数、メモリ、1ステップの時間の内訳。実験ファイルなら、含まれるネットワークをすべて表示します。"
     "プリセットで --data を省くと、本来の入力サイズで表示します。",
@@ -94,8 +95,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
             f"{title(trial.layers)}({where}入力 {sides(shape)}、{ja}、ミニバッチ {trial.batch_size})\n",
         )
     )
-    made = table(*map(say, HEADS))
-    made.columns[1].justify = "left"
+    made = table(*map(say, HEADS), left=2)
     for row in rows:
         place = row.place
         written = str(spell(place.part)) if not place.part.own else text("from the trial", "試行の設定")
@@ -105,7 +105,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
     made.add_row(
         text("all", "合計"), "", "", *(f"{total:,}" for total in totals), amount(sum(row.bytes for row in rows)), "100.0%"
     )
-    console().print(made)
+    put(made)
     conv = [row for row in rows if row.place.part.name == "conv"]
     if conv:
         work = sum(row.place.products for row in conv) / totals[1]

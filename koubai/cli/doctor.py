@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, console, option, text
+from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.leave import Run
+from koubai.cli.printing import console, hanging
 from koubai.language import say
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ COLORS = {"fatal": "bold red", "serious": "yellow", "mild": "cyan"}
 
 @command(
     "diagnose",
-    "Say what is wrong with a study's trainings, or with one: the symptom, the layer, the cause.",
-    "実験の学習(または1つの試行)のどこが悪いかを診断します: 症状、層、原因。",
+    "Say what is wrong with trainings. The symptom, the layer, the cause: of a study, or of one trial of it.",
+    "学習のどこが悪いかを診断します。実験全体または1つの試行の、症状・層・原因を示します。",
 )
 def diagnose(
     run: Run,
@@ -66,18 +67,15 @@ def diagnose(
 
     _print(result.study.name, Joint((diagnosis,)))
     for name, words in diagnosis.unknown.items():
-        console().print(text(f"  cannot be told: {name}: {words.en}", f"  判断できません: {name}: {words.ja}"), style="dim")
+        hanging("", text(f"cannot be told: {name}: {words.en}", f"判断できません: {name}: {words.ja}"), 2, style="dim")
 
 
 def _print(label: str, joint: Joint) -> None:
     """A heading, and under it each sentence in the colour of its severity."""
-    from rich.padding import Padding
-
-    to = console()
-    to.print(label, style="bold")
+    console().print(label, style="bold")
     styles = [COLORS[finding.severity] for finding, _ in joint.findings] or ["green" if joint.verdict == "healthy" else "dim"]
     for words, style in zip(joint.lines(), styles, strict=True):
-        to.print(Padding(say(words), (0, 0, 0, 2), style=style, expand=False))
+        hanging("", say(words), 2, style)
 
 
 def _table(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def _described(kind: str, technique: Technique) -> Iterator[str]:
         yield text("Source: ", "出典: ") + technique.source
     for name, number in technique.numbers.items():
         default = number.default if isinstance(number.default, str) else f"{number.default:g}"
-        yield text("Number: ", "数値: ") + f"{name} = {default}, {number.interval}: {say(number.about)}"
+        yield text("Number: ", "数値: ") + f"{name} = {default}, {text('in', '範囲')} {number.interval}: {say(number.about)}"
     yield text("In a trial: ", "試行での書き方: ") + written(kind, technique)
 
 

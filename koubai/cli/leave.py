@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, console, file_name, option, table, text
+from koubai.cli.base import OUT, Lang, Out, command, file_name, option, text
+from koubai.cli.printing import put, table
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ TRIAL = text(
 
 @command(
     "export",
-    "Write a trained network into a folder: a plain torch.nn.Module as Python, its weights, and what it takes and gives.",
-    "学習済みのネットワークをフォルダに書き出します: 素の torch.nn.Module のPythonコード、重み、入出力の説明。",
+    "Write a trained network into a folder. A plain torch.nn.Module as Python, its weights, and what it takes and gives.",
+    "学習済みのネットワークをフォルダに書き出します。素の torch.nn.Module のPythonコード、重み、入出力の説明。",
 )
 def export(
     run: Run,
@@ -57,10 +58,10 @@ def export(
 
 @command(
     "predict",
-    "Let a trained network judge an image, a folder of images, a CSV or Parquet file with the columns of its training, an .npz or a folder "
-    "of .npy with x, or images in IDX or CIFAR's binary form.",
-    "学習済みのネットワークで判定します: 画像、画像のフォルダ、学習時と同じ列のCSV・Parquet、配列 x の入った .npz や .npy のフォルダ、"
-    "IDXやCIFARのバイナリ形式の画像。",
+    "Let a trained network judge new data. An image, a folder of images, a CSV or Parquet file with the columns of its training, an "
+    ".npz or a folder of .npy with x, or images in IDX or CIFAR's binary form.",
+    "学習済みのネットワークで新しいデータを判定します。画像、画像のフォルダ、学習時と同じ列のCSV・Parquet、配列 x の入った .npz や "
+    ".npy のフォルダ、IDXやCIFARのバイナリ形式の画像。",
 )
 def predict(
     run: Run,
@@ -88,7 +89,7 @@ def predict(
     listed = table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
     for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True):
         listed.add_row(name, chosen, f"{row.max():.1%}")
-    console().print(listed)
+    put(listed)
 
 
 def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
@@ -102,7 +103,7 @@ def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
     listed = table(text("sample", "サンプル"), text("value", "予測値"))
     for name, value in zip(names, values, strict=True):
         listed.add_row(name, f"{value:.6g}")
-    console().print(listed)
+    put(listed)
 
 
 def _named(run: str, trial: str, out: Path) -> tuple[str, Best]:

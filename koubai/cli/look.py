@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, console, rows, table, text
+from koubai.cli.base import OUT, Lang, Out, command, text
+from koubai.cli.printing import put, rows, table
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @command(
     "list",
-    "List the exercises, the techniques, the symptoms and the data sets.",
+    "List the exercises, techniques, symptoms and data sets.",
     "演習・手法・症状・データセットの一覧を表示します。",
 )
 def list_(lang: Lang = None) -> None:
@@ -46,8 +47,8 @@ def _numbers(defaults: Mapping[str, float]) -> str:
 
 @command(
     "runs",
-    "List the studies in a store, or with a name the trials of one.",
-    "保存先にある実験の一覧を表示します。名前を付けると、その実験の試行の一覧を表示します。",
+    "List what was trained; with a name, the trials of that study.",
+    "学習した実験の一覧を表示します。名前を付けると、その実験の試行の一覧を表示します。",
 )
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="RUN", help=text("A study: its name or id.", "実験の名前か id。"))] = None,
@@ -55,6 +56,7 @@ def runs(
     lang: Lang = None,
 ) -> None:
     """List what was run."""
+    from koubai.measures import spelled
     from koubai.store import STATES, Store
 
     if name is not None:
@@ -67,10 +69,10 @@ def runs(
     listed = table(*(say(head) for head in HEADS))
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
-        best = "" if one["best"] is None else f"{one['best']:.1%}"
+        best = "" if one["best"] is None else spelled(one["best"], one["quantity"])
         counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
         listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
-    console().print(listed)
+    put(listed)
 
 
 def _trials(store: Store, name: str) -> None:
@@ -81,8 +83,7 @@ def _trials(store: Store, name: str) -> None:
     study = study_named(store, name)
     stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
-    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS))
-    listed.columns[1].justify = "left"
+    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS), left=2)
     for number, trial in enumerate(study.trials, 1):
         reached = "-"
         if trial in stored:
@@ -92,7 +93,7 @@ def _trials(store: Store, name: str) -> None:
             if record.stopped:
                 reached = text(f"stopped at step {record.stopped:,}", f"ステップ {record.stopped:,} で打ち切り")
         listed.add_row(str(number), labels[trial], str(trial.seed), reached, trial.id[:SHOWN])
-    console().print(listed)
+    put(listed)
 
 
 HEADS = (
@@ -102,7 +103,7 @@ HEADS = (
     Words("trials", "試行"),
     Words("stored", "保存済み"),
     Words("diverged", "発散"),
-    Words("best validation accuracy (or R²)", "最高の検証精度(またはR²)"),
+    Words("best accuracy, R²", "最高の精度・R²"),
     Words("id", "id"),
 )
 TRIAL_HEADS = (

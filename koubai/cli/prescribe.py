@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, console, file_name, interruptible, option, table, text
+from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, file_name, interruptible, option, text
 from koubai.cli.leave import TRIAL, Run
+from koubai.cli.printing import console, hanging, put, table
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ SEEDS = 5
 
 @command(
     "prescribe",
-    "Diagnose a trial, train the remedies for what is wrong over several seeds, and say which of them mends it.",
-    "試行を診断し、症状に対する対策を複数シードで実際に学習させて、どれで直るかを示します。",
+    "Train the remedies for what is wrong with a trial. Diagnoses it, compares them over several seeds, and says which mends it.",
+    "試行を診断し、直る対策を探します。症状に対する対策を複数シードで実際に学習させて比べます。",
 )
 def prescribe(
     run: Run,
@@ -61,13 +62,13 @@ def _show(found: Prescription) -> None:
     out = console()
     out.print(text("Diagnosis", "診断"), style="bold")
     for words in found.told:
-        out.print(f"  {say(words)}")
+        hanging("", say(words), 2)
     out.print(text("\nPrescription", "\n処方"), style="bold")
-    out.print(f"  {say(found.verdict)}")
+    hanging("", say(found.verdict), 2)
     for field, (before, after) in found.changes().items():
-        out.print(f"  {field}: {before} → {after}")
+        hanging("", f"{field}: {before} → {after}", 2)
     for words in found.reasons():
-        out.print(f"  {say(words)}")
+        hanging("", say(words), 2)
     best, small = found.best, found.smallest
     if best and best is not small:
         end = text("more, but not beyond doubt.", "ただし差は確実ではありません。")
@@ -86,7 +87,7 @@ def _show(found: Prescription) -> None:
         rest = say(one.left) if one.left else ", ".join(one.symptoms) or text("nothing wrong", "異常なし")
         reached = spelled(float(one.accuracies.mean()), quantity)
         listed.add_row(say(one.words), reached, say(points(one)), str(len(one.records)), rest)
-    out.print(listed)
+    put(listed)
     useless = ", ".join(say(one.words) for one in found.useless)
     if useless:
         out.print(f"\n{text('Did not help', '効かなかったもの')}: {useless}")

@@ -12,8 +12,8 @@ PORT = 8080
 
 @command(
     "serve",
-    "Open the laboratory in a browser: play, look at the ideas, compare what was run. Only this machine can see it, unless --host.",
-    "ブラウザで実験室を開きます(実験、しくみの解説、結果の比較)。--host を付けない限り、このマシンからのみ見えます。",
+    "Open the laboratory in a browser. Play, look at the ideas, compare what was run. Only this machine can see it, unless --host.",
+    "ブラウザで実験室を開きます。実験、しくみの解説、結果の比較。--host を付けない限り、このマシンからのみ見えます。",
 )
 def serve(
     port: Annotated[int, option("--port", "The port; 0 takes a free one.", "ポート。0なら空いているもの。", "N")] = PORT,

@@ -12,7 +12,7 @@ from koubai.cli.base import OUT, Command, Group, Lang, Out, app, option, text
 store = typer.Typer(
     cls=Group,
     help=text(
-        "Care for the store: check it, take results along or bring them in, clear away.",
+        "Care for the store: check, export, import, prune.",
         "保存先の手入れをします: 点検、持ち出し、取り込み、片付け。",
     ),
     rich_markup_mode=None,
@@ -49,6 +49,8 @@ def check(
     health = care.mend(place) if mend else care.check(place)
     for name, why in health.damaged.items():
         print(text(f"{name} is damaged: {why}.", f"{name} が壊れています({why})。"))
+    for name in health.studies:
+        print(text(f"What the study {name} asked for is damaged.", f"実験 {name} の試行の一覧が壊れています。"))
     fine = health.trials - len(health.lost)
     print(
         text(

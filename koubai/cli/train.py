@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from koubai.cli.base import (
     Device,
     Fresh,
     Lang,
+    Missing,
     Out,
     Quick,
     Seeds,
@@ -26,14 +28,13 @@ from koubai.cli.base import (
     Width,
     Yes,
     command,
-    console,
     file_name,
     interruptible,
     option,
-    table,
     text,
 )  # fmt: skip
-from koubai.language import UserError, Words, say
+from koubai.cli.printing import console, hanging, put, table
+from koubai.language import UserError, Words, say, unknown
 
 if TYPE_CHECKING:
     from koubai.experiments.catalogue import Exercise
@@ -46,6 +47,10 @@ if TYPE_CHECKING:
 
 HOME = "digits"  # the data that other data's verdicts are compared with
 ALL = "report"  # what the report on several exercises is called
+FIRST_LOOK = Words(
+    "A first look: with seeds or steps other than the exercises' own, verdicts may differ from those of a whole run.",
+    "シード数かステップ数が演習と違うため、判定は目安です。すべてを実行したときの判定とは異なることがあります。",
+)
 
 Figure = Annotated[
     str | None,
@@ -66,6 +71,7 @@ def run(
     steps: Steps = None,
     data: Data = None,
     target: Target = None,
+    missing: Missing = None,
     quick: Quick = False,
     figure: Figure = None,
     out: Out = OUT,
@@ -82,13 +88,14 @@ def run(
     from koubai.quiz import answered
     from koubai.store import Store
 
-    changes = {"seeds": seeds, "steps": steps, "data": data, "target": target}
+    changes = {"seeds": seeds, "steps": steps, "data": data, "target": target, "missing": missing}
     chosen = [adapt(one, **changes, quick=quick) for one in named(exercises)] if exercises else []  # type: ignore[arg-type]
     if not exercises:
         chosen, left = suited(named(()), **changes, quick=quick)
         for words in left:
             print(say(words), file=sys.stderr)
-    again = "".join(f" --{name} {value}" for name, value in changes.items() if value is not None) + " --quick" * quick
+    again = "".join(f" --{name} {quote(str(value))}" for name, value in changes.items() if value is not None) + " --quick" * quick
+    _drawable(figure, [name for one in chosen for name in one.figures])
     store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
     outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)
     judged = judge_all(outcomes)
@@ -101,6 +108,8 @@ def run(
     if len(chosen) == 1:
         _show(chosen[0], outcomes[chosen[0].name])
     _claims(judged, elsewhere)
+    if judged and not whole:
+        print(say(FIRST_LOOK))
     if judged and place != HOME and not elsewhere:
         print(
             text(
@@ -109,6 +118,8 @@ def run(
             )
         )
     made = page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere)
+    if judged and not whole:
+        made = replace(made, lead=Words(f"{made.lead.en} {FIRST_LOOK.en}", f"{made.lead.ja}{FIRST_LOOK.ja}"))
     if not exercises and not quick:
         made = replace(made, questions=answered(store))
     _write(made, report, figure)
@@ -125,6 +136,7 @@ def study(
     steps: Steps = None,
     data: Data = None,
     target: Target = None,
+    missing: Missing = None,
     quick: Quick = False,
     figure: Figure = None,
     out: Out = OUT,
@@ -138,17 +150,20 @@ def study(
     """Conduct a study from a file."""
     from koubai.experiments.catalogue import Exercise
     from koubai.experiments.conduct import change
+    from koubai.report.figures import FIGURES
     from koubai.result import Result
     from koubai.store import Store
 
-    own = change(_read(file), seeds=seeds, steps=steps, data=data, target=target, quick=quick)
+    own = change(_read(file), seeds=seeds, steps=steps, data=data, target=target, missing=missing, quick=quick)
+    _drawable(figure, FIGURES)
     title = Words(own.name, own.name)
     exercise = Exercise(own.name, title, title, own, ())
     store, report = Store(out / "store"), _place(own.name, out, figure)
     outcome = _train([exercise], store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)[own.name]
     assert isinstance(outcome, Result)
     _show(exercise, outcome)
-    _write(outcome.page(), report, figure)
+    asked = [figure] if figure and figure in outcome.figures() else []  # not the usual ones alone
+    _write(outcome.page(outcome.section(asked)), report, figure)
 
 
 def _read(file: Path) -> Study:
@@ -198,15 +213,12 @@ def _remember(judged: Sequence[Judged], store: Store, data: str) -> None:
 
 def _write(page: Page, report: Path, figure: str | None) -> None:
     """Write the report, or one figure of it, and say where it is."""
-    from koubai.language import unknown
     from koubai.report.page import write
 
     if figure is not None:
-        drawn = {drawing.name: drawing for section in page.sections for drawing in section.drawings}
-        if figure not in drawn:
-            raise unknown(Words("figure in this report", "このレポートの図"), figure, drawn)
+        _drawable(figure, [drawing.name for section in page.sections for drawing in section.drawings])
         sections = [
-            replace(section, rows=(), drawings=[drawing for drawing in section.drawings if drawing.name == figure])
+            replace(section, rows=(), diagnoses={}, drawings=[drawing for drawing in section.drawings if drawing.name == figure])
             for section in page.sections
             if any(drawing.name == figure for drawing in section.drawings)
         ]
@@ -218,6 +230,12 @@ def _write(page: Page, report: Path, figure: str | None) -> None:
             f"\nレポート: {written}\nブラウザで開く: {written.resolve().as_uri()}",
         )
     )
+
+
+def _drawable(figure: str | None, figures: Iterable[str]) -> None:
+    """Raise ``UserError`` for a figure that is none of these."""
+    if figure is not None and figure not in figures:
+        raise unknown(Words("figure of this report", "このレポートの図"), figure, dict.fromkeys(figures))
 
 
 def _place(name: str, out: Path, figure: str | None) -> Path:
@@ -255,7 +273,7 @@ def _heights(paths: Sequence[Way]) -> None:
     )
     for (name, rate), values in rows.items():
         listed.add_row(name, f"{rate:g}", f"{median(values):.3g}", f"{max(values):.3g}")
-    console().print(listed)
+    put(listed)
 
 
 MARKS = {"supported": "green", "refuted": "red", "undecided": "yellow"}
@@ -263,26 +281,20 @@ MARKS = {"supported": "green", "refuted": "red", "undecided": "yellow"}
 
 def _claims(judged: Sequence[Judged], elsewhere: tuple[str, Mapping[str, str]] | None) -> None:
     """The verdicts, by the notes' sections, and where those on other data differ."""
-    from rich.table import Table
-    from rich.text import Text
+    from rich.cells import cell_len
 
     from koubai.statistics import VERDICTS
 
     if not judged:
         return
-    made = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    made.add_column(no_wrap=True)
-    made.add_column(overflow="fold")
-    section = None
+    indent, section = max(cell_len(say(words)) for words in VERDICTS.values()) + 2, None
     for one in judged:
         if one.claim.section != section:
             section = one.claim.section
-            made.add_row("", "")
-            made.add_row("", Text(say(section), style="bold"))
+            console().print(f"\n{' ' * indent}{say(section)}", style="bold")
         words = say(one.claim.words)
         if elsewhere and elsewhere[1].get(one.claim.name, one.verdict) != one.verdict:
             words += f" [{elsewhere[0]}: {say(VERDICTS[elsewhere[1][one.claim.name]])}]"
-        made.add_row(Text(say(VERDICTS[one.verdict]), style=MARKS[one.verdict]), words)
-    console().print(made)
+        hanging(say(VERDICTS[one.verdict]), words, indent, head_style=MARKS[one.verdict])
     counts = ", ".join(f"{sum(one.verdict == name for one in judged)} {say(words)}" for name, words in VERDICTS.items())
     print(f"\n{text('Claims', '主張')}: {counts}")

@@ -12,7 +12,7 @@ import numpy as np
 from koubai.data.builtin import BUILTIN
 from koubai.data.files import find, floats, shorten
 from koubai.data.found import Found, check_classes, quantity, texts
-from koubai.data.lying import Lying, large
+from koubai.data.lying import Lying, large, pieces
 from koubai.data.transform import Transform, fit, made
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
@@ -65,7 +65,17 @@ def load(spec: Data) -> Dataset:
 
 
 def read(spec: Data) -> Found:
-    """All samples of the data set that ``spec`` names, as they lie in it. Raises ``UserError``."""
+    """All samples of the data set that ``spec`` names that count, as they lie in it. Raises ``UserError``."""
+    found, (kept, *test) = _found(spec)
+    if len(kept) < len(found.y):
+        found = replace(found, x=found.x[kept], y=found.y[kept])
+    if found.test and len(test[0]) < len(found.test[1]):
+        found = replace(found, test=(found.test[0][test[0]], found.test[1][test[0]]))
+    return found
+
+
+def _found(spec: Data) -> tuple[Found, tuple[np.ndarray, ...]]:
+    """What is in the data set that ``spec`` names, and which samples of each part count."""
     if spec.name in BUILTIN:
         source = BUILTIN[spec.name]
         x, y = source.make()
@@ -74,7 +84,8 @@ def read(spec: Data) -> Found:
     else:
         from koubai.data import readers
 
-        found = _clean(spec, readers.read(_path(spec), spec))
+        found = readers.read(_path(spec), spec)
+    kept = _clean(spec, found)
     if (spec.target is not None or spec.drop) and not found.columns:
         raise UserError(
             f"{spec.name} is no table, so target and drop mean nothing for it.",
@@ -87,7 +98,7 @@ def read(spec: Data) -> Found:
             f"{spec.name} is not resized: size is for folders of images.",
             f"{spec.name} の大きさは変えられません。size は画像のフォルダ用です。",
         )
-    return found
+    return found, kept
 
 
 def _path(spec: Data) -> Path:
@@ -99,13 +110,13 @@ def _path(spec: Data) -> Path:
 
 @lru_cache(maxsize=8)
 def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dataset:
-    found = read(spec)
+    found, (kept, *kept_to_test) = _found(spec)
     if found.test is None:
-        rows, held_out = _split(spec, found.y, found.classes)
+        rows, held_out = (kept[part] for part in _split(spec, found.y[kept], found.classes))
         test = found.x, found.y
     else:
         shuffle = np.random.default_rng(spec.split).permutation if spec.samples is not None else np.arange
-        rows, held_out, test = shuffle(len(found.y)), np.arange(len(found.test[1])), found.test
+        rows, held_out, test = kept[shuffle(len(kept))], kept_to_test[0], found.test
     if spec.samples is not None:
         if spec.samples > len(rows):
             raise UserError(
@@ -120,8 +131,8 @@ def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dat
                 f"{spec.name}: balance はクラス用です。target が連続量なので、指定を外してください。",
             )
         rows = balanced(rows, found.y)
-    transform = fit(spec, found, rows)
     held = not large(found.x, len(rows) + len(held_out))
+    transform = fit(spec, found, rows, held)
     x_train, x_validation = made(found.x, rows, transform, held), made(test[0], held_out, transform, held)
     y_train, y_validation, target = found.y[rows], test[1][held_out], None
     if not found.classes:
@@ -150,38 +161,54 @@ def balanced(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.concatenate([rows, *more])
 
 
-def _clean(spec: Data, found: Found) -> Found:
-    """What was found, once its numbers are finite; samples with missing ones left out where ``spec`` says so."""
+def _clean(spec: Data, found: Found) -> tuple[np.ndarray, ...]:
+    """The samples of each part that count, once its numbers are finite: all, or those without missing ones where ``spec`` says so."""
     parts = [(found.x, found.y), *([found.test] if found.test else [])]
-    for k, (x, y) in enumerate(parts):
-        if x.dtype == np.uint8 or np.isfinite(floats(np.array([x.min(), x.max()]))).all():
-            continue
-        infinite = np.isinf(floats(x))
-        lacking = np.isnan(x)
-        if infinite.any() or (spec.missing == "refuse" and lacking.any()):
-            wrong = np.argwhere(infinite if infinite.any() else lacking)[0]
-            place = found.place(wrong)
-            if infinite.any():
-                raise UserError(
-                    f"{spec.name}: {place.en} is infinite, or too large for float32.",
-                    f"{spec.name}: {place.ja}が無限大か、float32 に収まらない値です。",
-                )
-            raise UserError(
-                f'{spec.name}: {place.en} is NaN; missing = "mean" fills it, "drop" leaves such samples out.',
-                f'{spec.name}: {place.ja}がNaNです。missing = "mean" で平均を補い、"drop" でそのサンプルを除けます。',
-            )
-        if spec.missing == "drop":
-            kept = ~lacking.reshape(len(x), -1).any(1)
-            if not kept.any():
-                raise UserError(
-                    f"{spec.name} has a part without any sample that is complete.",
-                    f"{spec.name} に欠損値のないサンプルが1つもない部分があります。",
-                )
-            parts[k] = x[kept], y[kept]
-    (x, y), *test = parts
+    kept = [np.arange(len(x)) if _finite(x) else _complete(spec, found, x) for x, _ in parts]
     if found.classes:
-        check_classes(spec.name, y, test[0][1] if test else y[:0], found.classes)
-    return replace(found, x=x, y=y, test=test[0] if test else None)
+        y, *test = [y[rows] for (_, y), rows in zip(parts, kept, strict=True)]
+        check_classes(spec.name, y, test[0] if test else y[:0], found.classes)
+    return tuple(kept)
+
+
+def _finite(x: np.ndarray) -> bool:
+    return x.dtype == np.uint8 or bool(np.isfinite(floats(np.array([x.min(), x.max()]))).all())
+
+
+def _complete(spec: Data, found: Found, x: np.ndarray) -> np.ndarray:
+    """The samples of one part that count, where not all of its numbers are finite; looked at some at a time."""
+    lacking, gap, start = np.zeros(len(x), bool), None, 0
+    for piece in map(floats, pieces(x, np.arange(len(x)), held=False)):
+        infinite, missing = np.isinf(piece), np.isnan(piece)
+        if infinite.any():
+            place = found.place(_first(infinite, start))
+            raise UserError(
+                f"{spec.name}: {place.en} is infinite, or too large for float32.",
+                f"{spec.name}: {place.ja}が無限大か、float32 に収まらない値です。",
+            )
+        if gap is None and missing.any():
+            gap = found.place(_first(missing, start))
+        lacking[start : start + len(piece)] = missing.reshape(len(piece), -1).any(1)
+        start += len(piece)
+    if gap is not None and spec.missing == "refuse":
+        raise UserError(
+            f'{spec.name}: {gap.en} is NaN; missing = "mean" fills it, "drop" leaves such samples out.',
+            f'{spec.name}: {gap.ja}がNaNです。missing = "mean" で平均を補い、"drop" でそのサンプルを除けます。',
+        )
+    if spec.missing != "drop":
+        return np.arange(len(x))
+    if lacking.all():
+        raise UserError(
+            f"{spec.name} has a part without any sample that is complete.",
+            f"{spec.name} に欠損値のないサンプルが1つもない部分があります。",
+        )
+    return np.flatnonzero(~lacking)
+
+
+def _first(where: np.ndarray, start: int) -> tuple[int, ...]:
+    """The index of the first value that is so, in the whole of which a piece begins at ``start``."""
+    sample, *inner = (int(axis) for axis in np.unravel_index(int(where.argmax()), where.shape))
+    return start + sample, *inner
 
 
 def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from koubai.language import UserError
 
 PLACES = (Path("."), Path("data"), Path("/usr/share/datasets"))  # where data are looked for by name
 MOST = 2**30  # values of one array: 4 GiB in training's float32
+_most: ContextVar[int | None] = ContextVar("most", default=None)
 
 
 def find(name: str) -> Path | None:
@@ -47,12 +50,23 @@ def unreadable(path: Path, error: BaseException) -> UserError:
     return UserError(f"{path} cannot be read: {why}.", f"{path} を読めません({why})。")
 
 
+@contextmanager
+def at_most(values: int) -> Iterator[None]:
+    """Inside a ``with``, arrays have at most so many values: for files of people who may not take all of this machine's memory."""
+    token = _most.set(values)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 def limit(path: Path, values: int) -> None:
     """Raise ``UserError`` where an array would have more values than are read."""
-    if values > MOST:
+    most = min(MOST, _most.get() or MOST)
+    if values > most:
         raise UserError(
-            f"{path} announces {values:,} values, more than the {MOST:,} that are read.",
-            f"{path} は {values:,} 個の値を持つと宣言しています。上限は {MOST:,} 個です。",
+            f"{path} announces {values:,} values, more than the {most:,} that are read.",
+            f"{path} は {values:,} 個の値を持つと宣言しています。上限は {most:,} 個です。",
         )
 
 
@@ -62,7 +76,10 @@ def array(file: BufferedIOBase, path: Path, dtype: np.dtype[Any], sizes: Sequenc
     Raises ``UserError`` for more values than ``MOST``, and where the file does not hold what was announced.
     """
     limit(path, max(math.prod(sizes), math.prod(sizes) * dtype.itemsize // 8))
-    made = np.empty(sizes, dtype)  # the system hands out pages as they are written to: an empty promise costs nothing
+    try:
+        made = np.empty(sizes, dtype)  # the system hands out pages as they are written to: an empty promise costs nothing
+    except MemoryError as error:
+        raise unreadable(path, error) from None
     fill(file, path, made)
     return made
 

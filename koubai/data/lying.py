@@ -49,9 +49,9 @@ class Lying:
         return self[np.arange(len(self))].astype(dtype or np.float32, copy=False)
 
 
-def pieces(whole: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
-    """The samples at ``rows`` as they lie: all at once where they are few, else some at a time, in the order of the file."""
-    if not large(whole, len(rows)):
+def pieces(whole: np.ndarray, rows: np.ndarray, held: bool) -> Iterator[np.ndarray]:
+    """The samples at ``rows`` as they lie: all at once where they are to be held, else some at a time, in the order of the file."""
+    if held:
         yield np.asarray(whole[rows])
         return
     rows, count = np.sort(rows), max(1, PIECE // (4 * math.prod(whole.shape[1:])))

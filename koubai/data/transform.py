@@ -41,15 +41,18 @@ class Transform:
         return None if self.scaler is None else (self.scaler.mean_, self.scaler.scale_)
 
 
-def fit(spec: Data, found: Found, rows: np.ndarray) -> Transform:
-    """The transform that ``spec`` asks for, fitted on the training samples at ``rows``. Raises ``UserError``."""
-    transform = Transform(means=_means(spec, found, rows) if spec.missing == "mean" else None, fields=found.fields)
+def fit(spec: Data, found: Found, rows: np.ndarray, held: bool) -> Transform:
+    """The transform that ``spec`` asks for, fitted on the training samples at ``rows``, which are ``held`` in memory or lie in a file.
+
+    Raises ``UserError``.
+    """
+    transform = Transform(means=_means(spec, found, rows, held) if spec.missing == "mean" else None, fields=found.fields)
     if not spec.standardize:
         return transform
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler(copy=False)
-    for piece in pieces(found.x, rows):
+    for piece in pieces(found.x, rows, held):
         scaler.partial_fit(transform.apply(piece))
     return replace(transform, scaler=scaler)
 
@@ -65,11 +68,11 @@ def flat(x: np.ndarray) -> np.ndarray:
     return np.divide(rows, 255, dtype=np.float32) if rows.dtype == np.uint8 else floats(rows)
 
 
-def _means(spec: Data, found: Found, rows: np.ndarray) -> np.ndarray:
+def _means(spec: Data, found: Found, rows: np.ndarray, held: bool) -> np.ndarray:
     """The mean of what is there of each feature, float32 ``[feature]``."""
     total: Any = 0
     counts: Any = 0
-    for piece in map(flat, pieces(found.x, rows)):
+    for piece in map(flat, pieces(found.x, rows, held)):
         lacking = np.isnan(piece)
         counts = counts + (~lacking).sum(0)
         total = total + np.where(lacking, 0, piece).sum(0, dtype=np.float64)

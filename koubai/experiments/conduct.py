@@ -16,7 +16,7 @@ from koubai.language import UserError, Words, unknown
 from koubai.places import places
 from koubai.progress import reporter
 from koubai.result import Result
-from koubai.spec import Data, Trial
+from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
 
@@ -32,19 +32,20 @@ def adapt(
     steps: int | None = None,
     data: str | None = None,
     target: str | None = None,
+    missing: str | None = None,
     quick: bool = False,
 ) -> Exercise:
-    """The exercise with other seeds, steps, data or target column, as in ``change``, and layers that fit the data.
+    """The exercise with other seeds, steps or data, as in ``change``, and what fits the data.
 
-    ``steps``, ``data`` and ``target`` leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
+    ``steps`` and what is about the data leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
     ``Unsuited`` where the data are not such as the exercise is about.
     """
     if isinstance(exercise.runs, Race):
         return exercise
     base = exercise.runs.base
     steps = None if base.steps == 1 else steps
-    data, target = (None, None) if base.data.name == "noise" else (data, target)
-    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, quick=quick)
+    data, target, missing = (None, None, None) if base.data.name == "noise" else (data, target, missing)
+    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, missing=missing, quick=quick)
     return replace(exercise, runs=study if data is None else fitted(exercise, study))
 
 
@@ -53,15 +54,21 @@ class Unsuited(UserError):
 
 
 def fitted(exercise: Exercise, study: Study) -> Study:
-    """The exercise's study with layers that fit its data. Raises ``Unsuited`` where none do."""
-    if predicts_quantity(study.base.data):
+    """The exercise's study with samples, minibatches and layers that fit its data. Raises ``Unsuited`` where none do."""
+    spec = study.base.data
+    data = load(spec.model_copy(update={"samples": None}))
+    if data.target is not None:
         raise Unsuited(
             f"The exercise {exercise.name} is about classes, and the target of {study.base.data} is a quantity; write it as a study.",
             f"演習 {exercise.name} は分類用で、{study.base.data} の target は連続量です。koubai study で実験を書いてください。",
         )
+    count = min(spec.samples or len(data.y_train), len(data.y_train))
+    if spec.samples:
+        study = study.with_base(**{"data.samples": count})
+    if study.base.batch_size > count:
+        study = study.with_base(batch_size=count)
     if exercise.layers is None and not any("flatten" in trial.layers for trial in study.trials):
         return study
-    data = load(study.base.data)
     try:
         if exercise.layers is not None:
             study = study.changed(axes={**study.axes, "layers": exercise.layers(data.shape, data.outputs)})
@@ -73,14 +80,6 @@ def fitted(exercise: Exercise, study: Study) -> Study:
             f"演習 {exercise.name} は {study.base.data} では行えません。{error.words.ja}",
         ) from None
     return study
-
-
-def predicts_quantity(data: Data) -> bool:
-    """Whether the target of these data is a quantity. What is wrong with them otherwise is said when they are trained on."""
-    try:
-        return load(data).target is not None
-    except UserError:
-        return False
 
 
 def suited(exercises: Iterable[Exercise], **changes: Any) -> tuple[list[Exercise], list[Words]]:
@@ -101,20 +100,20 @@ def change(
     steps: int | None = None,
     data: str | None = None,
     target: str | None = None,
+    missing: str | None = None,
     quick: bool = False,
 ) -> Study:
-    """The study with other seeds, steps, data or target column; ``quick`` is a first look: three of ten seeds, an eighth of the steps.
+    """The study with other seeds, steps, data, target column, or another way with missing values.
 
-    Raises ``UserError``.
+    ``quick`` is a first look: three of ten seeds, an eighth of the steps. Raises ``UserError``.
     """
     if quick:
         seeds = max(1, round(len(study.axes.get("seed", (0,))) * QUICK_SEEDS)) if seeds is None else seeds
         few = max(round(study.base.steps * QUICK_SHARE), min(study.base.steps, QUICK_LEAST))
         steps = few if steps is None else steps
-    if data is not None:
-        study = study.with_base(**{"data.name": data})
-    if target is not None:
-        study = study.with_base(**{"data.target": target})
+    about = {"data.name": data, "data.target": target, "data.missing": missing}
+    if about := {name: value for name, value in about.items() if value is not None}:
+        study = study.with_base(**about)
     if steps is not None:
         study = study.with_base(steps=steps)
     return study if seeds is None else study.with_seeds(seeds)

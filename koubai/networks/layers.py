@@ -202,6 +202,8 @@ class Dropout(Layer):
     Where they stand together, and share the rate too, they share the mask: it is made once a seed.
     """
 
+    kind = "dropout"
+
     def __init__(self, features: int, rate: float | Tensor, seeds: Sequence[int], depth: int, device: torch.device) -> None:
         super().__init__(features)
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}

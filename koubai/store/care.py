@@ -13,78 +13,113 @@ from typing import Any
 
 from safetensors import safe_open
 
+from koubai.data.files import shorten
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import index
 from koubai.store.files import Damaged, holds, inspect, sweep, write_whole
-from koubai.store.store import LISTED, PUT, Store, entries
-from koubai.study import Study
+from koubai.store.store import LISTED, PUT, Store, asks, entries
+from koubai.study import Study, study_id
 
 
 @dataclass
 class Health:
-    """What a check found: how many trials lie in how many files, which files are damaged and why, which trials that costs."""
+    """What a check found: how many trials lie in how many files, which files are damaged and why, which trials that costs.
+
+    ``studies`` are those by name of which it is not known what trials they asked for. ``rows`` and ``asked`` are the places of lost trials
+    and of these studies in the index, each with its id in hexadecimal.
+    """
 
     trials: int = 0
     files: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
+    studies: list[str] = field(default_factory=list)
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
         """Whether all is as it was written."""
-        return not (self.damaged or self.lost)
+        return not (self.damaged or self.lost or self.studies)
 
 
 def check(store: Store) -> Health:
     """Hold every file against its hash and every row of the index against its file. Raises ``UserError`` for an unreadable index."""
     health = Health()
     with store._index() as opened:
-        rows = opened.execute("select file, id, row from trial").fetchall()
+        rows = opened.execute("select file, id, row, rowid, hex(id) from trial").fetchall()
+        studies = opened.execute("select id, trials, name, rowid, hex(id) from study").fetchall()
         for (problem,) in opened.execute("pragma integrity_check(1)"):
             if problem != "ok":
                 raise sqlite3.DatabaseError(problem)
-    names = {str(file) for file, _, _ in rows} | {path.name for path in store.stacks.glob("*.safetensors")}
+    names = {Path(str(file)).name for file, *_ in rows} | {path.name for path in store.stacks.glob("*.safetensors")}
     contents = {}
     for name in sorted(names):
         health.files += 1
         try:
-            contents[Path(name).name] = inspect(store.stacks / Path(name).name)
+            contents[name] = inspect(store.stacks / name)
         except Damaged as damage:
-            health.damaged[Path(name).name] = str(damage.error)
-    for file, id, row in rows:
+            health.damaged[_shown(name)] = str(damage.error)
+    for file, id, row, *place in rows:
         health.trials += 1
         name = Path(str(file)).name
         if name not in contents or not holds(contents[name], row, id):
             health.lost.append(str(id))
+            health.rows.append(tuple(place))
+    for id, trials, name, *place in studies:
+        if not asks(id, trials):
+            health.studies.append(_shown(str(name)))
+            health.asked.append(tuple(place))
     return health
+
+
+def _shown(name: str) -> str:
+    """A file's or a study's name as a terminal may see it: as it is where it is plain, else as Python writes it."""
+    return name if name.isprintable() and 0 < len(name) <= 60 else shorten(repr(name))
 
 
 def mend(store: Store) -> Health:
     """Put damaged files aside, in ``damaged``, and let the index name what is sound and nothing else; what a check found before.
 
-    Sound files that the index does not name are taken back in. An index that cannot be read is put aside too and made anew from the
-    stacks, with such studies and claims as can be saved.
+    Sound files that the index does not name are taken back in; a study of which it is not known what trials it asked for is read from its
+    own TOML, or forgotten. An index that cannot be read is put aside too and made anew from the stacks, with such studies and claims as
+    can be saved. Raises ``UserError`` for an index of a later version, which is not damaged.
     """
     try:
         health = check(store)
+    except index.Newer:
+        raise
     except UserError:
         if not store.exists:
             raise
         _renew(store)
         health = check(store)
     with store._index(write=True) as opened:
-        opened.executemany("delete from trial where id = ?", [(id,) for id in health.lost])
-        for name in health.damaged:
+        opened.executemany("delete from trial where rowid = ? and hex(id) = ?", health.rows)
+        for place in health.asked:
+            _reread(opened, place)
+        for file in [file for file in store.stacks.glob("*.safetensors") if _shown(file.name) in health.damaged]:
             with suppress(FileNotFoundError):
                 (store.folder / "damaged").mkdir(exist_ok=True)
-                (store.stacks / name).replace(store.folder / "damaged" / name)
+                file.replace(store.folder / "damaged" / file.name)
         named = {str(file) for (file,) in opened.execute("select distinct file from trial")}
         files = [file for file in store.stacks.glob("*.safetensors") if file.name not in named]
         for file in sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True):  # of two that hold a trial, the newer
             with suppress(Damaged):
                 opened.executemany(PUT.replace("replace", "ignore", 1), rows_of(file))
     return health
+
+
+def _reread(opened: sqlite3.Connection, place: tuple[int, str]) -> None:
+    """Let a study's row name the trials that its TOML makes, or remove the row."""
+    for id, toml in opened.execute("select id, toml from study where rowid = ? and hex(id) = ?", place).fetchall():
+        with suppress(UserError, TypeError, AttributeError):
+            trials = [trial.id for trial in Study.from_toml(toml).trials]
+            if id == study_id(trials):
+                opened.execute("update study set trials = ? where rowid = ? and hex(id) = ?", (json.dumps(trials), *place))
+                return
+        opened.execute("delete from study where rowid = ? and hex(id) = ?", place)
 
 
 def _renew(store: Store) -> None:
@@ -158,7 +193,7 @@ def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
     with other._index() as opened:
         asked = [row for row in opened.execute(f"select * from study {chosen}", (json.dumps(list(studies)),)) if _sound(row)]
         claims = [] if studies else opened.execute("select * from claim").fetchall()
-        rows = opened.execute("select file, id from trial order by file").fetchall()
+        rows = opened.execute("select file, id from trial where typeof(id) = 'text' order by file").fetchall()
     wanted = {id for row in asked for id in json.loads(row[3])} if studies else None
     files: dict[str, set[str]] = {}
     for file, id in rows:
@@ -187,8 +222,8 @@ def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
 
 def _sound(row: tuple[Any, ...]) -> bool:
     """Whether a row of the table of studies is one: its TOML is a study of just these trials."""
-    id, name, toml, trials, created, listed = row
     try:
+        id, name, toml, trials, created, listed = row
         study = Study.from_toml(toml)
         return (
             study.id == id and isinstance(name, str) and json.loads(trials) == [trial.id for trial in study.trials]
@@ -199,11 +234,22 @@ def _sound(row: tuple[Any, ...]) -> bool:
 
 
 def prune(store: Store) -> int:
-    """Remove trials that no study asks for, files that hold nothing else, and what was left half written; the bytes that are free again."""
+    """Remove trials that no study asks for, files that hold nothing else, and what was left half written; the bytes that are free again.
+
+    Raises ``UserError`` where it is not known what a study asked for.
+    """
     if not store.exists:
         return 0
     freed = 0
     with store._index(write=True) as opened:  # nobody puts meanwhile
+        for id, trials, name in opened.execute("select id, trials, name from study"):
+            if not asks(id, trials):
+                raise UserError(
+                    f"What the study {_shown(str(name))} asked for is damaged in the index of {store.folder}, so nothing is removed; "
+                    "koubai store check --mend comes first.",
+                    f"{store.folder} の索引で、実験 {_shown(str(name))} の試行の一覧が壊れているため、何も消しません。先に "
+                    "koubai store check --mend を実行してください。",
+                )
         opened.execute(
             """delete from trial where id not in (select asked.value
             from study, json_each(iif(json_valid(study.trials), study.trials, '[]')) as asked)"""

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"([0-9a-f]{20})\.safetensors")
 DAY = 24 * 60 * 60
 # What a file that is not as it was written makes the libraries raise.
-UNREADABLE = (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
+UNREADABLE = (SafetensorError, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError, OverflowError)
 
 
 class Damaged(UserError):
@@ -151,6 +151,15 @@ def _inspected(file: Path, *changed: int) -> Contents:
         tuple(map(str, ids)), tuple(json.dumps(spec) for spec in specs), tuple(about["layers"]), tuple(about["kinds"]),
         dict(about["environment"]), None if data is None else str(data),
     )  # fmt: skip
+
+
+def of_quantities(file: Path) -> bool:
+    """Whether the trials of a stack's file predict a quantity; of one that cannot be read nobody says so."""
+    try:
+        with safe_open(file, framework="numpy") as stack:
+            return "history/validation_rmse" in stack.keys()  # noqa: SIM118
+    except UNREADABLE:
+        return False
 
 
 def read_records(file: Path, rows: Sequence[tuple[Trial, int]]) -> dict[str, Record]:

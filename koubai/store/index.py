@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from koubai.data.files import shorten
@@ -33,12 +33,16 @@ create table run (study text not null, process text not null, primary key (study
 }
 
 
+class Newer(UserError):
+    """An index that a later Koubai wrote."""
+
+
 @contextmanager
 def opened(folder: Path, write: bool = False) -> Iterator[sqlite3.Connection]:
     """The index, for one transaction; writers go one after another. Where there is none yet, a reader finds an empty one and leaves none.
 
-    An index of an older version is brought up to this one. Raises ``UserError`` for one of a newer version, of another program, damaged,
-    or where it cannot be.
+    An index of an older version is brought up to this one. Raises ``UserError`` for one of a newer version (``Newer``), of another
+    program, damaged, or where it cannot be.
     """
     path = folder / NAME
     try:
@@ -62,7 +66,7 @@ def opened(folder: Path, write: bool = False) -> Iterator[sqlite3.Connection]:
             f"The store {folder} cannot be used: {why}. Choose another folder with --out.",
             f"保存先 {folder} を使えません({why})。--out で別のフォルダを指定してください。",
         ) from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         why = shorten(str(error))
         raise UserError(
             f"{path} is not a store's index, or damaged: {why}. koubai store check --mend makes it anew from the stacks.",
@@ -87,16 +91,33 @@ def _current(index: sqlite3.Connection, path: Path, write: bool) -> sqlite3.Conn
         _lift(index)
     version = _version(index)
     if version != SCHEMA:
-        raise UserError(
+        raise (Newer if version > SCHEMA else UserError)(
             f"{path} is of version {version}, this Koubai reads {SCHEMA}; choose another folder with --out.",
             f"{path} は版 {version} です。このKoubaiは版 {SCHEMA} を読みます。--out で別のフォルダを指定してください。",
         )
+    if _form(index) != _ours():
+        raise sqlite3.DatabaseError("its tables are not a store's")
     return index
 
 
 def _version(index: sqlite3.Connection) -> int:
     (version,) = index.execute("pragma user_version").fetchone()
     return int(version)
+
+
+def _form(index: sqlite3.Connection) -> set[tuple[str | int, ...]]:
+    """The tables with their columns; views, triggers and the like, which could run without end, are in it too, and then nothing else."""
+    odd = "not (type = 'table' and name not like 'sqlite%' or type = 'index' and name like 'sqlite_autoindex_%')"
+    found = set(index.execute(f"select type, name from sqlite_master where {odd}"))
+    columns = 'c.name, c.type, c."notnull", c.pk, c.hidden from sqlite_master as t join pragma_table_xinfo(t.name) as c'
+    return found or set(index.execute(f"select t.name, {columns} where t.type = 'table'"))
+
+
+@cache
+def _ours() -> set[tuple[str | int, ...]]:
+    with closing(sqlite3.connect(":memory:")) as index:
+        _make(index)
+        return _form(index)
 
 
 def _make(index: sqlite3.Connection) -> None:

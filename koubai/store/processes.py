@@ -29,7 +29,7 @@ def gone(process: str) -> bool:
         return False
     try:
         os.kill(int(rest), 0)
-    except (ProcessLookupError, OverflowError):
+    except (ProcessLookupError, OverflowError, ValueError):  # a number that no process has
         return True
     except PermissionError:
         pass

@@ -15,20 +15,29 @@ from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
 from koubai.store import index
-from koubai.store.files import Contents, Damaged, Record, holds, inspect, read_records, sweep, write_stack
+from koubai.store.files import Contents, Damaged, Record, holds, inspect, of_quantities, read_records, sweep, write_stack
 from koubai.store.processes import gone, this_process
-from koubai.study import Study
+from koubai.study import Study, study_id
 
 if TYPE_CHECKING:
     import numpy as np
 
     from koubai.training import Outcome
 
+VERDICTS = ("supported", "refuted", "undecided")
 LISTED = "(select value from json_each(?))"
 PUT = "insert or replace into trial (id, spec, file, row, diverged, validation_accuracy, created, stopped, data)"
 PUT += " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NOTE = """insert into study (id, name, toml, trials, created, listed) values (?, ?, ?, ?, ?, ?) on conflict (id) do update
     set name = excluded.name, toml = excluded.toml, created = excluded.created, listed = max(listed, excluded.listed)"""
+
+
+def asks(id: Any, trials: Any) -> bool:
+    """Whether a study's row names just the trials that its id is a hash of."""
+    try:
+        return bool(id == study_id(json.loads(trials)))
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def _ids(trials: Iterable[Trial]) -> tuple[str]:
@@ -183,14 +192,14 @@ class Store:
     def studies(self) -> list[dict[str, Any]]:
         """The studies that were asked for, newest first.
 
-        Each with id, name, toml, when, how many trials, stored and diverged and stopped ones, the best accuracy, and its ``state``:
-        ``"running"``, ``"finished"``, ``"interrupted"`` or ``"diverged"``, which all of its trials did. Rows that no store would write
-        are left out.
+        Each with id, name, toml, when, how many trials, stored and diverged and stopped ones, the best accuracy (R² where
+        ``quantity``), and its ``state``: ``"running"``, ``"finished"``, ``"interrupted"`` or ``"diverged"``, which all of its trials
+        did. Rows that no store would write are left out.
         """
         query = """
             select study.id, name, toml, study.created, count(*) as trials, count(iif(stopped, null, trial.id)) as stored,
                 count(nullif(diverged, 0)) as diverged, count(nullif(stopped, 0)) as stopped,
-                max(iif(diverged, null, validation_accuracy)) as best
+                max(iif(diverged or typeof(validation_accuracy) <> 'real', null, validation_accuracy)) as best, file  -- that of the best
             from study, json_each(iif(json_valid(study.trials), study.trials, '[]')) as asked
                 left join trial on trial.id = asked.value
             where listed and typeof(study.id) = 'text' and typeof(name) = 'text' and typeof(toml) = 'text'
@@ -200,7 +209,12 @@ class Store:
         with self._index() as opened:
             opened.row_factory = sqlite3.Row
             running = {row["study"] for row in opened.execute("select study, process from run") if not gone(str(row["process"]))}
-            return [dict(row) | {"state": _state(row, running)} for row in opened.execute(query)]
+            rows = opened.execute(query).fetchall()
+        return [dict(row) | {"state": _state(row, running), "quantity": self._quantity(row)} for row in rows]
+
+    def _quantity(self, row: sqlite3.Row) -> bool:
+        """Whether the best of a study is an R²."""
+        return row["best"] is not None and of_quantities(self.stacks / Path(str(row["file"])).name)
 
     def forget(self, id: str) -> int:
         """Forget a study, and whatever no other study needs; the bytes that are free again."""
@@ -216,10 +230,11 @@ class Store:
             opened.execute("insert or replace into claim values (?, ?, ?, ?, ?, ?)", (name, data, verdict, *reason, time.time()))
 
     def claims(self) -> dict[tuple[str, str], tuple[str, Words]]:
-        """The verdicts by claim and data set, each with its reason."""
+        """The verdicts by claim and data set, each with its reason. Rows that no store would write are left out."""
         with self._index() as opened:
             rows = opened.execute("select name, data, verdict, en, ja from claim order by created").fetchall()
-        return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in rows}
+        fine = [row for row in rows if all(isinstance(one, str) for one in row) and row[2] in VERDICTS]
+        return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in fine}
 
 
 STATES = {  # of a study

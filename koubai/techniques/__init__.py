@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from koubai.techniques.activations import ACTIVATIONS, activation
 from koubai.techniques.augmentation import AUGMENTATIONS, augmentation
+from koubai.techniques.clipping import CLIPPINGS
 from koubai.techniques.convolution import CONVOLUTIONS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.initializers import INITIALIZERS, initializer
@@ -23,6 +24,7 @@ KINDS: dict[str, Mapping[str, Technique]] = {
     "schedule": SCHEDULES,
     "penalty": PENALTIES,
     "dropout": DROPOUTS,
+    "clipping": CLIPPINGS,
     "convolution": CONVOLUTIONS,
     "pooling": POOLINGS,
     "augmentation": AUGMENTATIONS,
@@ -32,6 +34,7 @@ KINDS: dict[str, Mapping[str, Technique]] = {
 __all__ = [
     "ACTIVATIONS",
     "AUGMENTATIONS",
+    "CLIPPINGS",
     "CONVOLUTIONS",
     "DROPOUTS",
     "INITIALIZERS",

@@ -67,7 +67,7 @@ def narrow(blocks: Sequence[Block], *values: Tensor) -> list[Tensor]:
     return [value.to(blocks[0].weight.dtype) for value in values]
 
 
-MU = Number(0.9, "[0, 1)", Words("momentum: share of the last step that is kept", "慣性: 直前の更新量を残す割合"))
+MU = Number(0.9, "[0, 1)", Words("share of the last step that is kept", "慣性。直前の更新量を残す割合"))
 EPS = Number(1e-8, "(0, inf)", Words("keeps the division finite; the notes' theta", "0で割らないための小さな値。ノートのθ"))
 H0 = Number("eps", "[0, inf)", Words("start of h: theta in the notes, 0 in PyTorch", "hの初期値。ノートではθ、PyTorchでは0"))
 BETA1 = Number(0.9, "[0, 1)", Words("share of the gradient's average that is kept", "勾配の移動平均を残す割合"))

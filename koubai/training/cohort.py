@@ -25,6 +25,9 @@ PART = 9e7
 # Halves of a stack, one thread each, against the whole on two: on one core the notes' network takes 205, 67, 45, 38, 37 us a step at
 # widths 1, 5, 12, 30, 60, while two threads on one stack of 60 gain a factor of 1.5 only, and wait for each other on a busy machine.
 NARROW = 8
+# Of ``cost`` in a step: what is heavier gains from two threads however narrow it is. Five networks 64-100x4-10 take 1.7 ms a step on one
+# thread, their halves 0.8 and 1.1 beside each other; together on two threads 1.2 at best, and 257 on a machine that does other things.
+LIGHT = 5.5e7
 
 # What a layer of a written chain keeps for each of its output's values: the value and the gradient by it, and what some remember
 # beside; a piecewise activation works in the memory of the layer before it.
@@ -38,7 +41,7 @@ def together(trial: Trial) -> Hashable:
     return (
         trial.data, trial.layers, trial.activation.name, trial.batch_norm, trial.dropout > 0,
         trial.optimizer.name, trial.penalty.name, trial.layer_rates, trial.batch_size, trial.steps, trial.dtype,
-        trial.augment,
+        trial.augment, trial.clip_grad_norm > 0,
     )  # fmt: skip
 
 
@@ -76,12 +79,22 @@ def plan(
     return shared_out(stacks, shape, workers)
 
 
+def light(stack: Sequence[Trial], shape: Callable[[Trial], tuple[Shape, int]]) -> bool:
+    """Whether a step of a stack is so little work that a second thread is of no use to it."""
+    return len(stack) * cost(stack[0], *shape(stack[0])) < LIGHT
+
+
 def shared_out(stacks: list[list[Trial]], shape: Callable[[Trial], tuple[Shape, int]], workers: int) -> list[list[Trial]]:
-    """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too narrow."""
+    """Stacks, the heaviest first, none with more than a worker's share of the whole unless its halves were too little for a thread."""
+
+    def heavy(load: float, stack: list[Trial]) -> bool:
+        one = load / len(stack)  # with less than this above the share, halves would only be narrower
+        return load > 1.1 * share and load - one >= share and (len(stack) >= 2 * NARROW or not light(stack, shape))
+
     loads = [(len(stack) * stack[0].steps * cost(stack[0], *shape(stack[0])), stack) for stack in stacks]
     share = sum(load for load, _ in loads) / workers
-    while heavy := [k for k, (load, stack) in enumerate(loads) if load > share * 1.1 and len(stack) >= 2 * NARROW]:
-        load, stack = loads.pop(max(heavy, key=lambda k: loads[k][0]))
+    while found := [k for k, (load, stack) in enumerate(loads) if heavy(load, stack)]:
+        load, stack = loads.pop(max(found, key=lambda k: loads[k][0]))
         middle = len(stack) // 2
         about = range(middle - len(stack) // 20, middle + len(stack) // 20 + 1)  # between two seeds, if that is about the middle
         between = [cut for cut in about if stack[cut - 1].seed != stack[cut].seed]

@@ -18,6 +18,7 @@ from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
+from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
@@ -27,8 +28,10 @@ CHUNK = 256  # samples that are evaluated at once, of images a minibatch
 def first_largest(outputs: Tensor) -> Tensor:
     """``outputs.argmax(1, keepdim=True)``, by passes along the samples, which take a third of its time; no class where one is NaN."""
     classes = outputs.shape[1]
-    places = torch.arange(classes, 0, -1, device=outputs.device).view(1, -1, 1)
-    return classes - (outputs == outputs.amax(1, keepdim=True)).mul(places).amax(1, keepdim=True)
+    places = torch.arange(classes, 0, -1, dtype=outputs.dtype, device=outputs.device).view(1, -1, 1)
+    # as numbers, since a product with booleans takes far longer
+    largest = torch.eq(outputs, outputs.amax(1, keepdim=True), out=torch.empty_like(outputs))
+    return classes - largest.mul_(places).amax(1, keepdim=True).long()
 
 
 class Minibatches:
@@ -80,6 +83,8 @@ class Stack:
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
+        clips = [trial.clip_grad_norm for trial in trials]
+        self.clips = torch.tensor(clips, dtype=torch.float64, device=device) if any(clips) else None
         self._make_blocks()
         self._evaluation: dict[int, Pass] = {}
 
@@ -165,6 +170,8 @@ class Stack:
             losses[step] = network.loss(buffers, labels)
             network.backward(buffers, labels)
             self.penalty(weights, gradients, **self.penalty_numbers)
+            if self.clips is not None:
+                clip_grad_norm([parameter.gradient for parameter in network.parameters], self.clips)
             self.t += 1
             for rate, blocks in paces:
                 self.optimizer(blocks, self.t, rate[step], **self.numbers)

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from koubai.doctor.origin import Origin
-from koubai.language import UserError
+from koubai.language import UserError, Words, say
 from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
@@ -38,11 +38,19 @@ def watch(model: nn.Module, optimizer: Optimizer | Sequence[Optimizer] | None = 
     """Watch the training that happens inside a ``with``: ``with koubai.watch(model, optimizer) as watch: ...``.
 
     ``optimizer`` may be several, or be left out where a trainer makes it: then every optimizer that moves this model's weights counts.
-    A step is done when all that were named have stepped. Raises ``UserError`` for a model without weights, or an optimizer that does
-    not move them.
+    A step is done when all that were named have stepped. Raises ``UserError`` for what is no model or no optimizer, for a model without
+    weights, and for an optimizer that does not move them.
     """
     given = optimizer if isinstance(optimizer, Sequence) else [] if optimizer is None else [optimizer]
-    return Watch(model, [_unwrapped(one) for one in given])
+    optimizers = [_unwrapped(one) for one in given]
+    wrong = [one for one in optimizers if not isinstance(one, Optimizer)]
+    if wrong or not isinstance(model, nn.Module):
+        odd = type(wrong[0] if isinstance(model, nn.Module) else model).__name__
+        raise UserError(
+            f"koubai.watch takes a torch.nn.Module, then its torch.optim.Optimizer or a list of them, not {odd}.",
+            f"koubai.watch には torch.nn.Module と、その torch.optim.Optimizer(またはそのリスト)を順に渡してください: {odd}",
+        )
+    return Watch(model, optimizers)
 
 
 class Watch:
@@ -102,6 +110,16 @@ class Watch:
         self._pass = None
         for handle in self._handles or ():
             handle.remove()
+
+    def __repr__(self) -> str:
+        """What is watched, and how far it came, in the language in force."""
+        name, looks = type(self.model).__name__, len(self.history.steps)
+        return say(
+            Words(
+                f"Watch of {name}: {self.t:,} steps, looked at {looks} times.",
+                f"{name} の watch: {self.t:,} ステップ、うち {looks} 回を記録。",
+            )
+        )
 
     def loss(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         """Tell the loss of a minibatch, before ``backward``, and if you like the share that was answered right.

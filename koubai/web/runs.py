@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from nicegui import ui
 
 from koubai.language import Words, say
+from koubai.measures import spelled
 from koubai.naming import SHOWN
 from koubai.store import STATES as EVERY
 from koubai.store import Store
@@ -112,7 +113,7 @@ HEADS = (
     Words("state", "状態"),
     Words("networks", "試行"),
     Words("diverged", "発散"),
-    Words("best accuracy", "最高精度"),
+    Words("best accuracy or R²", "最高精度またはR²"),
     Words("when", "日時"),
 )
 
@@ -129,7 +130,7 @@ def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> No
             badge(row["state"])
         put("td", f"{row['stored']:,} / {row['trials']:,}", "number")
         put("td", f"{row['diverged']:,}" if row["diverged"] else "", "number")
-        put("td", accuracy(row["best"]), "number")
+        put("td", best(row), "number")
         put("td", when(row["created"]), "number")
 
 
@@ -138,9 +139,9 @@ def badge(state: str) -> None:
     put("span", STATES[state], f"badge {state}")
 
 
-def accuracy(value: float | None) -> str:
-    """A share in percent."""
-    return "" if value is None else f"{value:.1%}"
+def best(row: Row) -> str:
+    """The best accuracy in percent, or the best R²."""
+    return "" if row["best"] is None else spelled(row["best"], row["quantity"])
 
 
 def when(seconds: float) -> str:

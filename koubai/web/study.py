@@ -14,7 +14,7 @@ from nicegui import ui
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export, finished
 from koubai.language import UserError, Words, say
-from koubai.measures import is_regression, spelled
+from koubai.measures import is_regression, named, spelled
 from koubai.naming import SHOWN, trial_named
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
@@ -24,7 +24,7 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, check, choice, enabled
-from koubai.web.runs import accuracy, badge, when
+from koubai.web.runs import badge, best, when
 from koubai.web.shell import aside, asked, figure, problem, put, tabular, warn
 
 ROWS = 100  # variants in the table; the report has all
@@ -58,7 +58,7 @@ async def content(store: Store) -> None:
         stored, trials = f"{row['stored']:,}", f"{row['trials']:,}"
         put("span", Words(f"{stored} of {trials} networks", f"{trials} 試行中 {stored} 試行"))
         if row["best"] is not None:
-            put("span", Words(f"best validation accuracy {accuracy(row['best'])}", f"最高の検証精度 {accuracy(row['best'])}"))
+            put("span", named(Words(f"best validation accuracy {best(row)}", f"最高の検証精度 {best(row)}"), {row["quantity"]}))
         put("span", when(row["created"]))
     found = await aside(result, store, row)
     _actions(store, row, found)

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from koubai.data import load
 from koubai.data.builtin import BUILTIN
+from koubai.data.files import at_most
 from koubai.language import UserError
 from koubai.spec import Data
 from koubai.store import Store, write_whole
 
 MOST = 20 * 10**6  # bytes of one file
 ALL = 500 * 10**6  # bytes of all files
+VALUES = 5 * 10**7  # of what a file expands to
 KINDS = (".csv", ".npz", ".parquet")  # one file is all of the data
 
 
@@ -55,7 +57,8 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
         if new:
             write_whole(path, content)
         data = Data(name=str(path), target=target)
-        load(data)
+        with at_most(VALUES):
+            load(data)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.", f"{path} に書き込めません({error.strerror})。") from None
     except UserError as error:

@@ -23,7 +23,7 @@ from koubai.data.tables import TARGETS
 from koubai.experiments.catalogue import EXERCISES
 from koubai.experiments.conduct import adapt
 from koubai.laboratory import run
-from koubai.language import Words
+from koubai.language import UserError, Words
 from koubai.spec import Data
 from koubai.store import Store
 from koubai.study import Study
@@ -182,8 +182,13 @@ def test_training_on_a_table_from_a_study_and_from_the_command_line(tmp_path: Pa
     study = Study.from_toml("[base]\nlayers = [8]\nsteps = 200\nbatch_size = 8\n" + text)
     result = run(study, store=Store(tmp_path / "store"), progress=False)
     assert result.records[0].final("validation_accuracy") == 1  # roses are red
-    exercise = adapt(EXERCISES["vanishing-gradient"], data="flowers.csv", target="kind")
-    assert exercise.runs.base.data == Data(name="flowers.csv", target="kind")  # type: ignore[union-attr]
+    with pytest.raises(UserError, match="row 5, column 'smell' has no value"):
+        adapt(EXERCISES["vanishing-gradient"], data="flowers.csv", target="kind")
+    Path("whole.csv").write_text(
+        Path("flowers.csv").read_text(encoding="utf-8").replace("white,\n", "white,1\n"), encoding="utf-8"
+    )
+    exercise = adapt(EXERCISES["vanishing-gradient"], data="whole.csv", target="kind")
+    assert exercise.runs.base.data == Data(name="whole.csv", target="kind")  # type: ignore[union-attr]
 
 
 def test_the_page_on_data_says_all_there_is_to_say() -> None:

@@ -19,6 +19,7 @@ from koubai.data.lying import Lying
 from koubai.data.transform import Transform
 from koubai.export import finished
 from koubai.laboratory import run
+from koubai.language import UserError
 from koubai.prediction import predict
 from koubai.spec import Data, Trial
 from koubai.training import train
@@ -104,6 +105,32 @@ def test_numbers_of_any_kind_stay_in_their_file(dtype: str, tmp_path: Path, monk
     np.testing.assert_allclose(np.asarray(lies.x_train).mean(0), 0, atol=1e-5)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_samples_with_gaps_are_left_out_of_a_file_as_of_memory(
+    parts: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the file is not copied for it; an infinite value is named wherever it stands, before any gap."""
+    draw = np.random.default_rng(1)
+    names = ["x", "y"] if parts == 1 else ["x_train", "y_train", "x_test", "y_test"]
+    for x_name, y_name in zip(names[::2], names[1::2], strict=True):
+        x = draw.normal(size=(2000, 5)).astype(np.float32)
+        x[::9, 2] = np.nan
+        np.save(tmp_path / f"{x_name}.npy", x)
+        np.save(tmp_path / f"{y_name}.npy", np.arange(2000) % 2)
+    held, lies = both(monkeypatch, Data(name=str(tmp_path), missing="drop", samples=300))
+    assert isinstance(lies.x_train.whole, np.memmap) and len(lies.x_train) == 300
+    assert len(lies.x_validation) == {1: 356, 2: 1777}[parts]
+    for one, other in ((lies.x_train, held.x_train), (lies.x_validation, held.x_validation)):
+        np.testing.assert_array_equal(np.asarray(one), other)
+    np.testing.assert_array_equal(lies.y_train, held.y_train)
+    with pytest.raises(UserError, match=r"sample 0, feature \[2\] is NaN"):
+        load(Data(name=str(tmp_path)))
+    x[1990, 4] = np.inf
+    np.save(tmp_path / f"{x_name}.npy", x)
+    with pytest.raises(UserError, match=r"sample 1990, feature \[4\] is infinite"):
+        load(Data(name=str(tmp_path), missing="mean"))
+
+
 def test_a_trained_network_is_exported_and_judges(
     images: Path, everything_lies: None, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -139,7 +166,8 @@ def watch():
         peak[0] = max(peak[0], private())
         time.sleep(0.005)
 threading.Thread(target=watch, daemon=True).start()
-trial = Trial(data={"name": sys.argv[1], "standardize": True}, layers=["conv 2 5x5 stride 4", "maxpool 4"], steps=30, batch_size=20)
+data = {"name": sys.argv[1], "standardize": True, "missing": sys.argv[3]}
+trial = Trial(data=data, layers=["conv 2 5x5 stride 4", "maxpool 4"], steps=int(sys.argv[4]), batch_size=20)
 result = run(trial, store=sys.argv[1] + "/store", progress=False)
 assert result.records[0].diverged == 0
 print(peak[0] - begun)
@@ -155,10 +183,27 @@ def test_memory_stays_flat_over_a_file_larger_than_is_allowed(tmp_path: Path) ->
     for start in range(0, len(x), 500):
         x[start : start + 500] = np.random.default_rng(start).integers(0, 256, (500, *sizes[1:]), dtype=np.uint8)
     del x
-    np.save(tmp_path / "y.npy", np.arange(sizes[0]) % 3)
-    assert (tmp_path / "x.npy").stat().st_size > 1.4 * allowed
-    ended = subprocess.run(
-        [sys.executable, "-c", BIGGER, str(tmp_path), str(allowed)], capture_output=True, text=True, check=False
-    )
+    trained_within(tmp_path, allowed, "refuse", 30)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured as Linux counts memory")
+@pytest.mark.parametrize("missing", ["mean", "drop"])
+def test_gaps_in_a_file_larger_than_is_allowed_are_filled_or_left_out(missing: str, tmp_path: Path) -> None:
+    """300 MB of float32 with missing values."""
+    sizes, allowed = (3000, 160, 160), 100 * 2**20
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float32, sizes)
+    for start in range(0, len(x), 500):
+        x[start : start + 500] = np.random.default_rng(start).random((500, *sizes[1:]), dtype=np.float32)
+        x[start + 3 : start + 500 : 50, 2, 1] = np.nan
+    del x
+    trained_within(tmp_path, allowed, missing, 5)
+
+
+def trained_within(folder: Path, allowed: int, missing: str, steps: int) -> None:
+    np.save(folder / "y.npy", np.arange(len(np.load(folder / "x.npy", mmap_mode="r"))) % 3)
+    assert (folder / "x.npy").stat().st_size > 1.4 * allowed
+    command = [sys.executable, "-c", BIGGER, str(folder), str(allowed), missing, str(steps)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert int(ended.stdout) < allowed

@@ -86,6 +86,8 @@ def test_rates_optimizers_and_schedules() -> None:
     adam = after("adam", learning_rate=3.0)
     assert (adam.optimizer.name, adam.learning_rate) == ("adam", 0.001) and idle("adam", optimizer="adamw")
     assert after("momentum").optimizer.name == "momentum" and idle("momentum", optimizer="adam")
+    clipped = after("clip", clip_grad_norm=5.0)
+    assert clipped.clip_grad_norm == after("clip").clip_grad_norm == 1.0 and idle("clip", clip_grad_norm=0.5)
     assert after("cosine").schedule.name == "cosine"
     assert after("warmup", steps=400).schedule.numbers["warmup"] == 20
     assert after("constant-rate", schedule={"name": "step", "every": 3}).schedule.name == "constant"

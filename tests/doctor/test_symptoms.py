@@ -323,3 +323,39 @@ def test_a_network_of_straight_lines_underfits() -> None:
     assert look("underfitting", case(**poor(0.88))) is None
     found = look("underfitting", case(names=names, **poor(0.88)))
     assert found is not None and found.cause == "activation"
+
+
+def creep(fall: float, noise: float = 0.0) -> np.ndarray:
+    """A minibatch loss that falls by so much of guessing over all steps, at one pace, under noise that goes up and down in turn."""
+    return over(GUESS, GUESS * (1 - fall)) + noise * GUESS * (-1.0) ** np.arange(len(STEPS))
+
+
+@pytest.mark.parametrize(
+    ("curve", "update", "slow"),
+    [
+        (creep(0.10), 3e-3, True),
+        (creep(0.02), 3e-3, True),
+        (creep(0.01), 3e-3, False),  # too little to be told from rest
+        (creep(0.10), 4e-3, False),  # the weights went further than their own size: it may be all that it can learn
+        (creep(0.10, 0.02), 3e-3, False),  # the fall is not told from the noise
+        (over(GUESS, 0.9 * GUESS, 0.9 * GUESS), 3e-3, False),  # it has come to rest
+    ],
+)
+def test_a_loss_that_creeps_down_while_the_weights_hardly_move_is_slow_and_no_underfitting(
+    curve: np.ndarray, update: float, slow: bool
+) -> None:
+    rest = poor()["train_loss"]  # what a point measures on its few samples shows nothing
+    one = case(**{**poor(0.5, 0.9), "train_loss": rest, "loss": curve}, update=each(update, 4))
+    assert (look("slow-convergence", one) is not None) == slow
+    assert (look("underfitting", one) is None) == slow
+    if slow:
+        finding = look("slow-convergence", one)
+        assert finding is not None and finding.evidence["creep"] == pytest.approx(1 - curve[-1] / GUESS, rel=1e-6)
+        assert "steady pace" in finding.words.en and "一定の速さ" in finding.words.ja
+
+
+def test_what_nearest_neighbours_would_not_do_better_is_not_slow_once_the_weights_have_moved() -> None:
+    curves = {**poor(0.8), **dict.fromkeys(("train_loss", "validation_loss"), over(GUESS, 1.2, 1.0, 0.8, 0.6))}
+    near, far = ({"neighbours": share} for share in (0.9, 0.6))
+    assert look("slow-convergence", case(near, **curves)) is not None and look("slow-convergence", case(far, **curves)) is None
+    assert look("slow-convergence", case(far, **curves, update=each(1e-3, 4))) is not None

@@ -15,12 +15,22 @@ from torch.nn import functional as F
 from koubai.networks import Network, build
 from koubai.networks.layers import BatchNorm, Dense, Dropout, Layer, Mode
 from koubai.networks.unstack import module
+from koubai.report.figures.gradients import KINDS
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
 
 CPU = torch.device("cpu")
 Case = tuple[list[Trial], Network, Tensor, Tensor]
+
+
+def kinds(layer: type[Layer]) -> dict[str, str]:
+    """The kinds of a class of layers, or of those made of it."""
+    return {k: v for one in layer.__subclasses__() for k, v in kinds(one).items()} or {layer.__name__: layer.kind}
+
+
+def test_every_layer_says_what_it_does_to_the_gradient() -> None:
+    assert {name: kind for name, kind in kinds(Layer).items() if kind not in KINDS} == {}
 
 
 def wake(network: Network, seed: int) -> None:

@@ -190,6 +190,16 @@ def test_an_index_that_is_lost_is_made_anew_too(outcomes: list[Outcome], own: St
     assert len(own.get(trials_of(outcomes))) == 6
 
 
+def test_the_index_of_a_later_koubai_is_not_mended(own: Store) -> None:
+    path = own.folder / "index.sqlite"
+    with closing(sqlite3.connect(path)) as index:
+        index.execute("pragma user_version = 3")
+    content = path.read_bytes()
+    with pytest.raises(UserError, match="of version 3"):
+        care.mend(own)
+    assert path.read_bytes() == content and not list(own.folder.glob("*.damaged"))
+
+
 # Export, import, prune
 
 

@@ -32,6 +32,7 @@ from koubai.language import UserError, Words
 from koubai.networks import unstack
 from koubai.spec import Trial
 from koubai.store import Store, environment, machine, write_whole
+from koubai.store import index as index_of_a_store
 from koubai.study import Study
 from koubai.training import Outcome
 from tests.store.stores import REASON, readers, same, sentence, stretched, trials_of, writers
@@ -336,8 +337,10 @@ def test_a_full_disk_is_one_sentence_and_costs_that_stack_only(
     assert len(store.get(trials_of(outcomes))) == 5
 
 
-def test_a_full_disk_while_the_index_is_written(outcomes: list[Outcome], own: Store) -> None:
+def test_a_full_disk_while_the_index_is_written(outcomes: list[Outcome], own: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file is there, the index does not name it: the trial is not stored, and nothing else is lost."""
+    ours = index_of_a_store._ours()
+    monkeypatch.setattr(index_of_a_store, "_form", lambda _: ours)  # a trigger plays the disk
     with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
         index.execute("create trigger full before insert on trial when new.row > 0 begin select raise(abort, 'full'); end")
         index.commit()

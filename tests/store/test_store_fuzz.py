@@ -54,7 +54,7 @@ def test_a_stored_file_damaged_at_random(rich: Store, kind: str, damage: Callabl
         store = Store(shutil.copytree(rich.folder, Path(place) / "store"))
         file = file_of(store, kind)
         file.write_bytes(damage(file.read_bytes()))
-        every_way(store, rich)
+        every_way(store, rich, kind)
 
 
 @pytest.mark.parametrize("kind", ["index", "stack", "checkpoint"])
@@ -63,10 +63,10 @@ def test_a_stored_file_of_any_bytes(rich: Store, kind: str, content: bytes) -> N
     with tempfile.TemporaryDirectory() as place:
         store = Store(shutil.copytree(rich.folder, Path(place) / "store"))
         file_of(store, kind).write_bytes(content)
-        every_way(store, rich)
+        every_way(store, rich, kind)
 
 
-def every_way(store: Store, rich: Store) -> None:
+def every_way(store: Store, rich: Store, kind: str) -> None:
     """Everything that reads a store: what it gives is what was put there, and mending leaves it sound."""
     with bounded():
         trials = [trial for one in rich.studies() for trial in Study.from_toml(one["toml"]).trials]
@@ -81,9 +81,13 @@ def every_way(store: Store, rich: Store) -> None:
             assert store.has(trials) <= good.keys()
         with bounded():
             for one in store.studies():
-                Study.from_toml(one["toml"])
+                assert one["best"] is None or isinstance(one["best"], float)
+                with bounded():
+                    Study.from_toml(one["toml"])
         with bounded():
-            store.claims()
+            assert all(
+                isinstance(text, str) for claim, (verdict, words) in store.claims().items() for text in (*claim, verdict, *words)
+            )
         with bounded():
             base = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 12}
             for one in checkpoints.found(store.folder, [Trial(**base, seed=seed) for seed in range(2)]):
@@ -93,3 +97,7 @@ def every_way(store: Store, rich: Store) -> None:
         with bounded():
             care.mend(store)
             assert care.check(store).sound
+            assert kind != "index" or store.has(trials) == good.keys(), "the stacks are whole, so nothing is lost"
+        with bounded():
+            store.prepare()
+            care.prune(store)

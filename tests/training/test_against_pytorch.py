@@ -61,6 +61,7 @@ class Drop(nn.Module):
 class Plain:
     losses: np.ndarray
     model: nn.Sequential
+    clipped: int  # steps whose gradient was too long
 
 
 def plain(trial: Trial, data: Dataset) -> Plain:
@@ -98,7 +99,7 @@ def plain(trial: Trial, data: Dataset) -> Plain:
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, by_hand[trial.schedule.name])
     batches = Minibatches([trial.seed], len(data.x_train), trial.batch_size)
     x, y = torch.from_numpy(data.x_train).to(dtype), torch.from_numpy(data.y_train)
-    losses = []
+    losses, clipped = [], 0
     for _ in range(trial.steps):
         picks = batches.take(1)[0, 0]
         loss = F.cross_entropy(model(x[picks]), y[picks])
@@ -106,9 +107,11 @@ def plain(trial: Trial, data: Dataset) -> Plain:
         flat = torch.cat([layer.weight.flatten() for layer in dense])
         optimizer.zero_grad()
         (loss + PENALTIES[trial.penalty.name](flat, **trial.penalty.numbers)).backward()
+        if trial.clip_grad_norm:
+            clipped += bool(nn.utils.clip_grad_norm_(model.parameters(), trial.clip_grad_norm) > trial.clip_grad_norm)
         optimizer.step()
         scheduler.step()
-    return Plain(np.array(losses), model.eval())
+    return Plain(np.array(losses), model.eval(), clipped)
 
 
 def same(trial: Trial, data: Dataset, outcome: Outcome, row: int = 0) -> None:
@@ -175,6 +178,8 @@ def test_every_optimizer(name: str, dtype: str, digits: Dataset, cpu: torch.devi
         {"dropout": 0.25},
         {"dropout": 0.4, "batch_norm": "after", "penalty": {"name": "l2", "strength": 0.01}},
         {"layer_rates": [2.0, 1.0, 0.5]},
+        {"layer_rates": [2.0, 1.0, 0.5], "clip_grad_norm": 0.5},
+        {"batch_norm": "before", "clip_grad_norm": 0.3},
         {"layer_rates": [0.0, 1.0, 0.5], "batch_norm": "before"},
         {"batch_size": 1},
         {"batch_size": 1437},
@@ -200,6 +205,23 @@ def test_trials_with_different_numbers_in_one_stack(digits: Dataset, cpu: torch.
     outcome = train(trials, digits, cpu)
     for row, each in enumerate(trials):
         same(each, digits, outcome, row)
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_clipped_gradients_under_every_optimizer(name: str, digits: Dataset, cpu: torch.device) -> None:
+    """Trials of one stack whose gradients are clipped at every step, at some and at none, each as its plain loop."""
+    numbers, rate, _ = TORCH[name]
+    fields: dict[str, Any] = {
+        "optimizer": {"name": name, **numbers},
+        "learning_rate": rate,
+        "penalty": {"name": "l2", "strength": 0.01},
+    }
+    trials = [trial(**fields, seed=seed, clip_grad_norm=most) for seed, most in ((3, 0.3), (3, 0.5), (4, 1e3))]
+    outcome = train(trials, digits, cpu)
+    for row, each in enumerate(trials):
+        same(each, digits, outcome, row)
+    counts = [plain(each, digits).clipped for each in trials]
+    assert counts[0] > counts[1] > counts[2] == 0, counts
 
 
 @pytest.mark.slow

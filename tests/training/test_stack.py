@@ -179,6 +179,13 @@ def test_cohorts_enough_for_all_workers_stay_whole() -> None:
     assert [len(stack) for stack in plan(trials, lambda trial: (64, 10), workers=2)] == [20, 20, 20]
 
 
+def test_heavy_networks_are_halved_for_two_threads_however_few_and_light_ones_stay_together() -> None:
+    heavy, light = ([Trial(layers=[width] * 4, seed=seed) for seed in range(5)] for width in (100, 10))
+    assert sorted(len(stack) for stack in plan(heavy, lambda trial: (64, 10), workers=2)) == [2, 3]
+    assert [len(stack) for stack in plan(light, lambda trial: (64, 10), workers=2)] == [5]
+    assert [len(stack) for stack in plan(heavy[:1], lambda trial: (64, 10), workers=2)] == [1]
+
+
 @given(st.lists(TRIALS, min_size=2, max_size=12))
 def test_trials_that_stand_together_have_the_same_shapes_and_functions(trials: list[Trial]) -> None:
     """What may differ inside a stack is numbers, schedules, first weights and seeds; nothing else does."""

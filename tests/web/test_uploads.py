@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis.strategies as st
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
 
 from koubai.data import load
 from koubai.language import UserError
 from koubai.store import Store
 from koubai.web import uploads
+from tests.bounds import bounded
+from tests.data.test_fuzz import WRITERS, damages
 
 TABLE = "a,b,class\n" + "".join(f"{k},{k * k % 7},{'yes' if k % 2 else 'no'}\n" for k in range(40))
 
@@ -88,3 +97,43 @@ def test_a_link_in_the_folder_leads_nowhere(store: Store, tmp_path: Path) -> Non
     (uploads.folder(store) / "link.csv").symlink_to(tmp_path / "secret.csv")
     with pytest.raises(UserError):
         uploads.permitted(store, [str(uploads.folder(store) / "link.csv")])
+
+
+def test_what_would_expand_beyond_bounds_is_refused_before_it_does(store: Store, tmp_path: Path) -> None:
+    """800 MB of zeros in 1 MB, and a thousand million rows in some kilobytes, must not take the memory of who serves."""
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("x.npy", "w", force_zip64=True) as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (10**6, 100)})
+            for _ in range(50):
+                file.write(bytes(2**24))
+        with archive.open("y.npy", "w") as file:
+            np.lib.format.write_array(file, np.zeros(10**6, np.uint8))
+    rows = pa.table({name: pa.DictionaryArray.from_arrays(np.zeros(2 * 10**7, np.int8), [1.0]) for name in "abc"})
+    pq.write_table(rows, tmp_path / "bomb.parquet")
+    for name in ("bomb.npz", "bomb.parquet"):
+        content = (tmp_path / name).read_bytes()
+        assert len(content) < uploads.MOST
+        with bounded(), pytest.raises(UserError, match="more than the 50,000,000 that are read"):
+            uploads.keep(store, name, content)
+    assert not kept(store)
+
+
+@given(
+    st.sampled_from(["own.csv", "own.npz", "own.parquet"]),
+    st.sampled_from(["csv", "npz", "npz compressed", "parquet", "parquet zstd"]),
+    damages(),
+    st.sampled_from([None, "class", "no such"]),
+)
+def test_uploads_damaged_at_random(name: str, kind: str, damage: Callable[[bytes], bytes], target: str | None) -> None:
+    """Kept where it can be loaded; else one sentence, and nothing is kept."""
+    with tempfile.TemporaryDirectory() as place:
+        store = Store(Path(place) / "out" / "store")
+        content = damage(WRITERS[kind](Path(place)).read_bytes())
+        with bounded():
+            data = None
+            try:
+                data = uploads.keep(store, name, content, target)
+            finally:
+                assert len(kept(store)) == (data is not None)
+            uploads.permitted(store, [data.name])
+            assert load(data).features > 0

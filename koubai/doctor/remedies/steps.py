@@ -178,6 +178,21 @@ def _(trial: Trial) -> Changes:
 
 
 @remedy(
+    "clip",
+    Words("gradients clipped to norm 1", "勾配をノルム1にクリップ"),
+    Words(
+        "A step is never longer than the learning rate times 1, however steep the slope under it: one cliff no longer throws the weights "
+        "away.",
+        "傾きがどれほど急でも、1歩は学習率x1より長くならない。崖のような所でも重みが遠くへ飛ばされない。",
+    ),
+    "Pascanu et al. 2013, arXiv:1211.5063: g <- g min(1, 1 / |g|)",
+    ("exploding-gradient", "not-a-number", "learning-rate-too-high", "dead-relu", "growing-weights"),
+)
+def _(trial: Trial) -> Changes:
+    return {"clip_grad_norm": 1.0} if trial.clip_grad_norm == 0 or trial.clip_grad_norm > 1 else {}
+
+
+@remedy(
     "constant-rate",
     Words("constant learning rate", "学習率を一定に保つ"),
     Words(

@@ -6,7 +6,7 @@ import numpy as np
 
 from koubai.doctor.case import Case
 from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
-from koubai.doctor.symptoms.rates import judged
+from koubai.doctor.symptoms.rates import DOUBT, PACE, WAY, creeping, judged
 from koubai.language import Words
 
 
@@ -74,11 +74,17 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     linear=Limit(0.92, OURS),
     fall=Limit(0.1, OURS),
     travel=Limit(0.3, OURS),
+    pace=PACE,
+    doubt=DOUBT,
+    way=WAY,
 )
-def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: float) -> Finding | None:
+def underfitting(
+    case: Case, fitted: float, linear: float, fall: float, travel: float, pace: float, doubt: float, way: float
+) -> Finding | None:
     """Fitted below ``fitted`` (``linear`` where no activation bends), at rest: fallen by less than ``fall`` of guessing in the last third.
 
-    Only where the weights have moved by more than ``travel``, and nearest neighbours would do no worse.
+    Only where the weights have moved by more than ``travel``, the loss is not ``creeping`` (by the last three), and nearest neighbours
+    would do no worse.
     """
     loss = judged(case)
     if case.regression:
@@ -92,7 +98,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
         or not np.nanmax(case.travel) > travel
     ):
         return None
-    if case.beyond:
+    if case.beyond or creeping(case, pace, doubt, way):
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None

@@ -120,6 +120,26 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
     )
 
 
+PACE, DOUBT, WAY = Limit(0.015, OURS), Limit(5, OURS), Limit(1.0, OURS)
+
+
+def creeping(case: Case, pace: float, doubt: float, way: float) -> float:
+    """By how much of guessing the loss falls in as many steps again, where it falls at a steady pace and the weights hardly move; else 0.
+
+    Hardly: by less than ``way`` of their size. Steady: a straight line through the minibatches' losses since half time falls by more than
+    ``pace``, and by ``doubt`` standard errors of its slope. These losses are means over all steps between two points, so that a fall shows
+    which the few samples of a point's own measure would hide.
+    """
+    if "loss" not in case.history or not np.nanmax(case.travel) < way:
+        return 0.0
+    loss, share = case.need("loss").astype(np.float64) / case.guess, case.steps[: case.taken] / case.steps[case.taken - 1]
+    late = np.isfinite(loss) & (share >= 0.5)
+    if late.sum() < 4:
+        return 0.0
+    (slope, _), spread = np.polyfit(share[late], loss[late], 1, cov=True)
+    return float(-slope) if -slope > max(pace, doubt * float(spread[0, 0]) ** 0.5) else 0.0
+
+
 @symptom(
     "slow-convergence",
     Words("slow convergence", "収束が遅い"),
@@ -129,44 +149,61 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
     ),
     measure=Words(
         "fall of the training loss over the last third of the steps, as a share of it, at a poor fit, "
-        "or at one not good yet where the weights have hardly moved",
-        "最後の1/3のステップでの訓練損失の減少率。適合が悪い(重みがあまり動いていない場合は、十分でない)場合に限る",
+        "or at one not good yet where the weights have hardly moved; or, where they have, a steady fall of the minibatches' losses",
+        "最後の1/3のステップでの訓練損失の減少率。適合が悪い(重みがあまり動いていない場合は、十分でない)場合に限る。"
+        "または、重みがあまり動かないままミニバッチの損失が一定の速さで下がっていること",
     ),
     fall=Limit(0.04, OURS),
     fitted=Limit(0.84, OURS),
     good=Limit(0.92, OURS),
     travel=Limit(0.7, OURS),
     learned=Limit(0.76, OURS),
+    pace=PACE,
+    doubt=DOUBT,
+    way=WAY,
 )
-def slow_convergence(case: Case, fall: float, fitted: float, good: float, travel: float, learned: float) -> Finding | None:
+def slow_convergence(
+    case: Case, fall: float, fitted: float, good: float, travel: float, learned: float, pace: float, doubt: float, way: float
+) -> Finding | None:
     """A fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``travel``.
 
-    Only where the validation loss falls too. Where the weights have moved further and the loss is down by ``learned``, what is left may
-    be what cannot be learned.
+    Only where the validation loss falls too. Where the weights have moved further and the loss is down by ``learned``, or nearest
+    neighbours would do worse, what is left may be what cannot be learned. Or it is ``creeping``, by the last three.
     """
     judged(case)
+    before = case.level(0.6, 0.75)
+    fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
+    if not case.diverged and case.fitted < fitted and (creep := creeping(case, pace, doubt, way)):
+        return _slow(case, fallen, creep)
     if "validation_loss" in case.history:
         held_out = case.need("validation_loss").astype(np.float64)
         if case.level(0.9, 1, held_out) >= case.level(0.6, 0.75, held_out):
             return None  # more of this would not help
     short_way = np.nanmax(case.travel) < travel
     enough = good if short_way else fitted
-    before = case.level(0.6, 0.75)
-    fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
-    if case.diverged or not fallen > fall or case.fitted >= enough or not (short_way or case.learned < learned):
+    if case.diverged or not fallen > fall or case.fitted >= enough:
         return None
-    return Finding(
-        "mild",
-        Words(
+    if not short_way and (case.learned >= learned or (case.facts and case.beyond)):
+        return None
+    return _slow(case, fallen, 0.0)
+
+
+def _slow(case: Case, fallen: float, creep: float) -> Finding:
+    words = Words(
+        f"The loss falls at a steady pace, by {creep:.0%} of guessing in as many steps again, and {case.learned:.0%} is learned: "
+        "it takes far more steps, or larger ones.",
+        f"損失は一定の速さで下がり続けていて(同じステップ数をもう一度かけると当て推量の {creep:.0%} 分)、学習できたのは "
+        f"{case.learned:.0%} です。ステップ数か学習率が大きく足りません。",
+    )
+    if not creep:
+        words = Words(
             f"In the last third of the steps the loss still fell by {fallen:.0%}, and {case.learned:.0%} is learned: "
             "it takes more steps, or larger ones.",
             f"最後の1/3のステップでも損失が {fallen:.0%} 下がっていて、学習できたのは {case.learned:.0%} です。"
             "ステップ数か学習率が足りません。",
-        ),
-        None,
-        "learning rate",
-        {"fall": fallen, "fitted": case.fitted, "learned": case.learned},
-    )
+        )
+    evidence = {"fall": fallen, "fitted": case.fitted, "learned": case.learned} | ({"creep": creep} if creep else {})
+    return Finding("mild", words, None, "learning rate", evidence)
 
 
 @symptom(

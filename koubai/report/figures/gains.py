@@ -30,6 +30,11 @@ def _shared(first: Group, other: Group) -> list[tuple[int, int]]:
     return [(seeds[record.trial.seed], k) for k, record in enumerate(other.records) if record.trial.seed in seeds]
 
 
+def reached(group: Group) -> np.ndarray:
+    """Final accuracies; an R² below 0, which has no lower end, counts as guessing."""
+    return np.maximum(group.final(), 0.0)
+
+
 @figure(
     "gain",
     Words("Gain over the first variant", "最初の設定に対する効果"),
@@ -50,10 +55,10 @@ def gain(groups: Sequence[Group]) -> Figure:
     differences, unit = [], 1 if quantities(groups) else 100
     for group in shown:
         rows = np.array(_shared(first, group))
-        differences.append(unit * (group.final()[rows[:, 1]] - first.final()[rows[:, 0]]))
+        differences.append(unit * (reached(group)[rows[:, 1]] - reached(first)[rows[:, 0]]))
     means = np.array([one.mean() for one in differences])
     low, high = np.array([interval(one) for one in differences]).T
-    high = np.minimum(high, unit * (1 - first.final().mean()))  # no accuracy is above 1
+    high = np.minimum(high, unit * (1 - reached(first).mean()))  # no accuracy is above 1
     for k, (words, chosen) in enumerate(
         {
             Words("interval above 0", "区間が0より上"): low > 0,

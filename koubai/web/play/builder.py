@@ -14,6 +14,7 @@ from koubai.language import UserError, Words
 from koubai.places import places
 from koubai.spec import KIND_WORDS, Choice, Trial
 from koubai.techniques import ACTIVATIONS, KINDS, Technique
+from koubai.techniques.clipping import CLIPPINGS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.normalization import NORMALIZATIONS
 from koubai.web.controls import VALUE, button, check, choice, number
@@ -210,6 +211,10 @@ def training(bench: Bench) -> None:
     follow(bench, lambda trial: trial.learning_rate, rate)
     technique(bench, "schedule")
     technique(bench, "penalty")
+    clipped = Words("longest gradient (0: not clipped)", "勾配ノルムの上限(0: クリップしない)")
+    clip = number(clipped, 0, 1e6, base.clip_grad_norm, partial(_changed, bench, "clip_grad_norm"))
+    follow(bench, lambda trial: trial.clip_grad_norm, clip)
+    explained(bench, lambda trial: CLIPPINGS["clip_grad_norm"] if trial.clip_grad_norm else None)
     for field, label, most in (
         ("batch_size", Words("batch size", "バッチサイズ"), 10**6),
         ("steps", Words("steps", "ステップ数"), 10**7),

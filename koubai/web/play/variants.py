@@ -18,10 +18,17 @@ WRITTEN = {
     "learning_rate": Words("learning rate", "学習率"),
     "batch_norm": Words("batch normalization", "バッチ正規化"),
     "dropout": Words("dropout", "ドロップアウト"),
+    "clip_grad_norm": Words("gradient clipping", "勾配クリッピング"),
     "batch_size": Words("batch size", "バッチサイズ"),
     "layers": Words("layers", "層"),
 }
-NUMBERS = {"learning_rate": "1", "dropout": "0.2", "batch_size": "10", "layers": "40,20"}  # what is offered at first
+NUMBERS = {
+    "learning_rate": "1",
+    "dropout": "0.2",
+    "clip_grad_norm": "1",
+    "batch_size": "10",
+    "layers": "40,20",
+}  # what is offered at first
 
 
 def adding(bench: Bench) -> None:

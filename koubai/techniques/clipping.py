@@ -1,0 +1,44 @@
+"""Gradient clipping: a gradient that is too long is shortened before the optimizer sees it, its direction kept.
+
+Works on lists of gradients ``[trial, ...]``, one a parameter, in place; ``g`` stands for all gradients of a network in one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from koubai.techniques.lazy import torch
+from koubai.techniques.registry import Technique, Words
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+EPS = 1e-6  # beside the norm that is divided by; PyTorch's
+
+
+def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> None:
+    """``g <- g c / |g|`` where ``|g| > c``, with ``c`` in ``max_norm``, a float or float64 ``[trial]``; other trials stay bit for bit.
+
+    Norms are summed in float64: squares of large gradients leave float32's range. Weakness: where most steps are clipped, ``c`` takes the
+    place of the learning rate.
+    """
+    norms = [torch.linalg.vector_norm(g.flatten(1), dim=1, dtype=torch.float64) for g in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms, 1), dim=1)
+    share = torch.where(norm > max_norm, max_norm / (norm + EPS), 1.0).to(gradients[0].dtype)
+    for g in gradients:
+        g.mul_(share.view(-1, *[1] * (g.dim() - 1)))
+
+
+CLIPPINGS = {
+    "clip_grad_norm": Technique(
+        clip_grad_norm,
+        "clip_grad_norm",
+        Words(
+            "Shortens the gradient of a whole network to a given norm where it is longer; its direction stays.",
+            "ネットワーク全体の勾配のノルムが上限を超えたら、向きを変えずに上限まで縮める。",
+        ),
+        r"g \leftarrow g \, \min\!\Big(1, \frac{c}{\|g\|_2}\Big)",
+        "Pascanu, Mikolov and Bengio 2013, arXiv:1211.5063; as torch.nn.utils.clip_grad_norm_",
+    )
+}
