@@ -74,7 +74,7 @@ def ill(ward: Ward, folder: Path, each: int) -> Iterator[Patient]:
 
 
 def patients(folder: Path, each: int, well: int) -> Iterator[Patient]:
-    """All patients of both parts, of the held-out one twice as many healthy; data sets are written into ``folder``."""
+    """All patients of both parts, of the held-out one half as many healthy again; data sets are written into ``folder``."""
     for ward in WARDS:
-        yield from healthy(ward, folder, well * (1 + (ward.half == HELD)))
+        yield from healthy(ward, folder, well * 3 // 2 if ward.half == HELD else well)
         yield from ill(ward, folder, each)

@@ -61,7 +61,11 @@ def _found(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
     if reader is not None:
         x = reader.samples(path)
         if x.shape[1:] != data.shape:
-            raise _size(path, text(x.shape[1:]), text(data.shape))
+            has, takes = text(x.shape[1:]), text(data.shape)
+            raise UserError(
+                f"{path} is {has}, and the network takes {takes}; give it samples of that shape.",
+                f"{path} は {has} ですが、ネットワークの入力は {takes} です。この形のサンプルを渡してください。",
+            )
         _complete(path, x, [f"sample {k}" for k in range(len(x))], data)
         return [str(k) for k in range(len(x))], x
     files = images.files(path)
@@ -74,7 +78,7 @@ def _found(path: Path, data: Dataset) -> tuple[list[str], np.ndarray]:
 
 
 def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
-    """Images as the training's: of their size, grey or in colour."""
+    """Images as the training's: cut in the middle and resized to their size, as ``model.py`` does it; grey or in colour."""
     from koubai.data.readers import images
 
     channels, *sides = (1, *data.shape) if len(data.shape) == 2 else data.shape
@@ -89,9 +93,7 @@ def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
             f"{path}: images are brightness from 0 to 1, and the network was trained on larger numbers; give it an .npz of such.",
             f"{path}: 画像は0〜1の明るさですが、学習データはもっと大きな数です。同じ範囲の .npz を渡してください。",
         )
-    x = images.decode(files, data.spec.size, grey=channels == 1)
-    if list(x.shape[-2:]) != sides:
-        raise _size(files[0], text(x.shape[-2:]), text(sides))
+    x = images.decode(files, (sides[0], sides[1]), grey=channels == 1)
     return x.reshape(len(x), *data.shape)
 
 
@@ -134,11 +136,4 @@ def _missing(path: Path, place: str) -> UserError:
     return UserError(
         f'{path}: {place} has no value that can be used; train with missing = "mean" to fill such gaps, or mend it.',
         f'{path}: {place} に使える値がありません。missing = "mean" で学習するか、値を直してください。',
-    )
-
-
-def _size(path: Path, has: str, takes: str) -> UserError:
-    return UserError(
-        f"{path} is {has}, and the network takes {takes}; resize it, or train with data = {{ name = ..., size = ... }}.",
-        f"{path} は {has} ですが、ネットワークの入力は {takes} です。大きさを直すか、size を指定して学習してください。",
     )

@@ -41,11 +41,13 @@ def reporter(show: bool, todo: Sequence[Trial]) -> Iterator[Report]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     speed = say(Words("{task.fields[speed]}, left", "{task.fields[speed]}、残り"))
-    what_trains = TextColumn("{task.description}", markup=False)  # names are the user's
-    columns = (what_trains, BarColumn(), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn())
-    bars = Progress(*columns, console=Console(stderr=True))
+    room = Column(ratio=1, no_wrap=True, overflow="ellipsis")  # a long name gives way to how long it takes
+    what_trains = TextColumn("{task.description}", markup=False, table_column=room)  # names are the user's
+    columns = (what_trains, BarColumn(16), TaskProgressColumn(), TextColumn(speed), TimeRemainingColumn(compact=True))
+    bars = Progress(*columns, console=Console(stderr=True), expand=True)
     works = {trial.id: work(trial) for trial in todo}
     total = sum(works.values())
     task = bars.add_task("", total=total, speed="-")

@@ -12,6 +12,7 @@ import numpy as np
 
 from koubai.doctor.hope import why
 from koubai.language import UserError, Words, say
+from koubai.measures import is_regression, scored, spelled
 from koubai.report.groups import MOST_PANELS, Group, spoken
 from koubai.store import Record
 from koubai.study import Study
@@ -194,6 +195,15 @@ class Best:
     """One trained trial."""
 
     record: Record
+
+    def __repr__(self) -> str:
+        """The trial and how well it did, in the language in force."""
+        value = spelled(self.record.final("validation_accuracy"), is_regression(self.record))
+        words = Words(
+            f"{self.record.trial!r}: validation accuracy {value}",
+            f"{self.record.trial!r}: 検証精度 {value}",
+        )
+        return say(scored(words, [self.record]))
 
     def module(self) -> nn.Sequential:
         """The trained network as a plain ``torch.nn.Module`` that takes rows ``[sample, feature]``, images flattened too."""

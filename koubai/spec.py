@@ -245,6 +245,12 @@ class Trial(BaseModel):
             fields[head] = {**_parts(head, tail, fields[head]), tail: value} if tail else value
         return Trial(**fields)
 
+    def __repr__(self) -> str:
+        """The trial as a person would write it."""
+        return f"Trial({', '.join(f'{name}={value!r}' for name, value in self.compact().items())})"
+
+    __str__ = __repr__
+
     def compact(self) -> dict[str, Any]:
         """The fields that are not at their defaults, each in its shortest form: what a person would write."""
         fields: dict[str, Any] = {}

@@ -40,7 +40,7 @@ def test_folding_loses_nothing_and_keeps_to_the_width(text: str, width: int) -> 
 
 def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("koubai.cli.printing.console", lambda: _console(40))
-    listed = table("実験", "kind", "trials", left=2)
+    listed = table("実験", "kind", "trials", left=(0, 1))
     listed.add_row("a-study-whose-name-is-longer-than-a-narrow-terminal", "x", "1,000")
     listed.add_row("家賃", "", "2")
     listed.add_row("... and more")
@@ -54,7 +54,7 @@ def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monk
 
 
 def test_a_table_without_heads_is_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = table(left=2)
+    facts = table(left=(0, 1))
     facts.add_row("samples", "60")
     facts.add_row("x", "4 x 4")
     put(facts)

@@ -112,6 +112,12 @@ def test_the_best_trial_is_a_plain_module_that_reaches_its_accuracy(result: kb.R
     assert right.mean() == pytest.approx(reached)
 
 
+def test_the_best_trial_shows_itself_in_a_line(result: kb.Result) -> None:
+    best = result.best()
+    assert repr(best) == f"{best.record.trial!r}: validation accuracy {best.record.final('validation_accuracy'):.1%}"
+    assert eval(repr(best.record.trial), {"Trial": kb.Trial}) == best.record.trial
+
+
 def test_a_notebook_shows_the_table_and_the_curves(result: kb.Result, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Any] = []
     display = types.SimpleNamespace(HTML=lambda text: ("html", text), display=shown.append)

@@ -82,7 +82,7 @@ def data(
 
 
 def _facts(found: Found) -> Table:
-    facts = table(left=2)
+    facts = table(left=(0, 1))
     tested = text("; validated on a part of them", "(一部を検証に使う)")
     if found.test is not None:
         tested = text(f" for training, {len(found.test[1]):,} for testing", f"(訓練用)、{len(found.test[1]):,}(テスト用)")
@@ -181,7 +181,7 @@ def _images(found: Found, width: int) -> Table:
     """One image of each class, side by side, drawn in letters."""
     images = [[name, *drawn(sample), ""] for name, sample in _firsts(found, IMAGES)]
     side = max(1, min(4, width // (WIDE + 2)))
-    made = table(left=side)
+    made = table(left=range(side))
     for start in range(0, len(images), side):
         for row in zip_longest(*images[start : start + side], fillvalue=""):
             made.add_row(*row)

@@ -95,7 +95,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
             f"{title(trial.layers)}({where}入力 {sides(shape)}、{ja}、ミニバッチ {trial.batch_size})\n",
         )
     )
-    made = table(*map(say, HEADS), left=2)
+    made = table(*map(say, HEADS), left=(0, 1))
     for row in rows:
         place = row.place
         written = str(spell(place.part)) if not place.part.own else text("from the trial", "試行の設定")

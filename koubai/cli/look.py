@@ -83,7 +83,7 @@ def _trials(store: Store, name: str) -> None:
     study = study_named(store, name)
     stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
-    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS), left=2)
+    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS), left=(0, 1))
     for number, trial in enumerate(study.trials, 1):
         reached = "-"
         if trial in stored:

@@ -56,6 +56,7 @@ def prescribe(
 
 def _show(found: Prescription) -> None:
     """The diagnosis, the prescription, and what each remedy gained."""
+    from koubai.doctor import SYMPTOMS
     from koubai.measures import is_regression, scored, spelled
     from koubai.prescription import points
 
@@ -82,12 +83,15 @@ def _show(found: Prescription) -> None:
     print()
     score, quantity = scored(Words("validation accuracy", "検証精度"), found.records), is_regression(found.records[0])
     heads = (("remedy", "対策"), score, ("gain [95%]", "効果 [95%区間]"), ("seeds", "シード"))
-    listed = table(*(text(*head) for head in heads), text("still there, or why it was left", "残る症状・見送りの理由"))
+    listed = table(
+        *(text(*head) for head in heads), text("still there, or why it was left", "残る症状・見送りの理由"), left=(0, 4)
+    )
     for one in found.candidates:
-        rest = say(one.left) if one.left else ", ".join(one.symptoms) or text("nothing wrong", "異常なし")
+        titles = text(", ", "、").join(say(SYMPTOMS[name].title) for name in one.symptoms)
+        rest = say(one.left) if one.left else titles or text("nothing wrong", "異常なし")
         reached = spelled(float(one.accuracies.mean()), quantity)
         listed.add_row(say(one.words), reached, say(points(one)), str(len(one.records)), rest)
     put(listed)
-    useless = ", ".join(say(one.words) for one in found.useless)
+    useless = text(", ", "、").join(say(one.words) for one in found.useless)
     if useless:
         out.print(f"\n{text('Did not help', '効かなかったもの')}: {useless}")

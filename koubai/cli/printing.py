@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -35,10 +35,10 @@ def console() -> Console:
 
 @dataclass
 class Table:
-    """A table without lines: its first ``left`` columns stand to the left, the others, which are numbers, to the right."""
+    """A table without lines: the columns ``left``, which are words, stand to the left, the others, which are numbers, to the right."""
 
     heads: Sequence[str]
-    left: int = 1
+    left: Collection[int] = (0,)
     rows: list[Sequence[str]] = field(default_factory=list)
 
     def add_row(self, *cells: str) -> None:
@@ -55,13 +55,13 @@ class Table:
         for row in rows:
             blanks = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=False)]
             cells = [
-                cell + blank if k < self.left else blank + cell for k, (cell, blank) in enumerate(zip(row, blanks, strict=True))
+                cell + blank if k in self.left else blank + cell for k, (cell, blank) in enumerate(zip(row, blanks, strict=True))
             ]
             found.append("  ".join(cells).rstrip())
         return found
 
 
-def table(*heads: str, left: int = 1) -> Table:
+def table(*heads: str, left: Collection[int] = (0,)) -> Table:
     """An empty table under these heads; without any, none are printed."""
     return Table(heads, left)
 

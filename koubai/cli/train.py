@@ -117,8 +117,8 @@ def run(
                 f"{store.folder} には、比べる相手となる {HOME} での判定がまだありません(koubai run で作れます)。",
             )
         )
-    made = page({one.name: one for one in chosen}, outcomes, judged, again, elsewhere)
-    if judged and not whole:
+    made = page({one.name: one for one in chosen}, outcomes, judged if figure is None else (), again, elsewhere)
+    if made.verdicts and not whole:
         made = replace(made, lead=Words(f"{made.lead.en} {FIRST_LOOK.en}", f"{made.lead.ja}{FIRST_LOOK.ja}"))
     if not exercises and not quick:
         made = replace(made, questions=answered(store))
@@ -222,7 +222,7 @@ def _write(page: Page, report: Path, figure: str | None) -> None:
             for section in page.sections
             if any(drawing.name == figure for drawing in section.drawings)
         ]
-        page = replace(page, sections=sections, verdicts=(), questions=())
+        page = replace(page, sections=sections, questions=())
     written = write(report, page)
     print(
         text(
@@ -296,5 +296,9 @@ def _claims(judged: Sequence[Judged], elsewhere: tuple[str, Mapping[str, str]] |
         if elsewhere and elsewhere[1].get(one.claim.name, one.verdict) != one.verdict:
             words += f" [{elsewhere[0]}: {say(VERDICTS[elsewhere[1][one.claim.name]])}]"
         hanging(say(VERDICTS[one.verdict]), words, indent, head_style=MARKS[one.verdict])
-    counts = ", ".join(f"{sum(one.verdict == name for one in judged)} {say(words)}" for name, words in VERDICTS.items())
-    print(f"\n{text('Claims', '主張')}: {counts}")
+    counts = [(sum(one.verdict == name for one in judged), words) for name, words in VERDICTS.items()]
+    en, ja = (
+        ", ".join(f"{count} {words.en}" for count, words in counts),
+        "、".join(f"{words.ja} {count}" for count, words in counts),
+    )
+    print(text(f"\nClaims: {en}", f"\n主張: {ja}"))

@@ -37,9 +37,13 @@ def page(
     title = exercises[next(iter(outcomes))].title if len(outcomes) == 1 else words[0]
     on = f" on {', '.join(data)}" if data else ""
     lead = Words(
-        f"{trained:,} networks trained{on}. The verdict on each claim comes first, and leads to its evidence.",
-        f"学習したネットワーク {trained:,} 個({'、'.join(data) or '曲面上の探索のみ'})。主張ごとの判定から、その根拠へ進めます。",
+        f"{trained:,} networks trained{on}.", f"学習したネットワーク {trained:,} 個({'、'.join(data) or '曲面上の探索のみ'})。"
     )
+    if judged:
+        first = Words(
+            " The verdict on each claim comes first, and leads to its evidence.", "主張ごとの判定から、その根拠へ進めます。"
+        )
+        lead = Words(lead.en + first.en, lead.ja + first.ja)
     facts = {"command": f"koubai run{'' if len(outcomes) > 1 else ' ' + next(iter(outcomes))}{command}"}
     facts |= {"data": ", ".join(data), **results[0].facts()} if results else {}
     verdicts = [verdict(one, elsewhere) for one in judged]

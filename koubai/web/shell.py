@@ -47,6 +47,7 @@ DARK = {
     "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
     "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "on": "#10161c",
 }  # fmt: skip
+LONG = 50  # letters of a formula that may be wider than its place
 NARROW = 280  # pixels that every page has for a figure
 MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
 
@@ -88,7 +89,7 @@ def tabular(heads: Iterable[Words | str], classes: str = "", numbers: int | None
 
     It can be focused, so that it is scrolled by the keyboard too where it is wider than the page.
     """
-    around = put("div", classes="scroll", role="region", tabindex="0", aria_label=Words("Table", "表"))
+    around = put("div", classes="scroll", role="group", tabindex="0", aria_label=Words("Table", "表"))
     with around, put("table", classes=classes):
         with put("thead"), put("tr"):
             for k, head in enumerate(heads):
@@ -187,7 +188,7 @@ def formula(text: str) -> None:
     """A formula, in LaTeX as techniques have it, on lines of its own."""
     from koubai.report.mathml import math, parts
 
-    with put("div", classes="formula"):
+    with put("div", classes="formula", tabindex="0" if len(text) > LONG else None):  # the keyboard scrolls it
         for part in parts(text):
             ui.html(math(part), sanitize=False)  # of our own formulas, escaped
 

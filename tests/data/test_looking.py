@@ -184,11 +184,12 @@ def test_training_on_a_table_from_a_study_and_from_the_command_line(tmp_path: Pa
     assert result.records[0].final("validation_accuracy") == 1  # roses are red
     with pytest.raises(UserError, match="row 5, column 'smell' has no value"):
         adapt(EXERCISES["vanishing-gradient"], data="flowers.csv", target="kind")
-    Path("whole.csv").write_text(
-        Path("flowers.csv").read_text(encoding="utf-8").replace("white,\n", "white,1\n"), encoding="utf-8"
-    )
-    exercise = adapt(EXERCISES["vanishing-gradient"], data="whole.csv", target="kind")
-    assert exercise.runs.base.data == Data(name="whole.csv", target="kind")  # type: ignore[union-attr]
+    changes = {"data": "flowers.csv", "target": "kind", "missing": "mean"}
+    base = adapt(EXERCISES["vanishing-gradient"], **changes).runs.base  # type: ignore[union-attr]
+    assert base.data == Data(name="flowers.csv", target="kind", missing="mean")
+    assert base.batch_size == 32  # 40 rows, a fifth of them held out: fewer than the exercise's minibatch
+    base = adapt(EXERCISES["overfitting"], **changes).runs.base  # type: ignore[union-attr]
+    assert (base.data.samples, base.batch_size) == (32, 32)  # of the 300 that it asks for
 
 
 def test_the_page_on_data_says_all_there_is_to_say() -> None:

@@ -81,7 +81,8 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
     columns = min(len(titles), 4)
     rows = -(-len(titles) // columns)
     blanks = [""] * (rows * columns - len(titles))
-    names = [f"{title} ({say(words)})".strip() for _, words in moments for title in (*titles, *blanks)]
+    named = [[f"{title} ({say(words)})" if title else say(words) for title in titles] for _, words in moments]
+    names = [name for row in named for name in (*row, *blanks)]
     made = panels(names, columns, 270, shared_yaxes="all", shared_xaxes="all")
     seen: set[str] = set()
     longest = max((positions(group) for group in groups), key=len)
