@@ -10,7 +10,7 @@ from typing import Any
 from koubai.language import UserError
 
 SECONDS, BYTES = 20, 2**29  # of processor time: a machine that other work keeps busy takes longer by the clock
-WAITED = 600  # seconds by the clock: what waits for something that never comes
+WAITED = 3600  # seconds by the clock: what waits for something that never comes
 
 
 def one_sentence(error: UserError) -> None:

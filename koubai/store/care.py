@@ -82,9 +82,10 @@ def _shown(name: str) -> str:
 def mend(store: Store) -> Health:
     """Put damaged files aside, in ``damaged``, and let the index name what is sound and nothing else; what a check found before.
 
-    Sound files that the index does not name are taken back in; a study of which it is not known what trials it asked for is read from its
-    own TOML, or forgotten. An index that cannot be read is put aside too and made anew from the stacks, with such studies and claims as
-    can be saved. Raises ``UserError`` for an index of a later version, which is not damaged.
+    Sound files that the index does not name are taken back in (all of them where rows were lost, which may be of any); a study of which
+    it is not known what trials it asked for is read from its own TOML, or forgotten. An index that cannot be read is put aside too and
+    made anew from the stacks, with such studies and claims as can be saved. Raises ``UserError`` for an index of a later version, which
+    is not damaged.
     """
     try:
         health = check(store)
@@ -103,7 +104,7 @@ def mend(store: Store) -> Health:
             with suppress(FileNotFoundError):
                 (store.folder / "damaged").mkdir(exist_ok=True)
                 file.replace(store.folder / "damaged" / file.name)
-        named = {str(file) for (file,) in opened.execute("select distinct file from trial")}
+        named = {str(file) for (file,) in opened.execute("select distinct file from trial")} if not health.lost else set()
         files = [file for file in store.stacks.glob("*.safetensors") if file.name not in named]
         for file in sorted(files, key=lambda path: path.stat().st_mtime_ns, reverse=True):  # of two that hold a trial, the newer
             with suppress(Damaged):

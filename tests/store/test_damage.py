@@ -260,6 +260,17 @@ def test_rows_of_trials_that_are_none(outcomes: list[Outcome], own: Store, id: A
     assert care.check(own).sound and len(own.has(trials_of(outcomes))) == 6
 
 
+def test_a_row_whose_file_is_named_by_another_row_is_taken_back_in(outcomes: list[Outcome], own: Store) -> None:
+    """Found by fuzzing: its file was not looked into, for the other trial of the stack was there."""
+    one, other = outcomes[0].trials
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("update trial set id = 'none' where id = ?", (one.id,))
+        index.commit()
+    assert own.has([one, other]) == {other.id}
+    care.mend(own)
+    assert care.check(own).sound and own.has(trials_of(outcomes)) == {trial.id for trial in trials_of(outcomes)}
+
+
 def test_a_study_whose_list_of_trials_is_damaged_costs_no_trial(outcomes: list[Outcome], own: Store) -> None:
     """Pruning removes nothing that such a study may need, until the list has been read again from its TOML."""
     studies = [Study(outcome.trials[0], name=f"{k}\x1b") for k, outcome in enumerate(outcomes)]
