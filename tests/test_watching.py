@@ -533,6 +533,7 @@ def test_a_closure_makes_the_forward_inside_the_step() -> None:
         np.testing.assert_allclose(seen.case().history[name], plain.history[name], rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # PyTorch's advice on Python 3.13.0
 def test_a_compiled_model_does_not_crash() -> None:
     model = torch.compile(dense_plain(), backend="eager")
     case = watched(model, 4)
