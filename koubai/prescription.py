@@ -107,9 +107,13 @@ class Candidate:
 
     @property
     def repaired(self) -> bool:
-        """Whether the symptoms are gone and the accuracy is up beyond doubt; or nothing is wrong any more and it is no worse."""
+        """Whether the symptoms are gone and the accuracy is up beyond doubt; or nothing is wrong any more and it is no worse.
+
+        No worse: by the interval, or in each of ``SIGNS`` seeds or more, where seeds that gain nothing stand beside some that gain much.
+        """
         well = sum(one.verdict == "healthy" for one in self.diagnoses) * 2 > len(self.diagnoses)
-        return self.cured and (self.better or (well and self.bounds[0] > -NO_WORSE))
+        never = len(self.gains) >= SIGNS and float(self.gains.min()) > -NO_WORSE
+        return self.cured and (self.better or (well and (never or self.bounds[0] > -NO_WORSE)))
 
 
 @dataclass(frozen=True)
