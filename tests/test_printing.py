@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from koubai.cli import printing
 from koubai.cli.printing import LEAST, PIECE, folded, hanging, put, rows, table
 
 JAPANESE = "層を1つ下るごとに(2 段)、「sigmoid」は 0.25 倍、重みは 0.057 倍にします。最後の層まで届きません。"
@@ -39,7 +40,7 @@ def test_folding_loses_nothing_and_keeps_to_the_width(text: str, width: int) -> 
 
 
 def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koubai.cli.printing.console", lambda: _console(40))
+    monkeypatch.setattr(printing, "console", lambda: _console(40))
     listed = table("実験", "kind", "trials", left=(0, 1))
     listed.add_row("a-study-whose-name-is-longer-than-a-narrow-terminal", "x", "1,000")
     listed.add_row("家賃", "", "2")
@@ -62,7 +63,7 @@ def test_a_table_without_heads_is_its_rows(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_hangs_is_equally_far_to_the_right(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("koubai.cli.printing.console", lambda: _console(40))
+    monkeypatch.setattr(printing, "console", lambda: _console(40))
     hanging("支持", JAPANESE, 6)
     rows("見出し", [("relu", "正の値をそのまま通し、勾配も減らさない。"), ("名前", "x")])
     lines = capsys.readouterr().out.splitlines()
@@ -75,4 +76,4 @@ def test_what_hangs_is_equally_far_to_the_right(capsys: pytest.CaptureFixture[st
 def _console(width: int):  # type: ignore[no-untyped-def]
     from rich.console import Console
 
-    return Console(width=width, highlight=False, markup=False)
+    return Console(width=width, height=25, highlight=False, markup=False)  # with both, whatever the terminal says of itself
