@@ -82,7 +82,10 @@ def _current(index: sqlite3.Connection, path: Path, write: bool) -> sqlite3.Conn
             _make(index)
         elif version in LIFTS:
             _lift(index)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        index.rollback()  # a copy would wait for its end without end
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # tables that are not of the version it says
+            raise sqlite3.DatabaseError(str(error)) from None
         if write or version == 0:
             raise
         copy = sqlite3.connect(":memory:")

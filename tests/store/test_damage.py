@@ -195,6 +195,21 @@ def test_an_index_of_another_version_is_refused(outcomes: list[Outcome], own: St
     assert path.read_bytes() == content
 
 
+def test_an_index_that_says_it_is_older_than_its_tables(outcomes: list[Outcome], own: Store) -> None:
+    """Found by fuzzing: every reader waited for ever for the end of a transaction of its own."""
+    path = own.folder / "index.sqlite"
+    with closing(sqlite3.connect(path)) as index:
+        index.execute("pragma user_version = 1")
+    content = path.read_bytes()
+    for act in (*readers(own, trials_of(outcomes)).values(), *writers(own, outcomes[0]).values()):
+        with pytest.raises(UserError, match="is not a store's index, or damaged: duplicate column") as caught:
+            act()
+        sentence(caught.value, str(path))
+    assert path.read_bytes() == content
+    care.mend(own)
+    assert care.check(own).sound and own.has(trials_of(outcomes)) == {trial.id for trial in trials_of(outcomes)}
+
+
 def test_an_index_of_the_right_version_without_its_tables(outcomes: list[Outcome], tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as index:
         index.execute("create table diary (day text)")
