@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from koubai.cli import printing
-from koubai.cli.printing import LEAST, PIECE, folded, hanging, put, rows, table
+from koubai.cli.printing import LEAST, PIECE, Table, folded, hanging, put, rows
 
 JAPANESE = "層を1つ下るごとに(2 段)、「sigmoid」は 0.25 倍、重みは 0.057 倍にします。最後の層まで届きません。"
 
@@ -41,7 +41,7 @@ def test_folding_loses_nothing_and_keeps_to_the_width(text: str, width: int) -> 
 
 def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printing, "console", lambda: _console(40))
-    listed = table("実験", "kind", "trials", left=(0, 1))
+    listed = Table("実験", "kind", "trials", left=(0, 1))
     listed.add_row("a-study-whose-name-is-longer-than-a-narrow-terminal", "x", "1,000")
     listed.add_row("家賃", "", "2")
     listed.add_row("... and more")
@@ -55,7 +55,7 @@ def test_a_narrow_terminal_cuts_no_name(capsys: pytest.CaptureFixture[str], monk
 
 
 def test_a_table_without_heads_is_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
-    facts = table(left=(0, 1))
+    facts = Table(left=(0, 1))
     facts.add_row("samples", "60")
     facts.add_row("x", "4 x 4")
     put(facts)

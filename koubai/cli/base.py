@@ -83,9 +83,8 @@ def explained(error: Any, context: Any) -> Exception:
         which = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar
         if kind == "MissingParameter":
             return UserError(f"{name} needs {which}; {see}", f"{name} には {which} が必要です{ja}")
-        return UserError(
-            f"{which} must be a whole number; {see}", f"{which} には整数を指定してください{ja}"
-        )  # as all numbers are
+        # as all numbers are
+        return UserError(f"{which} must be a whole number; {see}", f"{which} には整数を指定してください{ja}")
     extra = error.message.partition(" (")[2].removesuffix(")")
     return UserError(f"{extra!r} is more than {name} takes; {see}", f"{extra!r} は {name} には余分です{ja}")
 

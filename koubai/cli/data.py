@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koubai.cli.base import Lang, Target, command, option, text
-from koubai.cli.printing import Table, console, hanging, put, table
+from koubai.cli.printing import Table, console, hanging, put
 from koubai.language import say
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def data(
 
 
 def _facts(found: Found) -> Table:
-    facts = table(left=(0, 1))
+    facts = Table(left=(0, 1))
     tested = text("; validated on a part of them", "(一部を検証に使う)")
     if found.test is not None:
         tested = text(f" for training, {len(found.test[1]):,} for testing", f"(訓練用)、{len(found.test[1]):,}(テスト用)")
@@ -114,7 +114,7 @@ def _target(found: Found) -> Table:
         [text("target", "target")] if len(parts) == 1 else [text("target, training", "target(訓練用)"), text("test", "テスト用")]
     )
     heads = (("least", "最小"), ("mean", "平均"), ("greatest", "最大"), ("standard deviation", "標準偏差"))
-    listed = table("", *(text(*head) for head in heads))
+    listed = Table("", *(text(*head) for head in heads))
     for name, y in zip(names, parts, strict=True):
         low, high, mean = _spread(y)
         listed.add_row(name, low, mean, high, f"{y.std():.4g}")
@@ -126,7 +126,7 @@ def _classes(found: Found) -> Table:
 
     parts = [found.y] if found.test is None else [found.y, found.test[1]]
     heads = [text("training", "訓練用"), text("test", "テスト用")] if len(parts) == 2 else [text("samples", "サンプル")]
-    listed = table(text("class", "クラス"), *heads, text("share", "割合"))
+    listed = Table(text("class", "クラス"), *heads, text("share", "割合"))
     counts = [np.bincount(part, minlength=len(found.classes)) for part in parts]
     for k, name in enumerate(found.classes[:CLASSES]):
         listed.add_row(name, *(f"{count[k]:,}" for count in counts), f"{counts[0][k] / len(found.y):.1%}")
@@ -134,7 +134,7 @@ def _classes(found: Found) -> Table:
 
 
 def _features(found: Found) -> Table:
-    listed = table(
+    listed = Table(
         text("feature", "特徴量"), *(text(*head) for head in (("least", "最小"), ("mean", "平均"), ("greatest", "最大")))
     )
     for k, name in enumerate(found.columns[:FEATURES]):
@@ -171,7 +171,7 @@ def _firsts(found: Found, most: int) -> Iterator[tuple[str, np.ndarray]]:
 def _rows(found: Found) -> Table:
     features = int(found.x[0].size)
     names = found.columns or [str(k) for k in range(features)]
-    listed = table(text("class", "クラス") if found.classes else "target", *names[:COLUMNS], *["..."] * (features > COLUMNS))
+    listed = Table(text("class", "クラス") if found.classes else "target", *names[:COLUMNS], *["..."] * (features > COLUMNS))
     for name, sample in _firsts(found, ROWS):
         listed.add_row(name, *(f"{value:.4g}" for value in sample.reshape(-1)[:COLUMNS]))
     return listed
@@ -181,7 +181,7 @@ def _images(found: Found, width: int) -> Table:
     """One image of each class, side by side, drawn in letters."""
     images = [[name, *drawn(sample), ""] for name, sample in _firsts(found, IMAGES)]
     side = max(1, min(4, width // (WIDE + 2)))
-    made = table(left=range(side))
+    made = Table(left=range(side))
     for start in range(0, len(images), side):
         for row in zip_longest(*images[start : start + side], fillvalue=""):
             made.add_row(*row)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koubai.cli.base import Data, Lang, command, text
-from koubai.cli.printing import put, table
+from koubai.cli.printing import Table, put
 from koubai.language import Words, say, unknown
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
             f"{title(trial.layers)}({where}入力 {sides(shape)}、{ja}、ミニバッチ {trial.batch_size})\n",
         )
     )
-    made = table(*map(say, HEADS), left=(0, 1))
+    made = Table(*map(say, HEADS), left=(0, 1))
     for row in rows:
         place = row.place
         written = str(spell(place.part)) if not place.part.own else text("from the trial", "試行の設定")

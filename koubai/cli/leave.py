@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, file_name, option, text
-from koubai.cli.printing import put, table
+from koubai.cli.printing import Table, put
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def predict(
         ]
         print(dumps(judged, ensure_ascii=False, indent=1))
         return
-    listed = table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
+    listed = Table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
     for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True):
         listed.add_row(name, chosen, f"{row.max():.1%}")
     put(listed)
@@ -100,7 +100,7 @@ def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
         rows = [{"name": name, "value": float(value)} for name, value in zip(names, values, strict=True)]
         print(dumps(rows, ensure_ascii=False, indent=1))
         return
-    listed = table(text("sample", "サンプル"), text("value", "予測値"))
+    listed = Table(text("sample", "サンプル"), text("value", "予測値"))
     for name, value in zip(names, values, strict=True):
         listed.add_row(name, f"{value:.6g}")
     put(listed)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, text
-from koubai.cli.printing import put, rows, table
+from koubai.cli.printing import Table, put, rows
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def runs(
     if not studies:
         print(text(f"Nothing has been run in {out} yet; try: koubai run", f"{out} にはまだ何もありません。まず: koubai run"))
         return
-    listed = table(*(say(head) for head in HEADS))
+    listed = Table(*(say(head) for head in HEADS))
     for one in studies:
         when = datetime.fromtimestamp(one["created"]).strftime("%Y-%m-%d %H:%M")
         best = "" if one["best"] is None else spelled(one["best"], one["quantity"])
@@ -83,7 +83,7 @@ def _trials(store: Store, name: str) -> None:
     study = study_named(store, name)
     stored = {record.trial: record for record in store.get(study.trials, stopped=True)}
     labels = {trial: label for label, trials in study.variants().items() for trial in trials}
-    listed = table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS), left=(0, 1))
+    listed = Table(*(say(scored(head, stored.values())) for head in TRIAL_HEADS), left=(0, 1))
     for number, trial in enumerate(study.trials, 1):
         reached = "-"
         if trial in stored:

@@ -8,7 +8,7 @@ import typer
 
 from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, file_name, interruptible, option, text
 from koubai.cli.leave import TRIAL, Run
-from koubai.cli.printing import console, hanging, put, table
+from koubai.cli.printing import Table, console, hanging, put
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _show(found: Prescription) -> None:
     print()
     score, quantity = scored(Words("validation accuracy", "検証精度"), found.records), is_regression(found.records[0])
     heads = (("remedy", "対策"), score, ("gain [95%]", "効果 [95%区間]"), ("seeds", "シード"))
-    listed = table(
+    listed = Table(
         *(text(*head) for head in heads), text("still there, or why it was left", "残る症状・見送りの理由"), left=(0, 4)
     )
     for one in found.candidates:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +32,15 @@ def console() -> Console:
     return Harmless(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
 
 
-@dataclass
 class Table:
-    """A table without lines: the columns ``left``, which are words, stand to the left, the others, which are numbers, to the right."""
+    """A table without lines: the columns ``left``, which are words, stand to the left, the others, which are numbers, to the right.
 
-    heads: Sequence[str]
-    left: Collection[int] = (0,)
-    rows: list[Sequence[str]] = field(default_factory=list)
+    Without heads, none are printed.
+    """
+
+    def __init__(self, *heads: str, left: Collection[int] = (0,)) -> None:
+        self.heads, self.left = heads, left
+        self.rows: list[Sequence[str]] = []
 
     def add_row(self, *cells: str) -> None:
         """Add a row; what is lacking at its end stays empty."""
@@ -59,11 +60,6 @@ class Table:
             ]
             found.append("  ".join(cells).rstrip())
         return found
-
-
-def table(*heads: str, left: Collection[int] = (0,)) -> Table:
-    """An empty table under these heads; without any, none are printed."""
-    return Table(heads, left)
 
 
 def put(shown: Table) -> None:

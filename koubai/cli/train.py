@@ -33,7 +33,7 @@ from koubai.cli.base import (
     option,
     text,
 )  # fmt: skip
-from koubai.cli.printing import console, hanging, put, table
+from koubai.cli.printing import Table, console, hanging, put
 from koubai.language import UserError, Words, say, unknown
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _heights(paths: Sequence[Way]) -> None:
     rows: dict[tuple[str, float], list[float]] = {}
     for path in paths:
         rows.setdefault((path.optimizer, path.rate), []).append(height.function([path]))
-    listed = table(
+    listed = Table(
         *(text(*head) for head in (("optimizer", "最適化手法"), ("learning rate", "学習率"), height.words, ("worst", "最悪")))
     )
     for (name, rate), values in rows.items():

@@ -172,7 +172,6 @@ class ImageBatchNorm(Images, BatchNorm):
     def __init__(self, size: Size, trials: int, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(size[0], trials, dtype, device)
         self.size, self.features = size, math.prod(size)
-        self.mean = torch.empty(0)
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Normalize, scale and shift; a training step moves the running statistics too."""

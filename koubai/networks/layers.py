@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from koubai.streams import generator
+from koubai.streams import generator, in_turn
 from koubai.techniques.dropout import dropout, dropout_backward
 from koubai.techniques.normalization import batch_norm, batch_norm_backward, batch_norm_evaluated, running
 
@@ -209,8 +209,7 @@ class Dropout(Layer):
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
         places = list(self.streams)
         self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
-        together = self.seed_of.equal(torch.arange(len(places), device=device).repeat_interleave(len(seeds) // len(places)))
-        self.groups = len(places) if together else len(seeds)
+        self.groups = len(places) if in_turn(self.seed_of) else len(seeds)
         self.rate = self.grouped(rate) if isinstance(rate, Tensor) else rate
         self.drawn = self.mask = torch.empty(0)
 

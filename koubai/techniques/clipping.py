@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 EPS = 1e-6  # beside the norm that is divided by; PyTorch's
 
 
+def norm(x: Tensor) -> Tensor:
+    """The Euclidean norm of each trial's part of ``x`` ``[trial, ...]``, float64 ``[trial]``."""
+    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
+
+
 def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> None:
     """``g <- g c / |g|`` where ``|g| > c``, with ``c`` in ``max_norm``, a float or float64 ``[trial]``; other trials stay bit for bit.
 
     Norms are summed in float64: squares of large gradients leave float32's range. Weakness: where most steps are clipped, ``c`` takes the
     place of the learning rate.
     """
-    norms = [torch.linalg.vector_norm(g.flatten(1), dim=1, dtype=torch.float64) for g in gradients]
-    norm = torch.linalg.vector_norm(torch.stack(norms, 1), dim=1)
-    share = torch.where(norm > max_norm, max_norm / (norm + EPS), 1.0).to(gradients[0].dtype)
+    whole = norm(torch.stack([norm(g) for g in gradients], 1))
+    share = torch.where(whole > max_norm, max_norm / (whole + EPS), 1.0).to(gradients[0].dtype)
     for g in gradients:
         g.mul_(share.view(-1, *[1] * (g.dim() - 1)))
 

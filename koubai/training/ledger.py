@@ -14,17 +14,13 @@ import torch
 from torch import Tensor
 
 from koubai.networks.layers import Activation, Mode, Weighted
+from koubai.techniques.clipping import norm
 from koubai.training.stack import Stack
 
 BINS = 40
 NEAR = 0.05  # of its range: a bounded activation this close to a bound counts as saturated
 
 Snapshot = dict[str, np.ndarray]
-
-
-def norm(x: Tensor) -> Tensor:
-    """The Euclidean norm of each trial's part of ``x`` ``[trial, ...]``, float64 ``[trial]``."""
-    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
 
 
 def weight_copies(stack: Stack) -> list[Tensor]:

@@ -16,7 +16,7 @@ from koubai.networks.architectures import stacked
 from koubai.networks.layers import Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
-from koubai.streams import generator
+from koubai.streams import generator, in_turn
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
@@ -69,10 +69,8 @@ class Stack:
         self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
-        each = len(trials) // len(self.seeds)
-        in_turn = torch.equal(self.seed_of, torch.arange(len(self.seeds)).repeat_interleave(each))
         self.inputs = (
-            len(self.seeds) if self.network.shares and in_turn else len(trials)
+            len(self.seeds) if self.network.shares and in_turn(self.seed_of) else len(trials)
         )  # gathered once a seed where that can be
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.augments = augments(first.augment, self.seeds)

@@ -17,9 +17,8 @@ from koubai.store import Store
 from koubai.study import Study
 
 TRAINING = ThreadPoolExecutor(1, "training")
-THREADS = (
-    torch.get_num_threads()
-)  # PyTorch's own choice; the trainings of pages set fewer, and threads that begin later inherit that
+# PyTorch's own choice: the trainings of pages set fewer, and threads that begin later inherit that
+THREADS = torch.get_num_threads()
 
 
 class Stopped(Exception):

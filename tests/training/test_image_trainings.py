@@ -17,9 +17,10 @@ from koubai.data import Dataset, load
 from koubai.networks.layers import Weighted
 from koubai.networks.unstack import module
 from koubai.spec import Data, Trial
+from koubai.techniques.clipping import norm
 from koubai.training import plan, train
 from koubai.training.cohort import budget, footprint
-from koubai.training.ledger import norm, snapshot
+from koubai.training.ledger import snapshot
 from koubai.training.stack import Minibatches, Stack
 
 CHAIN = ["conv 4 3x3 pad 1", "maxpool 2", "conv 6 3x3 stride 2 pad 1", "flatten", 12]

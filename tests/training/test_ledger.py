@@ -17,8 +17,9 @@ from koubai.networks.layers import Activation
 from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
+from koubai.techniques.clipping import norm
 from koubai.training import train
-from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, norm, snapshot, weight_copies
+from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, snapshot, weight_copies
 from koubai.training.stack import Stack
 
 

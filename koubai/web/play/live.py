@@ -188,9 +188,8 @@ class Live(Generic[T]):
             with memory(self.study.trials[0]), torch.no_grad():
                 stacks = plan(self.study.trials, shape_and_classes)
                 small = all(is_small(stack, budget(CPU)) for stack in stacks)
-                torch.set_num_threads(
-                    1 if small else THREADS
-                )  # of this thread; small kernels would wait for each other, not compute
+                # of this thread: with two, small kernels would wait for each other, not compute
+                torch.set_num_threads(1 if small else THREADS)
                 self._trainings = [Training(stack, load(stack[0].data), CPU) for stack in stacks]
                 self._caps = [training.segment for training in self._trainings]
                 self._paces = [SLICE for _ in stacks]

@@ -81,10 +81,8 @@ def _charts() -> dict[str, Any]:
     kinds = {
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
         "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
-        "quantity": (
-            WORDS["quantity"],
-            share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True),
-        ),  # in the place of accuracy
+        # in the place of accuracy
+        "quantity": (WORDS["quantity"], share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True)),
         "flow": (Words("Where the gradient goes", "勾配はどこへ行くか"), axes(blank(270), Words("", ""), flow, logy=True)),
     }
     made = {}
@@ -94,9 +92,8 @@ def _charts() -> dict[str, Any]:
         figure.update_xaxes(tickangle=0)
         if name == "flow":
             figure.update_xaxes(tickangle=-45, tickfont={"size": 11}).update_layout(margin={"b": 64})
-        figure.update_xaxes(ticklabeloverflow="allow").update_yaxes(
-            ticklabeloverflow="allow"
-        )  # else each is measured at every look
+        # else each label is measured at every look
+        figure.update_xaxes(ticklabeloverflow="allow").update_yaxes(ticklabeloverflow="allow")
         shown = dressed(figure)
         made[name] = {"title": say(title), "layout": shown["layout"], "config": shown["config"]}
     return made

@@ -22,13 +22,8 @@ WRITTEN = {
     "batch_size": Words("batch size", "バッチサイズ"),
     "layers": Words("layers", "層"),
 }
-NUMBERS = {
-    "learning_rate": "1",
-    "dropout": "0.2",
-    "clip_grad_norm": "1",
-    "batch_size": "10",
-    "layers": "40,20",
-}  # what is offered at first
+# what is offered at first
+NUMBERS = {"learning_rate": "1", "dropout": "0.2", "clip_grad_norm": "1", "batch_size": "10", "layers": "40,20"}
 
 
 def adding(bench: Bench) -> None:
