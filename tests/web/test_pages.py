@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koubai.language import Words
 from koubai.quiz import QUESTIONS
 from koubai.web.ideas.base import IDEAS
 from tests.web.conftest import EVIL, Laboratory
@@ -62,6 +63,25 @@ def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme
         fields = "document.querySelectorAll(':is(input, select, textarea):not([tabindex=\"-1\"])')"  # what the keyboard reaches
         unnamed = f"[...{fields}].filter(e => !e.labels.length && !e.ariaLabel).length"
         assert page.evaluate(unnamed) == 0, path
+
+
+def test_verdicts_of_a_quick_look_are_called_that(page: Page, laboratory: Laboratory) -> None:
+    store, because = laboratory.store, Words("because", "だから")
+    store.note_claim("momentum-valley", "digits", "supported", because)
+    page.goto("/")
+    page.locator(".counts").wait_for()
+    assert "uick look" not in page.locator("main").inner_text()
+    store.note_claim("rate-too-high", "digits", "refuted", because, quick=True)
+    for language, called, verdict, look in (("English", "quick look", "refuted", "These are from a quick look: 3 of 10 seeds"),
+                                            ("日本語", "お試し", "反証", "お試しの判定です(シード数は10分の3")):  # fmt: skip
+        page.get_by_role("button", name=language).click()
+        page.locator(".claims").get_by_text(called, exact=True).wait_for()
+        assert page.locator("tr", has=page.locator(".quick")).inner_text().split()[: len(called.split()) + 1] == [
+            verdict, *called.split()
+        ]  # fmt: skip
+        assert page.locator(".counts:not(.quick) b").all_inner_texts() == ["1", "0", "0"]
+        assert page.locator(".counts.quick b").all_inner_texts() == ["0", "1", "0"]
+        assert look in page.locator("main").inner_text()
 
 
 def test_language_and_theme_are_remembered(page: Page) -> None:
