@@ -12,7 +12,7 @@ from typing import Any
 from nicegui import ui
 
 from koubai.experiments.catalogue import EXERCISES
-from koubai.export import export, finished
+from koubai.export import export
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, named, spelled
 from koubai.naming import SHOWN, trial_named
@@ -193,18 +193,26 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
 
     async def hand_over() -> None:
         enabled(take, False)
+        asked = row["id"], state.trial, state.onnx
         try:  # what cannot be exported is said on the page
-            if state.onnx:
-                await aside(zipped, store, row["id"], state.trial, True)
-            else:
-                await aside(finished, trial_named(found, state.trial).record)
+            made = await aside(zipped, store, *asked)
         finally:
             enabled(take, True)
+        _made.clear()
+        _made[asked] = made
         ui.download.from_url(f"/runs/{row['id']}/model/{state.trial}" + "?onnx=true" * state.onnx)
 
     choice(Words("Network", "ネットワーク"), names, "best", lambda value: setattr(state, "trial", value))
     check(Words("with ONNX", "ONNXも"), False, lambda on: setattr(state, "onnx", on))
     take = button(Words("Export (zip)", "書き出す(zip)"), hand_over)
+
+
+_made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}  # at most one: what a page has made, until its browser fetches it
+
+
+def download(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, bytes]:
+    """What a page has made of a study's trial for its browser to fetch, else what ``zipped`` makes now. Raises ``UserError``."""
+    return _made.pop((id, trial, onnx), None) or zipped(store, id, trial, onnx)
 
 
 def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, bytes]:

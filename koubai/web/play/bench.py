@@ -69,6 +69,12 @@ class Bench:
         data = {"name": name, "standardize": True} if source and not source.classes else name
         await self.edit({"data": data, **({"layers": FALLBACK} if images else {})})
 
+    async def take(self, name: str) -> None:
+        """Data that the visitor has uploaded. Raises ``UserError`` where nobody has."""
+        permitted(self.store, [name])
+        self.brought.append(name)
+        await self.other_data(name)
+
     async def change(self, make: Callable[[Board], Board]) -> None:
         """Another board, made of this one; it trains from its start. What cannot be is said, and all stays as it was."""
         async with self._one:
