@@ -16,7 +16,7 @@ from koubai.language import Language, UserError
 from koubai.store import Store
 from koubai.web import compare, ideas, jobs, play, runs, start, study
 from koubai.web.guard import Guard
-from koubai.web.shell import PAGES, Content, aside, head, page
+from koubai.web.shell import PAGES, Content, aside, head, nowhere, page
 from koubai.web.uploads import keep
 
 TABS = (
@@ -36,6 +36,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     page("/runs/{id}", PAGES["/runs"], study.content, store)
     app.get("/runs/{id}/report")(partial(_report, store))
     app.get("/runs/{id}/model/{trial}")(partial(_model, store))
+    app.exception_handler(404)(nowhere)
     app.post(play.UPLOADS)(partial(_upload, store))
     app.on_shutdown(jobs.stop_all)
     app.storage.max_tab_storage_age = TABS

@@ -17,7 +17,9 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nicegui import ui
+from fastapi import Request
+from fastapi.responses import PlainTextResponse, Response
+from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from koubai.language import UserError, Words, language, say
@@ -118,6 +120,20 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             if not any(one.tag == "h1" for one in ui.context.client.elements.values()):
                 put("h1", title)
             problem(error)
+
+
+async def nowhere(request: Request, error: Exception) -> Response:
+    """The answer where there is no such page."""
+    if "endpoint" in request.scope and not request.scope.get("nicegui_page_path"):
+        return PlainTextResponse(str(error), 404)  # a part of a page, for no human eye
+    with Client(Page(""), request=request) as client:
+        title = Words("There is no such page.", "このページはありません。")
+        ui.page_title(f"{say(title)} | Koubai 勾配")
+        _frame("")
+        put("h1", title)
+        with put("p"):
+            put("a", Words("To the start", "はじめのページへ"), href="/")
+    return client.build_response(request, 404)
 
 
 def asked(name: str) -> str:

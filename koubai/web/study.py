@@ -79,18 +79,19 @@ async def _shown(found: Result) -> None:
         await table(found)
 
 
-async def table(found: Result) -> None:
-    """Variants in numbers, as the report has them."""
+async def table(found: Result, best: int | None = None) -> None:
+    """Variants in numbers, as the report has them; those of the ``best`` accuracy, or all in their order."""
     rows = await aside(lambda: found.table)
+    shown = rows[:ROWS] if best is None else sorted(rows, key=lambda row: -row["validation_accuracy"])[:best]
     names = columns(rows)
     with tabular(names.values(), "numbers", 1):
-        for row in rows[:ROWS]:
+        for row in shown:
             with put("tr"):
                 for k, cell in enumerate(cells(row, names)):
                     put("td", cell, "number" if k else "")
-    if len(rows) > ROWS:
-        left = len(rows) - ROWS
-        put("p", Words(f"{left} more are in the report.", f"残り {left} 件はレポートにあります。"), "soft")
+    if left := len(rows) - len(shown):
+        where = Words("in the report", "レポート") if best is None else Words("on its own page", "その実験のページ")
+        put("p", Words(f"{left} more are {where.en}.", f"残り {left} 件は{where.ja}にあります。"), "soft")
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result) -> None:

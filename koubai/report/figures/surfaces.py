@@ -182,7 +182,7 @@ def norm_contours(
             ncontours=16,
             contours={"coloring": "lines"},
             colorscale=[[0, COLORS[1]], [1, "#f0d2c0"]],
-            line={"width": 1.2},
+            line={"width": 1.2, "dash": "dash"},
             **at,
         )
         border = limit(p, reach)

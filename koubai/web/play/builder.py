@@ -260,7 +260,7 @@ def explained(bench: Bench, which: Callable[[Trial], Technique | None]) -> None:
     def fill() -> None:
         one = which(bench.board.base)
         if one is not None:
-            if one.formula:
+            if not one.formula.isdecimal():  # "1" of a constant rate, "0" of no penalty say nothing
                 formula(one.formula)
             put("p", one.about, "small soft")
 
