@@ -95,8 +95,10 @@ def data(bench: Bench) -> None:
             change = partial(_changed, bench, "data.target")
             line(Words("column of the classes", "クラスの列"), spec.target or "", lambda name: change(name or None))
         check(Words("standardized", "標準化する"), spec.standardize, partial(_changed, bench, "data.standardize"))
+        fewer = Words("training samples (0: all)", "訓練サンプル数(0: すべて)")
+        number(fewer, 0, 10**6, spec.samples or 0, lambda count: _changed(bench, "data.samples", int(count) or None), 1)
 
-    anew(bench, lambda trial: (trial.data.name, trial.data.standardize, *bench.brought), fill)
+    anew(bench, lambda trial: (trial.data, *bench.brought), fill)
     upload(bench)
 
 
