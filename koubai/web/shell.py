@@ -179,7 +179,8 @@ def _frame(path: str) -> None:
 
 def warn(error: Exception | Words) -> None:
     """A message that stays until it is closed."""
-    ui.notify(_said(error), type="negative", timeout=0, close_button=say(Words("Close", "閉じる")), multi_line=True)
+    close = {"label": say(Words("Close", "閉じる")), "color": "white", "noCaps": True}
+    ui.notify(_said(error), type="negative", timeout=0, actions=[close], multi_line=True)
 
 
 def problem(error: Exception | Words) -> None:

@@ -31,7 +31,7 @@ def test_axe_finds_nothing_serious(page: Page, laboratory: Laboratory, theme: st
     for path in [*laboratory.paths(), "/runs/nothing", f"/runs/{laboratory.ids['finished']}/report"]:
         page.goto(path)
         page.locator("h1").first.wait_for()
-        for plot in page.locator(".plot").all():
+        for plot in page.locator(".nicegui-content .plot").all():
             plot.locator(".main-svg").first.wait_for()
         page.evaluate(script)
         if violations := page.evaluate(FOUND):
