@@ -148,6 +148,24 @@ def test_a_broken_link_is_said_and_the_usual_board_is_there(page: Page, query: s
     assert page.locator("article.specimen").count() == 2
 
 
+def test_what_cannot_be_is_said_and_the_field_goes_back(page: Page) -> None:
+    ready(page, SMALL)
+    field = page.get_by_role("spinbutton", name="batch size")
+    before = field.input_value()
+    field.fill("100000")
+    field.press("Enter")
+    page.locator(".q-notification").wait_for()
+    until(page, lambda: field.input_value() == before)
+
+
+def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
+    ready(page, SMALL)
+    page.get_by_label("training samples").fill("60")
+    page.get_by_label("training samples").press("Enter")
+    page.wait_for_url(re.compile(r"data\.samples=60"))
+    drawn(page)
+
+
 def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path) -> None:
     ready(page, SMALL)
     broken, good = tmp_path / "broken.csv", tmp_path / f"{EVIL.replace('/', '_')}.csv"

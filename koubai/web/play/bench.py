@@ -33,6 +33,7 @@ class Bench:
         self.board, self.store, self.stage = board, store, stage
         self.speed, self.kept = USUAL_SPEED, False
         self.heard: list[Callable[[], object]] = []
+        self.refused = False  # what is heard is that a change could not be
         self.live: Live[Shown] | None = None
         self.brought: list[str] = []  # uploads of this visit
         self._run = 0
@@ -85,9 +86,11 @@ class Bench:
                     return
                 await self._begin(after, self.running)
             except UserError as error:
+                self.refused = True
                 with self._client:
                     warn(error)
             self._tell()
+            self.refused = False
 
     async def reset(self) -> None:
         """The same board from its start, standing still."""

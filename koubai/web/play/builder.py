@@ -56,13 +56,13 @@ def builder(bench: Bench) -> None:
 
 
 def follow(bench: Bench, get: Callable[[Trial], T], show: Callable[[T], object]) -> None:
-    """Call ``show`` with what ``get`` makes of the base whenever that has changed."""
+    """Call ``show`` with what ``get`` makes of the base whenever that has changed, or a control shows what could not be."""
     before = get(bench.board.base)
 
     def heard() -> None:
         nonlocal before
         now = get(bench.board.base)
-        if now != before:
+        if now != before or bench.refused:
             before = now
             show(now)
 
