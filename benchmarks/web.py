@@ -1,8 +1,8 @@
-"""``python -m benchmarks.web [--browsers 20]``: Play under load, in a real browser on the same machine.
+"""``python -m benchmarks.web [--browsers 20] [--rounds 1]``: Play under load, in a real browser on the same machine.
 
 First what looking costs: the usual board trained alone and looked at as a page does, in turn. Then one page: updates a second, and the
 time from the press of Start until something moves. Then many pages at once, each in training: errors, how long pages take to answer,
-updates, and the server's memory before, during and after they have left.
+updates, and the server's memory before, during and after they have left; where it stays, further rounds of as many show.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def bad(message: ConsoleMessage) -> bool:
     return message.type == "error" or message.text.startswith("reloading")
 
 
-async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
+async def load(url: str, pid: int, browsers: int, rounds: int) -> dict[str, Any]:
     """What pages in training show: alone, and many at once."""
     from playwright.async_api import Error, Page, async_playwright
 
@@ -124,13 +124,17 @@ async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
                 wrong.append(str(error))
                 return 0.0
 
+        async def left(pages: list[Page]) -> float:
+            for one in pages:
+                await one.context.close()
+            await asyncio.sleep(LEFT)
+            return memory(pid)
+
         found: dict[str, Any] = {"memory before, MB": memory(pid)}
         page = await opened()
         found["from Start until it moves, s"] = float(await page.evaluate(MOVED)) / 1000
         found["updates a second, one page"] = await watched(page)
-        await page.context.close()
-        await asyncio.sleep(LEFT)
-        found["memory after one page, MB"] = memory(pid)
+        found["memory after one page, MB"] = await left([page])
         begun = time.perf_counter()
         pages = await asyncio.gather(*(opened() for _ in range(browsers)))
         found[f"{browsers} pages open and drawn, s"] = time.perf_counter() - begun
@@ -144,10 +148,14 @@ async def load(url: str, pid: int, browsers: int) -> dict[str, Any]:
             "updates a second of each (median, least)": [statistics.median(rates), min(rates)],
             "memory meanwhile, MB": memory(pid),
         }
-        for one in pages:
-            await one.context.close()
-        await asyncio.sleep(LEFT)
-        found |= {"memory after, MB": memory(pid), "errors": wrong}
+        after = [await left(pages)]
+        for _ in range(1, rounds):
+            pages = await asyncio.gather(*(opened() for _ in range(browsers)))
+            for one in pages:
+                await one.locator("button.start").click()
+            await asyncio.sleep(WATCHED)
+            after.append(await left(pages))
+        found |= {"memory after each round, MB": after, "errors": wrong}
         await chromium.close()
     return found
 
@@ -156,13 +164,14 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browsers", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
     found: dict[str, Any] = {"machine": name(), "training slowed by (clock, processor)": slowed()}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out, served(Path(out)) as (link, pid):
         url = link.rstrip("/")
         answered(url)  # the first page is slower than all others
-        found |= asyncio.run(load(url, pid, options.browsers))
+        found |= asyncio.run(load(url, pid, options.browsers, options.rounds))
     for what, value in found.items():
         numbers = isinstance(value, list) and value and isinstance(value[0], float)
         print(f"{what}: {', '.join(f'{one:.3g}' for one in value) if numbers else value}")

@@ -21,6 +21,7 @@ VERDICTS: dict[str, Words] = {
     "refuted": Words("refuted", "反証"),
     "undecided": Words("undecided", "未決"),
 }
+QUICK_LOOK = Words("quick look", "お試し")  # of verdicts from few seeds and steps
 
 
 @dataclass(frozen=True)

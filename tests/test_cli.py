@@ -279,6 +279,21 @@ def test_verdicts_on_fewer_seeds_or_steps_are_called_a_first_look(command: Comma
     assert "supported" in whole.out and "A first look" not in whole.out
 
 
+def test_a_quick_looks_verdicts_are_kept_as_such_until_a_whole_run(command: Command, tmp_path: Path) -> None:
+    store = Store(tmp_path / "koubai-out" / "store")
+    for arguments, kept in (
+        (("--quick", "--steps", "2"), set()),  # of less than a quick look nothing is kept
+        (("--quick",), {True}),
+        ((), {False}),
+        (("--quick",), {False}),
+    ):
+        assert command("run", "valley", *arguments).code == 0
+        assert {quick for _, _, quick in store.claims().values()} == kept, arguments
+    store.note_claim("rate-too-high", "digits", "supported", Words("why", "理由"), quick=True)
+    ended = command("run", "learning-rate", "--data", "moons", "--seeds", "1", "--steps", "2")
+    assert "[digits: supported]" not in ended.out, "other data are compared with whole runs"
+
+
 def test_a_table_with_gaps_trains_and_the_report_says_the_command(command: Command, tmp_path: Path) -> None:
     rows = [f"{k % 7},{k % 5 if k % 9 else ''},{'ab'[k % 7 > 3]}" for k in range(60)]
     (tmp_path / "my table.csv").write_text("\n".join(["x,y,kind", *rows]), encoding="utf-8")

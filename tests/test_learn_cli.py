@@ -283,8 +283,9 @@ def test_stored_verdicts_are_shown_by_data_set_with_their_reason(command: Comman
     assert "Not tested yet: koubai run valley" in command("explain", "momentum", "--out", "kept").out
     store = Store(tmp_path / "kept" / "store")
     store.note_claim("momentum-valley", "digits", "refuted", Words("it took longer", "時間がかかった"))
-    store.note_claim("momentum-valley", "moons", "supported", Words("it did not", "かからなかった"))
+    store.note_claim("momentum-valley", "moons", "supported", Words("it did not", "かからなかった"), quick=True)
     out = command("explain", "momentum", "--out", "kept").out
-    assert "  refuted (digits): it took longer\n  supported (moons): it did not" in out
+    assert "  refuted (digits): it took longer\n  supported (moons, quick look): it did not" in out
     assert "koubai run valley" not in out
-    assert "  反証 (digits): 時間がかかった" in command("explain", "momentum", "--out", "kept", "--lang", "ja").out
+    japanese = command("explain", "momentum", "--out", "kept", "--lang", "ja").out
+    assert "  反証 (digits): 時間がかかった\n  支持 (moons, お試し): かからなかった" in japanese

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from koubai.store import Store
     from koubai.techniques import Technique
 
-    Stored = Mapping[tuple[str, str], tuple[str, Words]]  # claim and data set -> verdict and reason
+    Stored = Mapping[tuple[str, str], tuple[str, Words, bool]]  # claim and data set -> verdict, reason, of a quick look
 
 
 @command(
@@ -227,7 +227,7 @@ def _claimed(kind: str, technique: Technique, stored: Stored, shared: bool) -> I
     """The claims of the notes about a technique, each with its verdicts, or the command that gives them."""
     from koubai.experiments.claims import CLAIMS
     from koubai.experiments.judging import needs
-    from koubai.statistics import VERDICTS
+    from koubai.statistics import QUICK_LOOK, VERDICTS
 
     about = [
         claim
@@ -241,7 +241,8 @@ def _claimed(kind: str, technique: Technique, stored: Stored, shared: bool) -> I
     for claim in about:
         yield f"- {say(claim.words)}"
         verdicts = {data: judged for (name, data), judged in stored.items() if name == claim.name}
-        for data, (verdict, reason) in verdicts.items():
-            yield f"  {say(VERDICTS[verdict])} ({data}): {say(reason)}"
+        for data, (verdict, reason, quick) in verdicts.items():
+            look = f", {say(QUICK_LOOK)}" if quick else ""
+            yield f"  {say(VERDICTS[verdict])} ({data}{look}): {say(reason)}"
         if not verdicts:
             yield text("  Not tested yet: koubai run ", "  未検証: koubai run ") + " ".join(sorted(needs([claim])))

@@ -101,10 +101,10 @@ def run(
     judged = judge_all(outcomes)
     whole = not (quick or seeds or steps)
     place = data or HOME
-    known = {name: verdict for (name, on), (verdict, _) in store.claims().items() if on == HOME}
+    known = {name: verdict for (name, on), (verdict, _, looked) in store.claims().items() if on == HOME and not looked}
     elsewhere = (HOME, known) if known and place != HOME else None
-    if whole:
-        _remember(judged, store, place)
+    if not (seeds or steps):
+        _remember(judged, store, place, quick)
     if len(chosen) == 1:
         _show(chosen[0], outcomes[chosen[0].name])
     _claims(judged, elsewhere)
@@ -203,12 +203,12 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
     return outcomes
 
 
-def _remember(judged: Sequence[Judged], store: Store, data: str) -> None:
-    """Keep the verdicts: ``koubai explain`` shows them, and reports on other data say where they differ."""
+def _remember(judged: Sequence[Judged], store: Store, data: str, quick: bool) -> None:
+    """Keep the verdicts: ``koubai explain`` and the page Start show them, and reports on other data say where they differ."""
     from koubai.experiments.judging import decisive, reason
 
     for one in judged:
-        store.note_claim(one.claim.name, data, one.verdict, reason(decisive(one)))
+        store.note_claim(one.claim.name, data, one.verdict, reason(decisive(one)), quick)
 
 
 def _write(page: Page, report: Path, figure: str | None) -> None:

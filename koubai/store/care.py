@@ -18,7 +18,7 @@ from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import index
 from koubai.store.files import Damaged, holds, inspect, sweep, write_whole
-from koubai.store.store import LISTED, PUT, Store, asks, entries
+from koubai.store.store import CLAIM, LISTED, PUT, Store, asks, entries
 from koubai.study import Study, study_id
 
 
@@ -130,9 +130,11 @@ def _renew(store: Store) -> None:
     old.replace(store.folder / f"{index.NAME}.damaged")
     with store._index(write=True) as opened:
         for table, rows in saved.items():
-            for row in rows:
+            columns = [name for (name,) in opened.execute("select name from pragma_table_info(?)", (table,))]
+            for row in rows:  # of an older version it has fewer
                 with suppress(sqlite3.Error):
-                    opened.execute(f"insert or ignore into {table} values ({', '.join('?' * len(row))})", row)
+                    named = ", ".join(columns[: len(row)])
+                    opened.execute(f"insert or ignore into {table} ({named}) values ({', '.join('?' * len(row))})", row)
 
 
 def _salvaged(path: Path, table: str) -> Iterator[tuple[Any, ...]]:
@@ -186,7 +188,8 @@ def export(store: Store, folder: Path, studies: Sequence[str] = ()) -> int:
 def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
     """Bring what another store holds into this one (only these studies, by id, or all); how many trials are new.
 
-    What is there already stays as it is; damaged files are left out. Files are copied only where their content is what their names say.
+    What is there already stays as it is, but for a quick look's verdict where a whole run's comes. Damaged files are left out.
+    Files are copied only where their content is what their names say.
     """
     if not other.exists:
         raise UserError(f"There is no store in {other.folder}.", f"{other.folder} に保存先がありません。")
@@ -217,7 +220,7 @@ def take_in(store: Store, other: Store, studies: Sequence[str] = ()) -> int:
             new += len(brought)
     with store._index(write=True) as opened:
         opened.executemany("insert or ignore into study values (?, ?, ?, ?, ?, ?)", asked)
-        opened.executemany("insert or ignore into claim values (?, ?, ?, ?, ?, ?)", claims)
+        opened.executemany(CLAIM.format("<="), claims)
     return new
 
 

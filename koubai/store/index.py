@@ -12,7 +12,7 @@ from koubai.data.files import shorten
 from koubai.language import UserError
 
 NAME = "index.sqlite"
-SCHEMA = 2
+SCHEMA = 3
 TABLES = """
 create table trial (id text primary key, spec text not null, file text not null, row integer not null,
     diverged integer not null, validation_accuracy real, created real not null,
@@ -20,7 +20,7 @@ create table trial (id text primary key, spec text not null, file text not null,
 create table study (id text primary key, name text not null, toml text not null, trials text not null, created real not null,
     listed integer not null default 1);
 create table claim (name text, data text, verdict text not null, en text not null, ja text not null, created real not null,
-    primary key (name, data));
+    quick integer not null default 0, primary key (name, data));
 create table run (study text not null, process text not null, primary key (study, process))
 """
 LIFTS = {  # from each older version to the next
@@ -29,7 +29,8 @@ alter table trial add column stopped integer not null default 0;
 alter table trial add column data text;
 alter table study add column listed integer not null default 1;
 create table run (study text not null, process text not null, primary key (study, process))
-"""
+""",
+    2: "alter table claim add column quick integer not null default 0",
 }
 
 

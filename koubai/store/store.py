@@ -30,6 +30,8 @@ PUT = "insert or replace into trial (id, spec, file, row, diverged, validation_a
 PUT += " values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 NOTE = """insert into study (id, name, toml, trials, created, listed) values (?, ?, ?, ?, ?, ?) on conflict (id) do update
     set name = excluded.name, toml = excluded.toml, created = excluded.created, listed = max(listed, excluded.listed)"""
+CLAIM = """insert or replace into claim select ?1, ?2, ?3, ?4, ?5, ?6, ?7
+    where not exists (select * from claim where name = ?1 and data = ?2 and quick {} ?7)"""  # "<": but for a quick look after a whole run
 
 
 def asks(id: Any, trials: Any) -> bool:
@@ -224,17 +226,20 @@ class Store:
             opened.execute("delete from study where id = ?", (id,))
         return prune(self)
 
-    def note_claim(self, name: str, data: str, verdict: str, reason: Words) -> None:
-        """Remember how a claim was judged on a data set."""
+    def note_claim(self, name: str, data: str, verdict: str, reason: Words, quick: bool = False) -> None:
+        """Remember how a claim was judged on a data set; a ``quick`` look takes no whole run's place."""
         with self._index(write=True) as opened:
-            opened.execute("insert or replace into claim values (?, ?, ?, ?, ?, ?)", (name, data, verdict, *reason, time.time()))
+            opened.execute(CLAIM.format("<"), (name, data, verdict, *reason, time.time(), int(quick)))
 
-    def claims(self) -> dict[tuple[str, str], tuple[str, Words]]:
-        """The verdicts by claim and data set, each with its reason. Rows that no store would write are left out."""
+    def claims(self) -> dict[tuple[str, str], tuple[str, Words, bool]]:
+        """The verdicts by claim and data set, each with its reason, and whether it is a quick look's.
+
+        Rows that no store would write are left out.
+        """
         with self._index() as opened:
-            rows = opened.execute("select name, data, verdict, en, ja from claim order by created").fetchall()
-        fine = [row for row in rows if all(isinstance(one, str) for one in row) and row[2] in VERDICTS]
-        return {(name, data): (verdict, Words(en, ja)) for name, data, verdict, en, ja in fine}
+            rows = opened.execute("select quick, name, data, verdict, en, ja from claim order by created").fetchall()
+        fine = [row for row in rows if row[0] in (0, 1) and all(isinstance(one, str) for one in row[1:]) and row[3] in VERDICTS]
+        return {(name, data): (verdict, Words(en, ja), bool(quick)) for quick, name, data, verdict, en, ja in fine}
 
 
 STATES = {  # of a study

@@ -17,6 +17,7 @@ from koubai.web.shell import aside, asked, figure, put, tabular
 from koubai.web.study import SHOWN_AS, known, result, table
 
 CURVES = 4  # of each study
+BEST = 10  # variants of each in numbers
 LETTERS = 80  # of a field's values
 
 
@@ -40,15 +41,14 @@ async def content(store: Store) -> None:
     if name:
         put("h2", Words(f"The best {CURVES} variants of each", f"それぞれの上位{CURVES}設定"))
         figure(await aside(draw, name, groups), FIGURES[name].title, 560)
-    with put("section", classes="two"):
-        for name, found in zip(names, both, strict=True):
-            with put("div"):
-                with put("h2"):
-                    put("a", name, href=f"/runs/{found.study.id}")
-                if found.records:
-                    await table(found)
-                else:
-                    put("p", Words("Nothing is trained yet.", "まだ何も学習していません。"), "soft")
+    for name, found in zip(names, both, strict=True):
+        with put("section"):
+            with put("h2"):
+                put("a", name, href=f"/runs/{found.study.id}")
+            if found.records:
+                await table(found, BEST)
+            else:
+                put("p", Words("Nothing is trained yet.", "まだ何も学習していません。"), "soft")
 
 
 def _best(found: Result) -> list[Group]:

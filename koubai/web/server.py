@@ -8,15 +8,20 @@ from urllib.parse import quote
 
 import plotly.subplots  # noqa: F401 (these two would else be imported with the first figure and data, while a visitor waits)
 import sklearn.model_selection  # noqa: F401
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi import Request
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from nicegui import app, ui
 
 from koubai.language import Language, UserError
 from koubai.store import Store
 from koubai.web import compare, ideas, jobs, play, runs, start, study
 from koubai.web.guard import Guard
-from koubai.web.shell import PAGES, Content, aside, head, page
+from koubai.web.shell import PAGES, Content, aside, head, nowhere, page
+from koubai.web.uploads import keep
 
+TABS = (
+    3600.0  # seconds after which NiceGUI forgets a browser's tab, of which it remembers nothing for us; by itself after 30 days
+)
 CONTENT: Mapping[str, Content] = {"/": start.content, "/play": play.content, "/ideas": ideas.content, "/runs": runs.content}
 
 
@@ -31,12 +36,23 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     page("/runs/{id}", PAGES["/runs"], study.content, store)
     app.get("/runs/{id}/report")(partial(_report, store))
     app.get("/runs/{id}/model/{trial}")(partial(_model, store))
+    app.exception_handler(404)(nowhere)
+    app.post(play.UPLOADS)(partial(_upload, store))
     app.on_shutdown(jobs.stop_all)
+    app.storage.max_tab_storage_age = TABS
     app.add_middleware(Guard, token=token, first=first)
     ui.run(
         host=host, port=port, title="Koubai 勾配", favicon=ICON, dark=None, tailwind=False, reload=False, show=False,
         show_welcome_message=False, reconnect_timeout=60,  # a browser that is slow or asleep for less finds its page as it was
     )  # fmt: skip
+
+
+async def _upload(store: Store, request: Request, name: str) -> Response:
+    """Keep a file that a visitor sends: whether it is kept, and what it is called here, or why not."""
+    try:
+        return JSONResponse([True, (await aside(keep, store, name, await request.body())).name])
+    except UserError as error:
+        return JSONResponse([False, str(error)])
 
 
 async def _report(store: Store, id: str) -> Response:
@@ -50,7 +66,7 @@ async def _report(store: Store, id: str) -> Response:
 async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Response:
     """A trained network as a zip file."""
     try:
-        name, content = await aside(study.zipped, store, id, trial, onnx)
+        name, content = await aside(study.download, store, id, trial, onnx)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
     return Response(

@@ -14,6 +14,10 @@
   put();
   system.addEventListener("change", put);
   addEventListener("load", put);
+  // A finger on a chart scrolls the page. Plotly would zoom, so it never hears of it; on a map it drags the point.
+  addEventListener("touchstart", (event) => {
+    if (event.target.closest(".js-plotly-plot") && !event.target.closest(".map")) event.stopPropagation();
+  }, { capture: true, passive: true });
   window.koubai = {
     speak(language) { remember("koubai-language", language); location.reload(); },
     theme() { remember("koubai-theme", root.dataset.theme === "dark" ? "light" : "dark"); put(); },

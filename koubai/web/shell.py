@@ -17,7 +17,9 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from nicegui import ui
+from fastapi import Request
+from fastapi.responses import PlainTextResponse, Response
+from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from koubai.language import UserError, Words, language, say
@@ -120,6 +122,20 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
             problem(error)
 
 
+async def nowhere(request: Request, error: Exception) -> Response:
+    """The answer where there is no such page."""
+    if "endpoint" in request.scope and not request.scope.get("nicegui_page_path"):
+        return PlainTextResponse(str(error), 404)  # a part of a page, for no human eye
+    with Client(Page(""), request=request) as client:
+        title = Words("There is no such page.", "このページはありません。")
+        ui.page_title(f"{say(title)} | Koubai 勾配")
+        _frame("")
+        put("h1", title)
+        with put("p"):
+            put("a", Words("To the start", "はじめのページへ"), href="/")
+    return client.build_response(request, 404)
+
+
 def asked(name: str) -> str:
     """What the page's address says under a name, in its path or behind it; nothing where it does not."""
     request = ui.context.client.request
@@ -163,7 +179,8 @@ def _frame(path: str) -> None:
 
 def warn(error: Exception | Words) -> None:
     """A message that stays until it is closed."""
-    ui.notify(_said(error), type="negative", timeout=0, close_button=say(Words("Close", "閉じる")), multi_line=True)
+    close = {"label": say(Words("Close", "閉じる")), "color": "white", "noCaps": True}
+    ui.notify(_said(error), type="negative", timeout=0, actions=[close], multi_line=True)
 
 
 def problem(error: Exception | Words) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from koubai.experiments.claims import CLAIMS
 from koubai.language import Words, say
-from koubai.statistics import VERDICTS
+from koubai.statistics import QUICK_LOOK, VERDICTS
 from koubai.store import Store
 from koubai.study import Study
 from koubai.web.play.board import Board
@@ -20,6 +20,15 @@ class Try(NamedTuple):
     title: Words
     about: Words
     study: Study
+
+
+class Judged(NamedTuple):
+    """How a claim was judged on a data set, and why; by a quick look or by a whole run."""
+
+    data: str
+    verdict: str
+    reason: Words
+    quick: bool
 
 
 TRIES = (
@@ -91,10 +100,10 @@ def content(store: Store) -> None:
 def _claims(store: Store) -> None:
     """Every claim with its verdicts, by section; or how to get some."""
     found = store.claims() if store.exists else {}
-    judged: dict[str, list[tuple[str, str, Words]]] = {}
-    for (name, data), (verdict, reason) in found.items():
+    judged: dict[str, list[Judged]] = {}
+    for (name, data), (verdict, reason, quick) in found.items():
         if name in CLAIMS:
-            judged.setdefault(name, []).append((data, verdict, reason))
+            judged.setdefault(name, []).append(Judged(data, verdict, reason, quick))
     put(
         "p",
         Words(
@@ -111,7 +120,8 @@ def _claims(store: Store) -> None:
             with put("p"):
                 put("code", "koubai run")
     else:
-        _counts(judged)
+        for quick in (False, True):
+            _counts([one for verdicts in judged.values() for one in verdicts if one.quick == quick], quick)
     heads = (Words("verdict", "判定"), Words("claim", "主張"), Words("because", "根拠"))
     with tabular(heads, "claims" if judged else "claims untested"):
         before = None
@@ -126,21 +136,34 @@ def _claims(store: Store) -> None:
                     _verdicts(verdicts)
                 put("td", claim.words)
                 with put("td", classes="because"):
-                    for data, _, reason in verdicts:
-                        put("div", f"{data}: {say(reason)}" if len(verdicts) > 1 else reason, "small soft")
+                    for one in verdicts:
+                        put("div", f"{one.data}: {say(one.reason)}" if len(verdicts) > 1 else one.reason, "small soft")
 
 
-def _verdicts(verdicts: list[tuple[str, str, Words]]) -> None:
-    for _, verdict, _ in verdicts:
-        put("span", VERDICTS[verdict], f"badge {verdict}")
+def _verdicts(verdicts: list[Judged]) -> None:
+    for one in verdicts:
+        put("span", VERDICTS[one.verdict], f"badge {one.verdict}" + " quick" * one.quick)
+        if one.quick:
+            put("div", QUICK_LOOK, "small soft")
     if not verdicts:
         put("span", Words("not tested", "未検証"), "soft small")
 
 
-def _counts(judged: dict[str, list[tuple[str, str, Words]]]) -> None:
-    """How many claims were judged how; on several data sets each verdict counts."""
-    counts = Counter(verdict for verdicts in judged.values() for _, verdict, _ in verdicts)
-    with put("ul", classes="counts"):
+def _counts(judged: list[Judged], quick: bool) -> None:
+    """How many claims were judged how; on several data sets each verdict counts. Quick looks are called that, and counted apart."""
+    counts = Counter(one.verdict for one in judged)
+    if not judged:
+        return
+    if quick:
+        with put("p"):
+            words = Words(
+                "These are from a quick look: 3 of 10 seeds, an eighth of the steps. The whole run may judge otherwise, and takes "
+                "their place: ",
+                "お試しの判定です(シード数は10分の3、ステップ数は8分の1)。全体を実行すると変わることもあり、その判定に置き換わります: ",
+            )
+            put("span", words)
+            put("code", "koubai run")
+    with put("ul", classes="counts" + " quick" * quick):
         for verdict, words in VERDICTS.items():
             with put("li", classes=verdict):
                 put("b", str(counts[verdict]))

@@ -12,7 +12,7 @@ from typing import Any
 from nicegui import ui
 
 from koubai.experiments.catalogue import EXERCISES
-from koubai.export import export, finished
+from koubai.export import export
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, named, spelled
 from koubai.naming import SHOWN, trial_named
@@ -79,18 +79,19 @@ async def _shown(found: Result) -> None:
         await table(found)
 
 
-async def table(found: Result) -> None:
-    """Variants in numbers, as the report has them."""
+async def table(found: Result, best: int | None = None) -> None:
+    """Variants in numbers, as the report has them; those of the ``best`` accuracy, or all in their order."""
     rows = await aside(lambda: found.table)
+    shown = rows[:ROWS] if best is None else sorted(rows, key=lambda row: -row["validation_accuracy"])[:best]
     names = columns(rows)
     with tabular(names.values(), "numbers", 1):
-        for row in rows[:ROWS]:
+        for row in shown:
             with put("tr"):
                 for k, cell in enumerate(cells(row, names)):
                     put("td", cell, "number" if k else "")
-    if len(rows) > ROWS:
-        left = len(rows) - ROWS
-        put("p", Words(f"{left} more are in the report.", f"残り {left} 件はレポートにあります。"), "soft")
+    if left := len(rows) - len(shown):
+        where = Words("in the report", "レポート") if best is None else Words("on its own page", "その実験のページ")
+        put("p", Words(f"{left} more are {where.en}.", f"残り {left} 件は{where.ja}にあります。"), "soft")
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
@@ -193,18 +194,26 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
 
     async def hand_over() -> None:
         enabled(take, False)
+        asked = row["id"], state.trial, state.onnx
         try:  # what cannot be exported is said on the page
-            if state.onnx:
-                await aside(zipped, store, row["id"], state.trial, True)
-            else:
-                await aside(finished, trial_named(found, state.trial).record)
+            made = await aside(zipped, store, *asked)
         finally:
             enabled(take, True)
+        _made.clear()
+        _made[asked] = made
         ui.download.from_url(f"/runs/{row['id']}/model/{state.trial}" + "?onnx=true" * state.onnx)
 
     choice(Words("Network", "ネットワーク"), names, "best", lambda value: setattr(state, "trial", value))
     check(Words("with ONNX", "ONNXも"), False, lambda on: setattr(state, "onnx", on))
     take = button(Words("Export (zip)", "書き出す(zip)"), hand_over)
+
+
+_made: dict[tuple[str, str, bool], tuple[str, bytes]] = {}  # at most one: what a page has made, until its browser fetches it
+
+
+def download(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, bytes]:
+    """What a page has made of a study's trial for its browser to fetch, else what ``zipped`` makes now. Raises ``UserError``."""
+    return _made.pop((id, trial, onnx), None) or zipped(store, id, trial, onnx)
 
 
 def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, bytes]:

@@ -64,7 +64,7 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
     except UserError as error:
         if new:
             path.unlink(missing_ok=True)
-        raise UserError(*(words.replace(f"{path.parent}/", "") for words in error.words)) from None
+        raise UserError(*(words.replace(str(path), name[-60:]).replace(path.name, name[-60:]) for words in error.words)) from None
     return data
 
 

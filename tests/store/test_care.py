@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from koubai.data.fingerprint import fingerprint
-from koubai.language import UserError
+from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.store import Store, care, processes
 from koubai.study import Study
@@ -52,7 +52,7 @@ def first_version(own: Store) -> Store:
 def test_a_store_of_version_1_is_brought_up(outcomes: list[Outcome], first_version: Store) -> None:
     assert len(first_version.get(trials_of(outcomes))) == 6
     with closing(sqlite3.connect(first_version.folder / "index.sqlite")) as index:
-        assert index.execute("pragma user_version").fetchone() == (2,)
+        assert index.execute("pragma user_version").fetchone() == (3,)
         assert index.execute("select distinct stopped, data from trial").fetchall() == [(0, None)]
     first_version.put(outcomes[0], "cpu")
     assert len(first_version.has(trials_of(outcomes))) == 6
@@ -69,6 +69,33 @@ def test_a_store_of_version_1_that_cannot_be_written_is_read_all_the_same(
     with pytest.raises(UserError, match="cannot be used"):
         first_version.prepare()
     assert path.read_bytes() == content
+
+
+def second_version(store: Store) -> None:
+    """Make the index what version 2 wrote."""
+    with closing(sqlite3.connect(store.folder / "index.sqlite")) as index:
+        index.execute("alter table claim drop column quick")
+        index.execute("pragma user_version = 2")
+        index.commit()
+
+
+def test_verdicts_of_version_2_are_those_of_whole_runs(own: Store, tmp_path: Path) -> None:
+    own.note_claim("relu helps", "digits", "supported", REASON)
+    second_version(own)
+    other = Store(tmp_path / "other")
+    care.take_in(other, own)
+    own.note_claim("relu helps", "digits", "refuted", REASON, quick=True)
+    for store in (own, other):
+        assert store.claims() == {("relu helps", "digits"): ("supported", REASON, False)}
+
+
+def test_a_damaged_index_of_version_2_is_renewed_with_its_verdicts(own: Store) -> None:
+    own.note_claim("relu helps", "digits", "supported", REASON)
+    second_version(own)
+    with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
+        index.execute("drop table run")
+    care.mend(own)
+    assert own.claims() == {("relu helps", "digits"): ("supported", REASON, False)}
 
 
 # Stopped trials, changed data
@@ -193,9 +220,9 @@ def test_an_index_that_is_lost_is_made_anew_too(outcomes: list[Outcome], own: St
 def test_the_index_of_a_later_koubai_is_not_mended(own: Store) -> None:
     path = own.folder / "index.sqlite"
     with closing(sqlite3.connect(path)) as index:
-        index.execute("pragma user_version = 3")
+        index.execute("pragma user_version = 4")
     content = path.read_bytes()
-    with pytest.raises(UserError, match="of version 3"):
+    with pytest.raises(UserError, match="of version 4"):
         care.mend(own)
     assert path.read_bytes() == content and not list(own.folder.glob("*.damaged"))
 
@@ -248,6 +275,16 @@ def test_an_import_brings_what_is_new_and_changes_nothing_else(
     with pytest.raises(UserError, match="no store in"):
         care.take_in(store, Store(tmp_path / "nowhere"))
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_an_imported_verdict_takes_the_place_of_a_quick_look_alone(own: Store, tmp_path: Path) -> None:
+    store, none = Store(tmp_path / "other"), Words("", "")
+    for quick, name in ((False, "both whole"), (True, "quick here"), (False, "quick there"), (True, "both quick")):
+        store.note_claim(name, "digits", "refuted", none, quick)
+        own.note_claim(name, "digits", "supported", REASON, "there" in name or "both quick" in name)
+    care.take_in(store, own)
+    taken = {name: verdict for (name, _), (verdict, *_) in store.claims().items()}
+    assert taken.pop("quick here") == "supported" and set(taken.values()) == {"refuted"} and len(taken) == 3
 
 
 def test_an_import_leaves_out_what_is_damaged_or_not_what_it_says(

@@ -181,7 +181,7 @@ def test_a_damaged_index_is_one_sentence(outcomes: list[Outcome], own: Store, da
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("number", [0, 3, 99, -1])
+@pytest.mark.parametrize("number", [0, 4, 99, -1])
 def test_an_index_of_another_version_is_refused(outcomes: list[Outcome], own: Store, number: int) -> None:
     """Version 0 with tables in it belongs to another program."""
     path = own.folder / "index.sqlite"
@@ -189,7 +189,7 @@ def test_an_index_of_another_version_is_refused(outcomes: list[Outcome], own: St
         index.execute(f"pragma user_version = {number}")
     content = path.read_bytes()
     for act in (*readers(own, trials_of(outcomes)).values(), *writers(own, outcomes[0]).values()):
-        with pytest.raises(UserError, match=f"of version {number}, this Koubai reads 2") as caught:
+        with pytest.raises(UserError, match=f"of version {number}, this Koubai reads 3") as caught:
             act()
         sentence(caught.value, str(path))
     assert path.read_bytes() == content
@@ -213,7 +213,7 @@ def test_an_index_that_says_it_is_older_than_its_tables(outcomes: list[Outcome],
 def test_an_index_of_the_right_version_without_its_tables(outcomes: list[Outcome], tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as index:
         index.execute("create table diary (day text)")
-        index.execute("pragma user_version = 2")
+        index.execute("pragma user_version = 3")
     for act in (*readers(Store(tmp_path), trials_of(outcomes)).values(),):
         with pytest.raises(UserError, match="not a store's"):
             act()
@@ -308,10 +308,12 @@ def test_claims_that_no_store_would_write_are_left_out(own: Store) -> None:
     own.note_claim("fine", "digits", "supported", REASON)
     own.note_claim("odd", "digits", "perhaps", REASON)
     own.note_claim("bytes", "digits", "refuted", REASON)
+    own.note_claim("half", "digits", "refuted", REASON)
     with closing(sqlite3.connect(own.folder / "index.sqlite")) as index:
         index.execute("update claim set ja = x'ff' where name = 'bytes'")
+        index.execute("update claim set quick = 2 where name = 'half'")
         index.commit()
-    assert own.claims() == {("fine", "digits"): ("supported", REASON)}
+    assert own.claims() == {("fine", "digits"): ("supported", REASON, False)}
 
 
 @pytest.mark.parametrize("accuracy", ["high", b"\x80", None])

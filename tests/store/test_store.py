@@ -175,9 +175,18 @@ def test_claims_are_remembered_by_data(own: Store) -> None:
     own.note_claim("relu helps", "moons", "refuted", REASON)
     own.note_claim("relu helps", "digits", "supported", Words("now", "今"))
     assert own.claims() == {
-        ("relu helps", "moons"): ("refuted", REASON),
-        ("relu helps", "digits"): ("supported", Words("now", "今")),
+        ("relu helps", "moons"): ("refuted", REASON, False),
+        ("relu helps", "digits"): ("supported", Words("now", "今"), False),
     }
+
+
+def test_a_quick_look_gives_way_to_a_whole_run_and_never_the_other_way(own: Store) -> None:
+    for verdict in ("undecided", "supported"):
+        own.note_claim("relu helps", "digits", verdict, REASON, quick=True)
+        assert own.claims() == {("relu helps", "digits"): (verdict, REASON, True)}
+    for quick in (False, True):
+        own.note_claim("relu helps", "digits", "refuted", Words(f"{quick}", ""), quick)
+        assert own.claims() == {("relu helps", "digits"): ("refuted", Words("False", ""), False)}
 
 
 # What is on disk, and where

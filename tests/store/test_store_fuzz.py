@@ -88,7 +88,9 @@ def every_way(store: Store, rich: Store, kind: str) -> None:
                     Study.from_toml(one["toml"])
         with bounded():
             assert all(
-                isinstance(text, str) for claim, (verdict, words) in store.claims().items() for text in (*claim, verdict, *words)
+                isinstance(text, str)
+                for claim, (verdict, words, _) in store.claims().items()
+                for text in (*claim, verdict, *words)
             )
         with bounded():
             base = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 12}

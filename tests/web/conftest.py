@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -12,6 +12,7 @@ from benchmarks.serving import served
 from koubai.laboratory import run
 from koubai.store import Store
 from koubai.study import Study
+from koubai.web.ideas.base import IDEAS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -27,6 +28,13 @@ class Laboratory(NamedTuple):
     url: str
     store: Store
     ids: dict[str, str]
+
+    def paths(self) -> list[str]:
+        """Of every page one, and of a study's page one in each state."""
+        some, other = self.ids["finished"], self.ids["lost"]
+        studies = [f"/runs/{id}" for name, id in self.ids.items() if name != "spare"]
+        ideas = [f"/ideas/{name}" for name in IDEAS]
+        return ["/", "/play", "/ideas", *ideas, "/runs", *studies, f"/runs/compare?a={some}&b={other}"]
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +64,13 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser, laboratory: Laboratory) -> Iterator[Page]:
-    """A page of a new visitor who speaks English. It fails the test for an error in its console and a request that leaves the machine."""
-    context = browser.new_context(
-        base_url=laboratory.url, locale="en-US", color_scheme="light", viewport={"width": 1280, "height": 900}
-    )
+def page(browser: Browser, laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """A page of a new visitor who speaks English. It fails the test for an error in its console and a request that leaves the machine.
+
+    What it is parametrized with are Playwright's options of another browser.
+    """
+    usual: dict[str, Any] = {"locale": "en-US", "color_scheme": "light", "viewport": {"width": 1280, "height": 900}}
+    context = browser.new_context(base_url=laboratory.url, **usual | getattr(request, "param", {}))
     opened = context.new_page()
     opened.set_default_timeout(20_000)
     wrong: list[str] = []

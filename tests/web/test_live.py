@@ -111,7 +111,7 @@ def test_pausing_stepping_and_looking_change_no_number(lives: Callable[..., Live
     live.again()
     until(lambda: live.taken() == stood)
     live.start()
-    until(lambda: live.done and looks.outcomes)
+    until(lambda: live.taken() is None and looks.outcomes)
     same(looks.outcomes, expected())
     assert len({tuple(steps) for steps in looks.steps}) >= 4
 
@@ -148,7 +148,7 @@ def test_those_that_diverge_are_known_and_do_not_touch_the_others(lives: Callabl
     looks = Looks()
     live = lives(look=looks)
     live.start()
-    until(lambda: looks.outcomes)
+    until(lambda: live.taken() is None and looks.outcomes)
     for outcome in looks.outcomes:
         rates = np.array([trial.learning_rate for trial in outcome.trials])
         assert (outcome.diverged[rates > 1] > 0).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.training import Training, plan
 from koubai.web.play.board import Board
+from koubai.web.play.live import Live
 from koubai.web.play.look import Look, extent, points, signed
 
 MOONS = Board(
@@ -94,6 +96,29 @@ def test_what_diverged_says_so_and_has_no_numbers(moons: tuple[list[Training], d
     assert shown["loss"] == shown["accuracy"] == [None] * 3
     assert shown["flow"] == []
     assert "not-a-number" in {said["symptom"] for said in shown["doctor"]}
+
+
+def test_the_doctor_says_at_the_end_what_it_found_once() -> None:
+    """A training that is faster than looks are is looked at once."""
+    board = Board(Trial(data="moons", layers=(20, 20), activation="sigmoid", initializer="normal", steps=300), seeds=1)
+    said = [looked(board, trained(board, steps))["variants"][0]["doctor"] for steps in (250, 300)]
+    assert not said[0] and said[1] and "fatal" not in {one["severity"] for one in said[1]}
+
+
+def test_no_point_of_the_history_is_lost_where_the_page_is_slow(moons: tuple[list[Training], dict[str, Any]]) -> None:
+    """The first look lies there until the training is done: the second holds all points since."""
+    live = Live(MOONS.study, Look(MOONS))
+    live.start()
+    steps: list[int] = []
+    while not live.done:
+        time.sleep(0.01)
+    while not steps or steps[-1] < 90:
+        time.sleep(0.01)
+        seen = live.taken() or {"variants": [{"past": []}]}
+        steps += [point["step"] for point in seen["variants"][0]["past"]]
+    live.close()
+    live.thread.join()
+    assert steps == [mark for mark in moons[0][0].marks if mark]
 
 
 def test_each_point_of_the_history_is_shown_once() -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koubai.language import Words
 from koubai.quiz import QUESTIONS
-from koubai.web.ideas.base import IDEAS
 from tests.web.conftest import EVIL, Laboratory
 
 if TYPE_CHECKING:
@@ -39,17 +39,7 @@ def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme
     page.set_viewport_size({"width": width, "height": 850})
     cookies = {"koubai-language": spoken, "koubai-theme": theme}
     page.context.add_cookies([{"name": name, "value": value, "url": laboratory.url} for name, value in cookies.items()])
-    some, other = laboratory.ids["finished"], laboratory.ids["spare"]
-    paths = [
-        "/",
-        "/play",
-        "/ideas",
-        *(f"/ideas/{name}" for name in IDEAS),
-        "/runs",
-        f"/runs/{some}",
-        f"/runs/compare?a={some}&b={other}",
-    ]
-    for path in paths:
+    for path in laboratory.paths():
         page.goto(path)
         page.locator("main h1").wait_for()
         for plot in page.locator(".plot").all():
@@ -62,6 +52,25 @@ def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme
         fields = "document.querySelectorAll(':is(input, select, textarea):not([tabindex=\"-1\"])')"  # what the keyboard reaches
         unnamed = f"[...{fields}].filter(e => !e.labels.length && !e.ariaLabel).length"
         assert page.evaluate(unnamed) == 0, path
+
+
+def test_verdicts_of_a_quick_look_are_called_that(page: Page, laboratory: Laboratory) -> None:
+    store, because = laboratory.store, Words("because", "だから")
+    store.note_claim("momentum-valley", "digits", "supported", because)
+    page.goto("/")
+    page.locator(".counts").wait_for()
+    assert "uick look" not in page.locator("main").inner_text()
+    store.note_claim("rate-too-high", "digits", "refuted", because, quick=True)
+    for language, called, verdict, look in (("English", "quick look", "refuted", "These are from a quick look: 3 of 10 seeds"),
+                                            ("日本語", "お試し", "反証", "お試しの判定です(シード数は10分の3")):  # fmt: skip
+        page.get_by_role("button", name=language).click()
+        page.locator(".claims").get_by_text(called, exact=True).wait_for()
+        assert page.locator("tr", has=page.locator(".quick")).inner_text().split()[: len(called.split()) + 1] == [
+            verdict, *called.split()
+        ]  # fmt: skip
+        assert page.locator(".counts:not(.quick) b").all_inner_texts() == ["1", "0", "0"]
+        assert page.locator(".counts.quick b").all_inner_texts() == ["0", "1", "0"]
+        assert look in page.locator("main").inner_text()
 
 
 def test_language_and_theme_are_remembered(page: Page) -> None:
@@ -146,6 +155,41 @@ def test_optimizers_race_from_where_the_map_is_clicked_and_the_point_is_dragged(
     page.get_by_role("button", name="Race").click()
     page.wait_for_function("document.querySelector('.slider .value').textContent < 60")
     stands(-10, 0)
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_finger_drags_the_start_of_a_race_and_scrolls_the_rest(page: Page) -> None:
+    page.goto("/ideas/optimizers")
+    plot = page.locator(".js-plotly-plot").first
+    plot.locator(".main-svg").first.wait_for()
+    plot.scroll_into_view_if_needed()
+    area = plot.locator(".nsewdrag").first.bounding_box()
+    assert area
+    browser = page.context.new_cdp_session(page)
+
+    def drag(*places: tuple[float, float]) -> None:
+        """A finger comes down, moves, and is lifted again, at shares of the map's width and height."""
+        for k, (x, y) in enumerate(places):
+            at = {"x": area["x"] + area["width"] * x, "y": area["y"] + area["height"] * y}
+            browser.send("Input.dispatchTouchEvent", {"type": "touchMove" if k else "touchStart", "touchPoints": [at]})
+        browser.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    def stands(x: float, y: float) -> None:
+        page.wait_for_function("x => Math.abs(document.querySelector('.pair input').value - x) < 0.5", arg=x)
+        assert float(page.get_by_label("y0").input_value()) == pytest.approx(y, abs=0.5)
+
+    top = page.evaluate("scrollY")
+    drag(*((0.2 + 0.03 * k, 0.2 + 0.03 * k) for k in range(21)))
+    stands(6, -3)
+    assert page.evaluate("scrollY") == top
+    drag((0.5, 0.5))
+    stands(0, 0)
+    drag(*((0.5, 1.5 - 0.05 * k) for k in range(21)))  # from below the map
+    page.wait_for_function("top => scrollY > top + 50", arg=top)
+    stands(0, 0)
 
 
 def test_the_review_questions_convolution(page: Page) -> None:

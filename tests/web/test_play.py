@@ -148,17 +148,35 @@ def test_a_broken_link_is_said_and_the_usual_board_is_there(page: Page, query: s
     assert page.locator("article.specimen").count() == 2
 
 
+def test_what_cannot_be_is_said_and_the_field_goes_back(page: Page) -> None:
+    ready(page, SMALL)
+    field = page.get_by_role("spinbutton", name="batch size")
+    before = field.input_value()
+    field.fill("100000")
+    field.press("Enter")
+    page.locator(".q-notification").wait_for()
+    until(page, lambda: field.input_value() == before)
+
+
+def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
+    ready(page, SMALL)
+    page.get_by_label("training samples").fill("60")
+    page.get_by_label("training samples").press("Enter")
+    page.wait_for_url(re.compile(r"data\.samples=60"))
+    drawn(page)
+
+
 def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path) -> None:
     ready(page, SMALL)
     broken, good = tmp_path / "broken.csv", tmp_path / f"{EVIL.replace('/', '_')}.csv"
     broken.write_text("a,b,class\n1,2,x\n1,zwei\n")
     rows = [f"{k % 7},{k % 5},{'<b>up</b>' if k % 7 > 3 else 'down'}" for k in range(60)]
     good.write_text("\n".join(["a,b,class", *rows]))
-    page.locator(".picker input[type=file]").set_input_files(str(broken))
+    page.locator(".picker").set_input_files(str(broken))
     page.locator(".q-notification").wait_for()
     assert "broken" in page.locator(".q-notification").inner_text()
     page.locator(".q-notification button").click()
-    page.locator(".picker input[type=file]").set_input_files(str(good))
+    page.locator(".picker").set_input_files(str(good))
     page.wait_for_url(re.compile("uploads"))
     drawn(page)
     assert page.locator("script", has_text="alert(1)").count() == 0

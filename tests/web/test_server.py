@@ -43,7 +43,7 @@ def test_no_file_is_given_away(laboratory: Laboratory, path: str) -> None:
 
 def test_too_large_an_upload_is_refused_before_its_bytes_arrive(laboratory: Laboratory) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(laboratory.url).port, timeout=20)
-    connection.putrequest("POST", "/_nicegui/client/x/upload/1")
+    connection.putrequest("POST", "/uploads?name=a.csv")
     connection.putheader("Content-Length", str(10**10))
     connection.endheaders()  # and nothing more
     response = connection.getresponse()

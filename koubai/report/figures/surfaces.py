@@ -182,7 +182,7 @@ def norm_contours(
             ncontours=16,
             contours={"coloring": "lines"},
             colorscale=[[0, COLORS[1]], [1, "#f0d2c0"]],
-            line={"width": 1.2},
+            line={"width": 1.2, "dash": "dash"},
             **at,
         )
         border = limit(p, reach)
@@ -219,5 +219,6 @@ def norm_contours(
             )
         made.add_annotation(x=best[0], y=best[1], text=shown, showarrow=True, ax=46, ay=26, **at)
         made.update_yaxes(scaleanchor=f"x{k + 1}" if k else "x", **at)
-    made.update_xaxes(range=[-1.6, 2.6], constrain="domain").update_yaxes(range=[-1.6, 2.6], constrain="domain")
+    made.update_xaxes(range=[-1.6, 2.6], constrain="domain")
+    made.update_yaxes(range=[-1.6, 2.6], constrain="domain", constraintoward="top")  # below their titles
     return axes(made, Words("weight 1", "重み1"), Words("weight 2", "重み2"))

@@ -44,6 +44,7 @@ DRAG = """(e) => {
   }
   emit(at.map((pixel, k) => axes[k].p2d(pixel)));
 }"""  # where the pointer is on the map, while it is held
+HOLD = """(e) => { if (e.target.closest(".nsewdrag")) e.preventDefault(); }"""  # a finger on the map drags, and scrolls no page
 
 
 @idea(
@@ -153,6 +154,7 @@ def fill(store: Store) -> None:
             with put("div", classes="map") as around:
                 map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
             heights = figure(None, Words("Height over the lowest point by step", "ステップごとの高さ"))
+    around.on("touchstart", js_handler=HOLD)
     around.on("pointerdown", held, js_handler=DRAG)
     around.on("pointermove", held, throttle=HELD, js_handler=DRAG)
     on(state.surface)

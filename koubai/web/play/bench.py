@@ -33,6 +33,7 @@ class Bench:
         self.board, self.store, self.stage = board, store, stage
         self.speed, self.kept = USUAL_SPEED, False
         self.heard: list[Callable[[], object]] = []
+        self.refused = False  # what is heard is that a change could not be
         self.live: Live[Shown] | None = None
         self.brought: list[str] = []  # uploads of this visit
         self._run = 0
@@ -69,6 +70,12 @@ class Bench:
         data = {"name": name, "standardize": True} if source and not source.classes else name
         await self.edit({"data": data, **({"layers": FALLBACK} if images else {})})
 
+    async def take(self, name: str) -> None:
+        """Data that the visitor has uploaded. Raises ``UserError`` where nobody has."""
+        permitted(self.store, [name])
+        self.brought.append(name)
+        await self.other_data(name)
+
     async def change(self, make: Callable[[Board], Board]) -> None:
         """Another board, made of this one; it trains from its start. What cannot be is said, and all stays as it was."""
         async with self._one:
@@ -79,9 +86,11 @@ class Bench:
                     return
                 await self._begin(after, self.running)
             except UserError as error:
+                self.refused = True
                 with self._client:
                     warn(error)
             self._tell()
+            self.refused = False
 
     async def reset(self) -> None:
         """The same board from its start, standing still."""

@@ -56,13 +56,13 @@ def builder(bench: Bench) -> None:
 
 
 def follow(bench: Bench, get: Callable[[Trial], T], show: Callable[[T], object]) -> None:
-    """Call ``show`` with what ``get`` makes of the base whenever that has changed."""
+    """Call ``show`` with what ``get`` makes of the base whenever that has changed, or a control shows what could not be."""
     before = get(bench.board.base)
 
     def heard() -> None:
         nonlocal before
         now = get(bench.board.base)
-        if now != before:
+        if now != before or bench.refused:
             before = now
             show(now)
 
@@ -95,8 +95,10 @@ def data(bench: Bench) -> None:
             change = partial(_changed, bench, "data.target")
             line(Words("column of the classes", "クラスの列"), spec.target or "", lambda name: change(name or None))
         check(Words("standardized", "標準化する"), spec.standardize, partial(_changed, bench, "data.standardize"))
+        fewer = Words("training samples (0: all)", "訓練サンプル数(0: すべて)")
+        number(fewer, 0, 10**6, spec.samples or 0, lambda count: _changed(bench, "data.samples", int(count) or None), 1)
 
-    anew(bench, lambda trial: (trial.data.name, trial.data.standardize, *bench.brought), fill)
+    anew(bench, lambda trial: (trial.data, *bench.brought), fill)
     upload(bench)
 
 
@@ -260,7 +262,7 @@ def explained(bench: Bench, which: Callable[[Trial], Technique | None]) -> None:
     def fill() -> None:
         one = which(bench.board.base)
         if one is not None:
-            if one.formula:
+            if not one.formula.isdecimal():  # "1" of a constant rate, "0" of no penalty say nothing
                 formula(one.formula)
             put("p", one.about, "small soft")
 

@@ -21,22 +21,23 @@ SHARE = 0.03  # of the time that may go into diagnoses
 class Doctor:
     """Looks at the trainings of a board when points of their history were taken, as often as its ``SHARE`` of the time allows.
 
-    What is not fatal is said when it is found twice in a row: early on, a training has many faces.
+    What is not fatal is said when it is found twice in a row, or at the end: early on, a training has many faces.
     """
 
     def __init__(self, board: Board) -> None:
         self.board = board
-        self._points: list[int] = []
+        self._seen: tuple[list[int], bool] = [], False  # points of the history, and whether they were all
         self._next = 0.0
         self._found: list[set[str]] = [set() for _ in board.variants]
         self._said: list[list[dict[str, str]]] = [[] for _ in board.variants]
 
     def look(self, trainings: Sequence[Training]) -> None:
         """Diagnose anew where there is something new, or all has come to its end."""
-        points, begun = [training.point for training in trainings], time.monotonic()
-        if points == self._points or (begun < self._next and not all(training.done for training in trainings)):
+        points, ended = [training.point for training in trainings], all(training.done for training in trainings)
+        begun = time.monotonic()
+        if (points, ended) == self._seen or (begun < self._next and not ended):
             return
-        self._points = points
+        self._seen = points, ended
         diagnoses: dict[str, list[Diagnosis]] = {}
         for training in trainings:
             if training.point > 1 and training.t >= EARLY * training.trials[0].steps:
@@ -44,7 +45,8 @@ class Doctor:
                     diagnoses.setdefault(trial.replace({"seed": 0}).id, []).append(diagnose(case(training, row)))
         for k, trial in enumerate(self.board.variants):
             joint = Joint(tuple(diagnoses.get(trial.id, ())))
-            findings = [one for one in joint.findings if one[0].severity == "fatal" or one[0].symptom in self._found[k]]
+            sure = self._found[k] | {finding.symptom for finding, _ in joint.findings if ended or finding.severity == "fatal"}
+            findings = [one for one in joint.findings if one[0].symptom in sure]
             self._said[k] = [spoken(*one, len(joint.diagnoses)) for one in findings[:MOST]]
             self._found[k] = {finding.symptom for finding, _ in joint.findings}
         self._next = time.monotonic() + (time.monotonic() - begun) / SHARE

@@ -84,9 +84,9 @@ def end_all() -> None:
 class Live(Generic[T]):
     """A study in training, all of its trials side by side; it begins paused at step 0.
 
-    ``look`` is called on its thread, and makes of the trainings what the page shows: at once where they stand still, and else as often as
-    the page takes what it gave, within ``OFTEN`` and ``SHARE``. ``tell``, on the same thread, says that there is something to take, that
-    the study is stored, or that there is an ``error``, which ended it before its time.
+    ``look`` is called on its thread, and makes of the trainings what the page shows, once the page has taken what it gave before: at once
+    where they stand still, and else within ``OFTEN`` and ``SHARE``. ``tell``, on the same thread, says that there is something to take,
+    that the study is stored, or that there is an ``error``, which ended it before its time.
     """
 
     def __init__(self, study: Study, look: Callable[[Sequence[Training]], T], tell: Callable[[], object] = lambda: None) -> None:
@@ -171,7 +171,10 @@ class Live(Generic[T]):
         first = min(left, key=lambda training: training.t, default=None)
         due = first if first and first.t < self._limit() else None
         moving = self.running and not self.done
-        if self._look and self._stale and (self._asked and time.monotonic() >= self._next_look if moving else due is None):
+        due_look = self._asked and time.monotonic() >= self._next_look if moving else due is None
+        if (
+            self._look and self._stale and due_look and self._seen is None
+        ):  # one that was not taken holds points that no other has
             return "look"
         return due
 

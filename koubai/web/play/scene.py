@@ -36,11 +36,16 @@ WORDS = {
     "filled": Words("filled: training", "塗り: 訓練"),
     "rings": Words("rings: validation", "輪: 検証"),
     "firstWeights": Words("Weights of the first layer", "最初の層の重み"),
+    "filters": Words("Filters of the first layer", "最初の層のフィルタ"),
     "inside": Words("Inside the networks", "ネットワークの中"),
     "insideAbout": Words(
         "Of the first seed, layer by layer from the input: the weights (blue above 0, red below), and what comes out of the activation "
         "function on a minibatch.",
         "最初のシードについて、入力側から層ごとに示す。上は重み(青は正、赤は負)、下は活性化関数の出力の分布(1ミニバッチ分)。",
+    ),
+    "mapsAbout": Words(
+        " Below them, feature maps: the first image of that minibatch, behind each layer.",
+        "その下は特徴マップ。同じミニバッチの最初の画像が、各層を通った後の姿。",
     ),
     "weights": Words("weights", "重み"),
     "activations": Words("activations", "活性の分布"),
@@ -82,7 +87,7 @@ def _charts() -> dict[str, Any]:
         "loss": (Words("Training loss", "訓練損失"), axes(blank(270), STEP, loss, logy=True)),
         "accuracy": (Words("Validation accuracy", "検証精度"), share(axes(blank(270), STEP, WORDS["accuracy"]))),
         # in the place of accuracy
-        "quantity": (WORDS["quantity"], share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True)),
+        "quantity": (Words("Validation R²", "検証R²"), share(axes(blank(270), STEP, WORDS["quantity"]), quantities=True)),
         "flow": (Words("Where the gradient goes", "勾配はどこへ行くか"), axes(blank(270), Words("", ""), flow, logy=True)),
     }
     made = {}

@@ -69,7 +69,7 @@ export default {
             <button v-if="scene.variants.length > 1" type="button" class="remove" :aria-label="words.remove + ': ' + one.label" :title="words.remove" @click="$emit('remove', k)">×</button></header>
           <canvas class="picture" :class="{ plane: cloud(one).length }" role="img" :aria-label="pictured(k)"></canvas>
           <p class="caption"><template v-if="cloud(one).length"><span v-for="(name, n) in scene.names" class="class"><i :style="{ background: scene.classes[n] }"></i>{{ name }}</span>
-            <span>{{ words.filled }}</span><span>{{ words.rings }}</span></template><span v-else>{{ words.firstWeights }}</span></p>
+            <span>{{ words.filled }}</span><span>{{ words.rings }}</span></template><span v-else>{{ filters(one) ? words.filters : words.firstWeights }}</span></p>
           <dl><div><dt>{{ scene.quantity ? words.quantity : words.accuracy }}</dt><dd class="accuracy">{{ accuracy(k) }}</dd></div><div><dt>{{ words.loss }}</dt><dd>{{ loss(k) }}</dd></div></dl>
           <p v-if="now(k).lost" class="lost" role="status">{{ lost(k) }}</p>
           <div class="flow" role="img" :aria-label="words.flow + ': ' + arrives(k)"><canvas></canvas><span aria-hidden="true"><b>{{ words.first }}</b><b>{{ words.last }}</b></span></div>
@@ -87,7 +87,7 @@ export default {
       </div>
       <details class="inside" :open="wide" @toggle="redraw">
         <summary>{{ words.inside }}</summary>
-        <p class="soft small">{{ words.insideAbout }}</p>
+        <p class="soft small">{{ words.insideAbout }}<span v-if="scene.variants.some(filters)">{{ words.mapsAbout }}</span></p>
         <section v-for="(one, k) in scene.variants" :key="scene.run + ':' + k" class="strip" :style="{ '--mine': one.color }" :data-strip="k">
           <h3><i class="swatch" :class="one.dash" aria-hidden="true"></i>{{ one.label }}</h3>
           <div class="layers">
@@ -141,6 +141,7 @@ export default {
   methods: {
     whole, short, breakable,
     cloud(one) { return this.scene.clouds[one.cloud]; },
+    filters(one) { return one.blocks[0].name.startsWith("conv"); },
     now(k) { return (this.last && this.last.variants[k]) || {}; },
     accuracy(k) {
       const [mean, low, high] = this.now(k).accuracy || [];
