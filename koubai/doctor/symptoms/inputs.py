@@ -59,7 +59,7 @@ def inputs_not_standardized(case: Case, large: float, small: float, fitted: floa
         "serious",
         Words(
             f"The features' sizes reach from {short(float(size.min()))} to {short(widest)}; standardized they would be 1.",
-            f"特徴量の大きさは {short(float(size.min()))} から {short(widest)} まであります。標準化すれば1に揃います。",
+            f"特徴量の大きさは {short(float(size.min()))} から {short(widest)} まであります。標準化すれば 1 に揃います。",
         ),
         None,
         "data",
