@@ -121,9 +121,9 @@ def _slow(case: Case, fallen: float, creep: float) -> Finding:
     if case.learned < 0.005:
         learned = Words("nothing is learned yet", "まだ何も学習できていません")
     words = Words(
-        f"The loss falls at a steady pace, by {creep:.0%} of guessing in as many steps again, and {learned.en}: "
+        f"The loss falls at a steady pace, by {creep:.0%} of the loss of guessing in as many steps again, and {learned.en}: "
         "it takes far more steps, or larger ones.",
-        f"損失は一定の速さで下がり続けていますが(同じステップ数をもう一度かけても当て推量の {creep:.0%} 分)、{learned.ja}。"
+        f"損失は一定の速さで下がり続けていますが(同じステップ数をもう一度かけても、当て推量の損失の {creep:.0%} 分)、{learned.ja}。"
         "ステップ数か学習率が大きく足りません。",
     )
     if not creep:
@@ -168,7 +168,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
     return Finding(
         "serious",
         Words(
-            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stands at {level:.2f} of guessing.",
+            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stays at {level:.2f} times that of guessing.",
             f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
         ),
         None,

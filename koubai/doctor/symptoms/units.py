@@ -55,9 +55,9 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     else:
         return None
     en = {
-        "data": "the inputs are that large",
-        "weights": "the weights are that large",
-        "learning rate": "the steps made the sums that large",
+        "data": "the inputs are too large",
+        "weights": "the weights are too large",
+        "learning rate": "the steps have made the sums too large",
     }
     ja = {
         "data": "入力が大きすぎるためです",
@@ -113,7 +113,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")
     if not born:
         at = int(case.steps[int((dead[:, layer] >= share).argmax())])
-        when = Words(f"by step {at}: too large a step threw them there", f"ステップ {at} までに: 大きすぎる更新のためです")
+        when = Words(f"by step {at}: too large a step put them there", f"ステップ {at} までに: 大きすぎる更新のためです")
     return Finding(
         "fatal" if end[layer] > 0.99 else "serious",
         Words(
@@ -147,12 +147,15 @@ def identical_units(case: Case, apart: float) -> Finding | None:
     if not np.isfinite(far).any() or not np.nanmin(far) < apart:
         return None
     layer = int(np.nanargmin(far))
-    label = case.label("weights", layer)
+    label, share = case.label("weights", layer), short(float(far[layer]))
+    alike = Words("are exactly alike", "の重みはすべて同じです")
+    if far[layer] > 0:
+        alike = Words(f"differ by {share} of their weights' size", f"どうしの差は、重みの大きさの {share} 倍です")
     return Finding(
         "fatal",
         Words(
-            f"The units of {label} differ by {short(float(far[layer]))} of their weights' size: equal initial weights keep them equal.",
-            f"{label} のユニットどうしの差は、重みの大きさの {short(float(far[layer]))} 倍です。初期値が同じなので、同じまま動きます。",
+            f"The units of {label} {alike.en}: equal initial weights keep them equal.",
+            f"{label} のユニット{alike.ja}。初期値が同じなので、同じまま動きます。",
         ),
         label,
         "weights",
