@@ -102,9 +102,11 @@ def why_not(found: Prescription) -> str:
 
 
 def report(patients: Iterable[tuple[str, str, Trial, Trial]], every: int, folder: Path, path: Path) -> None:
-    """Treat one in ``every`` patients (ward, symptom, trial, healthy origin): print by symptom and in all, list misses, write ``path``."""
-    ill = list(patients)
-    everyone, store = ill[::every], Store(folder / "repair")
+    """Treat one in ``every`` patients of a ward (it, symptom, trial, origin): print by symptom and in all, list misses, write ``path``."""
+    ill, store = list(patients), Store(folder / "repair")
+    everyone = [
+        one for ward in dict.fromkeys(one[0] for one in ill) for one in [each for each in ill if each[0] == ward][::every]
+    ]
     treated = [treat(*one, store) for one in track(everyone, "prescribing", console=Console(stderr=True))]
     console = Console(width=150)
     table = Table(title=f"repaired over {SEEDS} seeds; {name()}")
