@@ -60,8 +60,8 @@ def learning_rate_too_high(
     climbed, swung = float(moves[moves > 0].sum()), float(np.abs(moves).sum())
     up = climbed / max(swung, 1e-12)
     highest = float(np.nanmax(loss) / max(case.guess, loss[0]))
-    steps = np.nanmax(case.need("update"), axis=1)
-    size = float(np.nanmax(steps))
+    steps = np.nan_to_num(case.need("update"), nan=0.0, posinf=np.inf).max(axis=1)  # the first point has none
+    size = float(steps.max())
     what: list[Words] = []
     if poor and highest > spike:
         what.append(
@@ -69,7 +69,7 @@ def learning_rate_too_high(
         )
     if (poor and up > rises and swung > swing) or (climbed > swing and case.fitted < perfect):
         what.append(Words(f"the loss swings: {up:.0%} of its moves go up", f"損失が上下に振れ、動きの {up:.0%} が上昇です"))
-    if not what and case.fitted < perfect and (fell := killed(case, dead)) and np.nanmax(steps[: fell[1] + 1]) > leap:
+    if not what and case.fitted < perfect and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
         layer, at = case.label("activation", fell[0]), int(case.steps[fell[1]])
         what.append(
             Words(f"by step {at} the units of {layer} fell silent", f"ステップ {at} までに {layer} のユニットが死にました")
