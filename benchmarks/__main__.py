@@ -121,7 +121,7 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
 
 def works(folder: Path, quick: bool) -> list[tuple[str, Study, tuple[str, ...]]]:
     """What is measured: the notes' network in two numbers, a large one with one and with four optimizers, and one with everything on."""
-    steps, wide, few, full_steps, seeds = (400, 16, 200, 150, 5) if quick else (2000, 64, 400, 500, 10)
+    steps, wide, few, full_steps, seeds = (300, 16, 150, 100, 5) if quick else (2000, 64, 400, 500, 10)
     small = Trial(data=Data(name="digits"), layers=(40, 20), optimizer="adam", learning_rate=1e-3, steps=steps)
     large = small.replace({"data": wide_images(folder), "layers": [100] * 4, "batch_size": 128, "steps": few})
     full = small.replace({"layers": [100] * 5, "batch_norm": "before", "dropout": 0.2, "steps": full_steps})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.mutations import MUTATIONS, RATES, images
-from benchmarks.wards import HELD, WARDS, Ward, spoiled
+from benchmarks.wards import HELD, TUNED, WARDS, Ward, spoiled
 from koubai.spec import Data, Trial
 
 
@@ -73,8 +73,9 @@ def ill(ward: Ward, folder: Path, each: int) -> Iterator[Patient]:
             yield Patient(ward.name, ward.half, origin.replace(made.changes), origin, symptom, made.causes, made.layers)
 
 
-def patients(folder: Path, each: int, well: int) -> Iterator[Patient]:
-    """All patients of both parts, of the held-out one half as many healthy again; data sets are written into ``folder``."""
-    for ward in WARDS:
-        yield from healthy(ward, folder, well * 3 // 2 if ward.half == HELD else well)
-        yield from ill(ward, folder, each)
+def patients(folder: Path, each: int, well: int, halves: Sequence[str] = (TUNED, HELD)) -> Iterator[Patient]:
+    """All patients of both parts, three times as many a data set of the held-out one; data sets are written into ``folder``."""
+    for ward in (ward for ward in WARDS if ward.half in halves):
+        times = 3 if ward.half == HELD else 1
+        yield from healthy(ward, folder, times * well)
+        yield from ill(ward, folder, times * each)

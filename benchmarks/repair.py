@@ -1,9 +1,10 @@
-"""``python -m benchmarks.doctor --repair``: the ill trainings of the doctor's benchmark, prescribed for, and whether that repairs them.
+"""``python -m benchmarks.doctor --repair``: held-out ill trainings of the doctor's benchmark, prescribed for, and whether that repairs.
 
 A patient is repaired where the prescription trains without the symptom that its mutation makes, over ``SEEDS`` seeds, and its accuracy
 is up beyond doubt; where nothing is wrong any more and it is no worse; or where it is free of what it came with and its mean accuracy at
 most ``PAR`` below that of the healthy training that the patient was made of. ``restored`` counts the last of these alone. Shuffled
-labels are counted apart: no change to a training can mend them, and the right answer is that nothing helps.
+labels are counted apart: no change to a training can mend them, and the right answer (``told``) is that the labels look shuffled and
+that nothing helps. The share that is repaired is given without them and with them, where those count as not repaired.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Treated:
     remedies: list[str]
     repaired: bool
     restored: bool
+    told: bool
     reason: str
     seconds: float
 
@@ -71,7 +73,8 @@ def treat(ward: str, symptom: str, trial: Trial, origin: Trial, store: Store) ->
     after = before if small is None else float(small.accuracies.mean())
     names = [] if small is None else [one.name for one in small.remedies]
     reason = "" if repaired else why_not(found)
-    return Treated(ward, symptom, before, after, float(healthy.mean()), names, repaired, restored, reason, spent)
+    told = small is None and symptom in found_at_first(found)
+    return Treated(ward, symptom, before, after, float(healthy.mean()), names, repaired, restored, told, reason, spent)
 
 
 def found_at_first(found: Prescription) -> set[str]:
@@ -98,10 +101,12 @@ def why_not(found: Prescription) -> str:
     return f"better, but still {', '.join(found.smallest.symptoms)}"
 
 
-def report(patients: Iterable[tuple[str, str, Trial, Trial]], folder: Path, path: Path) -> None:
-    """Treat every patient (ward, symptom, trial, healthy origin), print by symptom and in all, list every miss, write ``path``."""
-    everyone = list(patients)
-    store = Store(folder / "repair")
+def report(patients: Iterable[tuple[str, str, Trial, Trial]], every: int, folder: Path, path: Path) -> None:
+    """Treat one in ``every`` patients of a ward (it, symptom, trial, origin): print by symptom and in all, list misses, write ``path``."""
+    ill, store = list(patients), Store(folder / "repair")
+    everyone = [
+        one for ward in dict.fromkeys(one[0] for one in ill) for one in [each for each in ill if each[0] == ward][::every]
+    ]
     treated = [treat(*one, store) for one in track(everyone, "prescribing", console=Console(stderr=True))]
     console = Console(width=150)
     table = Table(title=f"repaired over {SEEDS} seeds; {name()}")
@@ -115,14 +120,19 @@ def report(patients: Iterable[tuple[str, str, Trial, Trial]], folder: Path, path
     console.print(table)
     share = np.mean([one.repaired for one in mendable]) if mendable else 0.0
     gained = np.mean([one.gained for one in mendable]) if mendable else 0.0
+    beyond, whole = [one for one in treated if one.symptom in BEYOND], np.mean([one.repaired for one in treated])
     console.print(
-        f"repaired {share:.1%} (target {TARGET:.1%}, AutoTrainer {ANCHOR:.2%}), {gained:+.1f} points (AutoTrainer {ANCHOR_GAIN:+.2f})"
+        f"repaired {share:.1%} (target {TARGET:.1%}, AutoTrainer {ANCHOR:.2%}), {gained:+.1f} points (AutoTrainer {ANCHOR_GAIN:+.2f}); "
+        f"with shuffled labels {whole:.1%}, of which {sum(one.told for one in beyond)} of {len(beyond)} are told that nothing helps"
     )
     for one in treated:
         if not one.repaired:
             line = f"{one.ward}, {one.symptom}: {one.before:.0%} -> {one.after:.0%}, healthy {one.healthy:.0%}; {one.reason}"
             console.print(line, markup=False, highlight=False)
-    content = {"machine": name(), "repaired": float(share), "points": float(gained), "patients": [asdict(one) for one in treated]}
+    content = {
+        "machine": name(), "of": len(ill), "repaired": float(share), "with shuffled labels": float(whole), "points": float(gained),
+        "patients": [asdict(one) for one in treated],
+    }  # fmt: skip
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 

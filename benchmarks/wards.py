@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import pictures, sets
+from benchmarks.sets import scikit
 from koubai.data import load
 from koubai.spec import Data
 
@@ -28,125 +30,6 @@ class Ward:
     images: bool = False
 
 
-def _sklearn(loader: str, **numbers: float) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
-    def make() -> tuple[np.ndarray, np.ndarray]:
-        from sklearn import datasets
-
-        if loader.startswith("load"):
-            x, y = getattr(datasets, loader)(return_X_y=True)
-        else:
-            x, y = getattr(datasets, loader)(**numbers)
-        return x, np.unique(y, return_inverse=True)[1]
-
-    return make
-
-
-def _patches() -> tuple[np.ndarray, np.ndarray]:
-    """Grey patches of 10x10 out of scikit-learn's two photographs: sky, building, flower."""
-    from sklearn.datasets import load_sample_images
-
-    draw = np.random.default_rng(0)
-    temple, flower = (image.mean(2) / 255 for image in load_sample_images().images)
-    pictures = (temple[:180], temple[200:], flower)
-    y = np.arange(FEW + 1000) % 3
-    corners = [(draw.integers(0, len(pictures[k]) - 10), draw.integers(0, pictures[k].shape[1] - 10)) for k in y]
-    return np.stack([pictures[k][a : a + 10, b : b + 10] for k, (a, b) in zip(y, corners, strict=True)]), y
-
-
-def _plane(label: Callable[[np.ndarray], np.ndarray]) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
-    """Points of a square, labelled by where they lie."""
-
-    def make() -> tuple[np.ndarray, np.ndarray]:
-        x = np.random.default_rng(0).uniform(-1.5, 1.5, (1500, 2))
-        return x, label(x)
-
-    return make
-
-
-def _roll() -> tuple[np.ndarray, np.ndarray]:
-    """A sheet rolled up in space, in three pieces along the roll."""
-    from sklearn.datasets import make_swiss_roll
-
-    x, along = make_swiss_roll(1500, noise=0.3, random_state=0)
-    return x, np.digitize(along, np.quantile(along, [1 / 3, 2 / 3]))
-
-
-def _friedman() -> tuple[np.ndarray, np.ndarray]:
-    """Friedman's function of five of ten features, above its median or below."""
-    from sklearn.datasets import make_friedman1
-
-    x, value = make_friedman1(3000, random_state=0)
-    return x, (value > np.median(value)).astype(np.int64)
-
-
-def _gratings() -> tuple[np.ndarray, np.ndarray]:
-    """Images of 10x10: waves in four directions, of any phase and of many lengths, under noise."""
-    draw = np.random.default_rng(0)
-    y = np.arange(FEW + 1000) % 4
-    length, phase = draw.uniform(3, 6, len(y)), draw.uniform(0, 2 * np.pi, len(y))
-    angle = y * np.pi / 4 + draw.normal(0, 0.15, len(y))
-    down, right = np.mgrid[:10, :10]
-    along = np.cos(angle)[:, None, None] * right + np.sin(angle)[:, None, None] * down
-    waves = np.sin(2 * np.pi * along / length[:, None, None] + phase[:, None, None])
-    return np.clip(0.5 + 0.3 * waves + draw.normal(0, 0.15, waves.shape), 0, 1), y
-
-
-def _gapminder() -> tuple[np.ndarray, np.ndarray]:
-    """Countries of 1952 to 2007, as plotly brings them: the continent from year, life expectancy, population and income.
-
-    Without Oceania's two: a class as rare as that is an illness of its own.
-    """
-    import csv
-    import gzip
-    from importlib.resources import files
-
-    table = files("plotly") / "package_data" / "datasets" / "gapminder.csv.gz"
-    lines = gzip.decompress(table.read_bytes()).decode().splitlines()
-    rows = [row for row in csv.DictReader(lines) if row["continent"] != "Oceania"]
-    x = np.array(
-        [[float(row["year"]), float(row["lifeExp"]), *np.log10([float(row["pop"]), float(row["gdpPercap"])])] for row in rows]
-    )
-    return x, np.unique([row["continent"] for row in rows], return_inverse=True)[1]
-
-
-def _curve() -> tuple[np.ndarray, np.ndarray]:
-    """A sheet bent to an S in space, in four pieces along it."""
-    from sklearn.datasets import make_s_curve
-
-    x, along = make_s_curve(1500, noise=0.1, random_state=0)
-    return x, np.digitize(along, np.quantile(along, [0.25, 0.5, 0.75]))
-
-
-def _waveform() -> tuple[np.ndarray, np.ndarray]:
-    """Mixtures of two of three triangular waves under noise (Breiman et al. 1984): 86% is the best that anybody can do."""
-    draw = np.random.default_rng(0)
-    y = np.arange(3000) % 3
-    at = np.arange(1, 22)
-    waves = np.stack([np.maximum(6 - np.abs(at - centre), 0) for centre in (11, 15, 7)])
-    one, two = waves[np.array([0, 0, 1])[y]], waves[np.array([1, 2, 2])[y]]
-    share = draw.uniform(size=(len(y), 1))
-    return share * one + (1 - share) * two + draw.normal(size=(len(y), 21)), y
-
-
-def _noughts() -> tuple[np.ndarray, np.ndarray]:
-    """The ends of all games of noughts and crosses: whether the crosses, who begin, have won."""
-    lines = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]])
-    ends: set[tuple[int, ...]] = set()
-
-    def play(board: np.ndarray, mover: int) -> None:
-        if (np.abs(board[lines].sum(1)) == 3).any() or board.all():
-            ends.add(tuple(board))
-            return
-        for cell in np.flatnonzero(board == 0):
-            after = board.copy()
-            after[cell] = mover
-            play(after, -mover)
-
-    play(np.zeros(9, dtype=np.int64), 1)
-    x = np.array(sorted(ends))
-    return x, (x[:, lines].sum(2) == 3).any(1).astype(np.int64)
-
-
 _SPECIES = {"n_samples": 3000, "n_features": 16, "n_informative": 10, "n_classes": 4, "class_sep": 2.0, "random_state": 1}
 _CLOUDS = {"n_samples": 2000, "n_features": 12, "n_informative": 8, "n_classes": 3, "class_sep": 2.0, "random_state": 0}
 _QUANTILES = {"n_samples": 1500, "n_features": 2, "n_classes": 3, "random_state": 0}
@@ -155,27 +38,41 @@ WARDS = (
     Ward("digits", Data(name="digits"), TUNED, 48, 600, images=True),
     Ward("moons", Data(name="moons"), TUNED, 20, 1500),
     Ward("circles", Data(name="circles"), TUNED, 20, 1500),
-    Ward("wine", _sklearn("load_wine"), TUNED, batch=16),
-    Ward("iris", _sklearn("load_iris"), TUNED, batch=16),
-    Ward("clouds", _sklearn("make_classification", **_CLOUDS), TUNED, 32, 900),
+    Ward("wine", scikit("load_wine"), TUNED, batch=16),
+    Ward("iris", scikit("load_iris"), TUNED, batch=16),
+    Ward("clouds", scikit("make_classification", **_CLOUDS), TUNED, 32, 900),
     Ward("fashion-mnist", Data(name="fashion-mnist", samples=FEW), TUNED, 64, 600, images=True),
-    Ward("breast-cancer", _sklearn("load_breast_cancer"), TUNED),
+    Ward("breast-cancer", scikit("load_breast_cancer"), TUNED),
     Ward("spirals", Data(name="spirals"), TUNED, 40, 2500),
     Ward("blobs", Data(name="blobs"), TUNED, 20),
     Ward("xor", Data(name="xor"), TUNED, 20, 1500),
-    Ward("quantiles", _sklearn("make_gaussian_quantiles", **_QUANTILES), TUNED, 32, 1500),
-    Ward("patches", _patches, TUNED, 48, 600, images=True),
-    Ward("checkerboard", _plane(lambda x: (np.floor(x).sum(1) % 2).astype(np.int64)), TUNED, 40, 2000),
-    Ward("rings", _plane(lambda x: np.minimum(np.hypot(*x.T) / 0.6, 2).astype(np.int64)), TUNED, 24, 1500),
-    Ward("roll", _roll, TUNED, 32, 1500),
-    Ward("friedman", _friedman, TUNED, 32, 900),
-    Ward("species", _sklearn("make_classification", **_SPECIES), TUNED, 32, 900),
-    Ward("gratings", _gratings, HELD, 48, 600, images=True),
-    Ward("gapminder", _gapminder, HELD, 32, 1500),
-    Ward("curve", _curve, HELD, 32, 1500),
-    Ward("waveform", _waveform, HELD, 32, 900),
-    Ward("hastie", _sklearn("make_hastie_10_2", n_samples=3000, random_state=0), HELD, 32, 1500),
-    Ward("noughts", _noughts, HELD, 32, 1200),
+    Ward("quantiles", scikit("make_gaussian_quantiles", **_QUANTILES), TUNED, 32, 1500),
+    Ward("patches", pictures.patches, TUNED, 48, 600, images=True),
+    Ward("checkerboard", sets.plane(lambda x: (np.floor(x).sum(1) % 2).astype(np.int64)), TUNED, 40, 2000),
+    Ward("rings", sets.plane(lambda x: np.minimum(np.hypot(*x.T) / 0.6, 2).astype(np.int64)), TUNED, 24, 1500),
+    Ward("roll", sets.roll, TUNED, 32, 1500),
+    Ward("friedman", sets.friedman, TUNED, 32, 900),
+    Ward("species", scikit("make_classification", **_SPECIES), TUNED, 32, 900),
+    Ward("gratings", pictures.gratings, TUNED, 48, 600, images=True),
+    Ward("gapminder", sets.gapminder, TUNED, 32, 1500),
+    Ward("curve", sets.curve, TUNED, 32, 1500),
+    Ward("waveform", sets.waveform, TUNED, 32, 900),
+    Ward("hastie", scikit("make_hastie_10_2", n_samples=3000, random_state=0), TUNED, 32, 1500),
+    Ward("noughts", sets.noughts, TUNED, 32, 1200),
+    Ward("shapes", pictures.shapes, TUNED, 48, 900, images=True),
+    Ward("tops", pictures.clothes(0, 2, 4, 6), TUNED, 64, 600, images=True),
+    Ward("threenorm", sets.threenorm, TUNED, 32),
+    Ward("scales", sets.scales, TUNED, 24, 1000),
+    Ward("circuit", sets.circuit, TUNED, 32, 900),
+    Ward("links", sets.links, TUNED, 24, 800),
+    Ward("lamps", sets.lamps, TUNED),
+    Ward("bars", pictures.bars, HELD, 48, images=True),
+    Ward("shoes", pictures.clothes(5, 7, 9), HELD, 48, 600, images=True),
+    Ward("charts", sets.charts, HELD, 32, 600),
+    Ward("chess", sets.chess, HELD, 32, 1500),
+    Ward("diabetes", sets.diabetes, HELD, 16, 300),
+    Ward("monk", sets.monk, HELD),
+    Ward("ringnorm", sets.ringnorm, HELD, 32),
 )  # fmt: skip
 
 

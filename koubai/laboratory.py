@@ -25,7 +25,7 @@ from koubai.spec import Trial
 from koubai.store import Store, checkpoints
 from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
-from koubai.training import Outcome, plan
+from koubai.training import Outcome, flush_denormals, plan
 from koubai.training.cohort import budget, footprint, light
 
 STORE = Path("koubai-store")
@@ -101,10 +101,8 @@ def run(
             large: list[list[Trial]] = []
             for stack in stacks:
                 (small if alone(stack) else large).append(stack)
-            if small:
-                side_by_side(small, work_off, report)
-            for stack in large:
-                work_off(stack, report)
+            side_by_side(small, work_off, report, workers, threads=1)
+            side_by_side(large, work_off, report, workers=1)
     records = store.get(study.trials, stopped=stopping)
     if len(records) < len(study.trials):
         missing = len(study.trials) - len(records)
@@ -148,28 +146,45 @@ def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool 
     return [trial for trial in trials if trial.id not in done]
 
 
-def side_by_side(stacks: Sequence[list[Trial]], work_off: Callable[[list[Trial], Report], None], report: Report) -> None:
-    """Train small stacks at once, each on one thread: no thread waits for another at every step, however busy the machine is.
+def side_by_side(
+    stacks: Sequence[list[Trial]],
+    work_off: Callable[[list[Trial], Report], None],
+    report: Report,
+    workers: int,
+    threads: int | None = None,
+) -> None:
+    """Train stacks, ``workers`` at once, each on so many ``threads`` (by default PyTorch's own choice).
 
+    Small ones train at once on one thread each: no thread waits for another at every step, however busy the machine is.
     Where one fails, those under way go on to their end; where somebody interrupts, they stop at their next report.
     """
-    stopped = Event()
+    failed, stopped = Event(), Event()
 
     def heard(*what: Any) -> None:
         if stopped.is_set():
             raise KeyboardInterrupt
         report(*what)
 
-    workers = torch.get_num_threads()
-    with threaded(1), ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(copy_context().run, work_off, stack, heard) for stack in stacks]
+    def end(error: BaseException) -> None:
+        failed.set()
+        if not isinstance(error, Exception):
+            stopped.set()
+
+    def begin(stack: list[Trial]) -> None:
+        if failed.is_set():
+            return
         try:
-            for future in as_completed(futures):
+            work_off(stack, heard)
+        except BaseException as error:
+            end(error)
+            raise
+
+    with threaded(threads), ThreadPoolExecutor(workers, initializer=flush_denormals) as pool:
+        try:
+            for future in as_completed([pool.submit(copy_context().run, begin, stack) for stack in stacks]):
                 future.result()
         except BaseException as error:
-            if not isinstance(error, Exception):
-                stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            end(error)
             raise
 
 

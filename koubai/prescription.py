@@ -224,7 +224,7 @@ class Prescription:
         )
         words = Words(
             f"validation accuracy {before} becomes {mean}, {gained.en} over {len(self.records)} seeds. {end.en}",
-            f"検証精度 {before} → {mean}({gained.ja}、{len(self.records)}シード)。{end.ja}",
+            f"検証精度 {before} → {mean}({gained.ja}、{len(self.records)} シード)。{end.ja}",
         )
         said = scored(words, self.records)
         return Words(f"{small.words.en}: {said.en}", f"{small.words.ja}: {said.ja}")
@@ -286,7 +286,7 @@ def points(one: Candidate) -> Words:
     return (
         Words(f"{gain}{between}", f"{gain}{between}")
         if quantity
-        else Words(f"{gain} points{between}", f"{gain}ポイント{between}")
+        else Words(f"{gain} points{between}", f"{gain} ポイント{between}")
     )
 
 

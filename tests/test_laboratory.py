@@ -370,6 +370,21 @@ def test_threads_are_those_asked_for_while_it_trains_and_the_callers_after_it(
     assert inside == [threads, 1], "so little work takes one thread where nobody asks for more"
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_denormal_numbers_are_zero_where_it_trains_and_stay_what_they_are_elsewhere(tmp_path: Path, threads: int) -> None:
+    """In all of PyTorch's threads: a product so long is shared between them."""
+
+    def left() -> int:
+        return int(torch.full((2**20,), 1e-38).mul_(0.1).count_nonzero())
+
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor keeps denormal numbers")
+    seen: list[int] = []
+    assert left() == 2**20
+    go(Trial(**BASE), tmp_path, threads=threads, progress=lambda *_: seen.append(left()))
+    assert left() == 2**20 and set(seen) == {0}
+
+
 def test_threads_are_put_back_where_training_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(laboratory, "train", lambda *_: 1 / 0)
     before = torch.get_num_threads()

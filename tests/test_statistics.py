@@ -70,6 +70,7 @@ SAMPLES = {  # a distribution, its mean, and the band in which the share of inte
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_of_100_intervals_about_95_cover_the_mean(name):
     """Over 1,000 samples of ten values; the standard deviation of the share is 0.007. Student's own intervals do the same."""

@@ -116,9 +116,16 @@ def symptom(
 
 
 def short(value: float) -> str:
-    """A number as an explanation shows it: two digits, powers of ten without padding."""
+    """A number as an explanation shows it: two digits, written out below a million, powers of ten without padding."""
     text = f"{value:.2g}"
     if "e" in text:
         mantissa, exponent = text.split("e")
-        return f"{mantissa}e{int(exponent)}"
+        return f"{float(text):,.0f}" if 0 < int(exponent) < 6 else f"{mantissa}e{int(exponent)}"
     return text
+
+
+def portion(value: float) -> Words:
+    """A part or a multiple of what follows (in Japanese: of what stands before): "45% of", "3.2 times"."""
+    if value < 2:
+        return Words(f"{value:.0%} of", f"{value:.0%}")
+    return Words(f"{short(value)} times", f"{short(value)} 倍")

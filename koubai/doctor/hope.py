@@ -144,7 +144,7 @@ def _dead(sight: Sight) -> dict[int, Finding]:
         label = labels[int(silent[row].argmax())]
         words = Words(
             f"Every unit of {label} answers 0 to every sample: nothing gets through.",
-            f"{label} のすべてのユニットがどのサンプルにも0を返し、何も通りません。",
+            f"{label} のすべてのユニットがどのサンプルにも 0 を返し、何も通しません。",
         )
         found[int(row)] = Finding("fatal", words, label, "activation", {"zeros": 1.0}, "dead-relu")
     return found

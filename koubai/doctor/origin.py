@@ -31,7 +31,7 @@ class Origin:
                 "入力にすでに有限でない値(NaNまたは無限大)があります。データを確認してください",
             ),
             "weights": Words(
-                f"the weights of {self.layer} were no numbers any more: the update before it did it",
+                f"the weights of {self.layer} were no longer numbers: the update before is to blame",
                 f"{self.layer} の重みがすでに有限でなくなっていました。直前の更新が原因です",
             ),
             "forward": Words(

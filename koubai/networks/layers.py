@@ -107,7 +107,7 @@ class Dense(Weighted):
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
-        b, w, y = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (self.bias.value, self.weight.value, y))
+        w, b, y = self.by_input(x, self.weight.value, self.bias.value, y)
         self.short = self.half and mode is Mode.TRAIN
         if self.short:
             torch.add(torch.bmm(shorter(w), shorter(x)), b, out=y)
@@ -116,16 +116,24 @@ class Dense(Weighted):
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """``db = sum dy``, ``dW = dy x^T``, ``dx = W^T dy``."""
+        w, dw = self.weight.value, self.weight.gradient
         torch.sum(dy, 2, keepdim=True, out=self.bias.gradient)
-        dy_together, dw = (tensor.view(len(x), -1, tensor.shape[2]) for tensor in (dy, self.weight.gradient))
+        dy_together, dw = self.by_input(x, dy, dw)
         if self.short:
-            dw.copy_(torch.bmm(shorter(dy_together), shorter(x).transpose(1, 2)))
+            dw.copy_(torch.bmm(shorter(dy_together), shorter(x).mT))
             if dx is not None:
-                dx.copy_(torch.bmm(shorter(self.weight.value).transpose(1, 2), shorter(dy)))
+                dx.copy_(torch.bmm(shorter(w).mT, shorter(dy)))
             return
-        torch.bmm(dy_together, x.transpose(1, 2), out=dw)
+        torch.bmm(dy_together, x.mT, out=dw)
         if dx is not None:
-            torch.bmm(self.weight.value.transpose(1, 2), dy, out=dx)
+            torch.bmm(w.mT, dy, out=dx)
+
+    def by_input(self, x: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
+        """``tensors`` ``[trial, unit, ...]``, those of trials that share an input one below the other: ``[input, trial x unit, ...]``."""
+        inputs = x.shape[0]
+        if inputs == tensors[0].shape[0]:  # views cost little, but small networks take them 16 times a step
+            return tensors
+        return [tensor.view(inputs, -1, tensor.shape[2]) for tensor in tensors]
 
 
 def shorter(x: Tensor) -> Tensor:

@@ -94,9 +94,8 @@ def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
     mean = flat.mean(1, keepdim=True)
     return {
         "mean": mean.squeeze(1),
-        "std": (norm(flat - mean) / flat.shape[1] ** 0.5).to(
-            y.dtype
-        ),  # a pass over differences; std_mean takes four times as long
+        # a pass over differences; std_mean takes four times as long
+        "std": (norm(y - mean.unsqueeze(2)) / flat.shape[1] ** 0.5).to(y.dtype),
         "saturated": saturated,
         "dead": (y.amax(2) == y.amin(2)).mean(1, dtype=torch.float32),
         "zeros": (flat == 0).mean(1, dtype=torch.float32),

@@ -46,6 +46,15 @@ class Outcome:
     weights: dict[str, np.ndarray]
 
 
+def flush_denormals() -> None:
+    """Have this thread, and the threads of PyTorch that begin in it, take numbers below 1.2e-38 (of float64 2.2e-308) for 0.
+
+    Probabilities, gradients and averages of gradients that go to 0 pass through there, and a processor takes a hundred times as long for
+    them: some trainings get twice as fast. It is for threads that train and do nothing else.
+    """
+    torch.set_flush_denormal(True)
+
+
 def points(steps: int) -> list[int]:
     """The steps at which a history is taken: 0, the last, and between them half log-spaced, half evenly spaced."""
     count = min(RECORDS, max(6, steps // 60))

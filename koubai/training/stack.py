@@ -77,7 +77,6 @@ class Stack:
         self.standard = tuple(torch.from_numpy(part).to(device, dtype) for part in data.transform.standard or ())
         self.buffers = self.network.allocate(first.batch_size, steps=True)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
-        self.labels = torch.empty(len(self.batch), dtype=self.y.dtype, device=device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
@@ -150,9 +149,10 @@ class Stack:
             picks = picks.index_select(1, self.seed_of)
         picks = picks.view(steps, -1).to(self.device)
         rates = self.rates(steps)
-        paces = [(rates * factor, blocks) for factor, blocks in self.paces]
-        losses = torch.empty(steps, trials, dtype=network.dtype, device=self.device)
-        x = self.batch.view(self.inputs, buffers.samples, -1).transpose(1, 2)
+        paces = [((rates * factor).unbind(), blocks) for factor, blocks in self.paces]
+        losses = []
+        x = self.batch.view(self.inputs, buffers.samples, -1).mT
+        answers = self.y[picks].view(steps, self.inputs, 1, -1)
         labels = torch.empty(trials, 1, buffers.samples, dtype=self.y.dtype, device=self.device)
         by_input = labels.view(self.inputs, -1, buffers.samples)
         for step in range(steps):
@@ -160,12 +160,11 @@ class Stack:
                 self.batch.copy_(self.tensor(self.x[picks[step].cpu().numpy()]))
             else:
                 torch.index_select(self.x, 0, picks[step], out=self.batch)
-            torch.index_select(self.y, 0, picks[step], out=self.labels)
             if self.augments:
                 self._augment()
-            by_input.copy_(self.labels.view(self.inputs, 1, -1))
+            by_input.copy_(answers[step])
             network.forward(buffers, x, Mode.TRAIN)
-            losses[step] = network.loss(buffers, labels)
+            losses.append(network.loss(buffers, labels))
             network.backward(buffers, labels)
             self.penalty(weights, gradients, **self.penalty_numbers)
             if self.clips is not None:
@@ -173,7 +172,7 @@ class Stack:
             self.t += 1
             for rate, blocks in paces:
                 self.optimizer(blocks, self.t, rate[step], **self.numbers)
-        return losses
+        return torch.stack(losses)
 
     def _augment(self) -> None:
         """Change the images of the minibatch at hand at random, as they were before they were standardized."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from koubai.doctor import SYMPTOMS, Case, Facts, Finding, diagnose
-from koubai.doctor.finding import CAUSES, SEVERITIES, Unknown
+from koubai.doctor.finding import CAUSES, SEVERITIES, Unknown, portion, short
 from koubai.spec import Trial
 
 STEPS = np.array([0, 1, 2, 5, 10, 30, 60, 100, 150, 200, 250, 300])
@@ -215,6 +216,38 @@ def test_saturation_has_its_cause_from_when_it_began_and_from_the_inputs() -> No
         assert found is not None and found.cause == cause
 
 
+def test_saturation_counts_from_the_start_only_in_the_layer_that_had_it() -> None:
+    one = each(0.4, 3)
+    one[:, 0] = over(0, 0.8, 0.8, 0.8, 0.8)  # the others stand at 0.4 from the start, and not at 0.6
+    one[0, 0] = 0
+    assert look("saturated-activations", case(saturated=one, **poor())) is None
+
+
+def test_a_step_that_kills_a_layer_was_too_long() -> None:
+    """Units alive at the start are dead since a step of half the weights' size; a penalty would put them out little by little."""
+    dead = {"dead": each(np.where(STEPS < 5, 0.0, 1.0), 3), "zeros": each(1.0, 3)}
+    update = each(np.where(STEPS == 2, 0.5, 1e-3), 4)
+    found = look("learning-rate-too-high", case(update=update, **dead, **poor(0.0, 1.0)))
+    assert (
+        found is not None
+        and "By step 5 the units of relu 1 fell silent" in found.words.en
+        and "50% of their size" in found.words.en
+    )
+    assert look("learning-rate-too-high", case(update=each(1e-3, 4), **dead, **poor(0.0, 1.0))) is None
+    assert look("learning-rate-too-high", case(update=update[::-1], **dead, **poor(0.0, 1.0))) is None, "long steps came later"
+    assert look("learning-rate-too-high", case(update=update, **dead)) is None, "learned all the same"
+
+
+def test_a_loss_that_swings_is_a_rate_too_high_however_good_the_fit_but_for_a_perfect_one() -> None:
+    def swinging(size: float) -> np.ndarray:
+        return over(GUESS, 0.3, 0.2) + size * GUESS * (np.arange(len(STEPS)) % 2)
+
+    good = {"train_accuracy": over(0.25, 0.93, 0.93)}
+    assert look("learning-rate-too-high", case(train_loss=swinging(0.4), **good)) is not None
+    assert look("learning-rate-too-high", case(train_loss=swinging(0.1), **good)) is None
+    assert look("learning-rate-too-high", case(train_loss=swinging(0.4))) is None
+
+
 def test_dead_units_are_born_so_or_killed() -> None:
     killed, born = (look("dead-relu", case(dead=each(curve, 3), zeros=each(1.0, 3), **poor())) for curve in (over(0, 1, 1), 1.0))
     assert killed is not None and killed.cause == "learning rate" and killed.severity == "fatal"
@@ -309,7 +342,7 @@ def test_where_no_gradient_arrives_the_layer_that_takes_it_is_named() -> None:
     found = look("vanishing-gradient", case(gradient=lost, **poor()))
     assert found is not None and (found.layer, found.cause) == ("dense 3", "weights")
     assert "dense 3 passes nothing of the gradient on; nothing of the gradient at the last layer arrives" in found.words.en
-    assert "届く勾配は 0です" in found.words.ja
+    assert "最初の層には、最後の層の勾配がまったく届きません。" in found.words.ja
 
 
 def test_what_nearest_neighbours_cannot_tell_either_is_not_underfitted() -> None:
@@ -323,6 +356,16 @@ def test_a_network_of_straight_lines_underfits() -> None:
     assert look("underfitting", case(**poor(0.88))) is None
     found = look("underfitting", case(names=names, **poor(0.88)))
     assert found is not None and found.cause == "activation"
+
+
+def test_a_layer_with_fewer_units_than_classes_underfits() -> None:
+    def found(*layers: int) -> Finding | None:
+        return look("underfitting", case(names={"trial": Trial(layers=list(layers))}, **poor(0.88)))
+
+    assert found(20, 4, 20) is None
+    two, one = found(20, 2, 20), found(20, 1, 20)
+    assert two is not None and "2 units lets 2 numbers through" in two.words.en and "ユニットが 2 個の層" in two.words.ja
+    assert one is not None and "a single unit lets one number through" in one.words.en
 
 
 def creep(fall: float, noise: float = 0.0) -> np.ndarray:
@@ -352,6 +395,56 @@ def test_a_loss_that_creeps_down_while_the_weights_hardly_move_is_slow_and_no_un
         finding = look("slow-convergence", one)
         assert finding is not None and finding.evidence["creep"] == pytest.approx(1 - curve[-1] / GUESS, rel=1e-6)
         assert "steady pace" in finding.words.en and "一定の速さ" in finding.words.ja
+
+
+@pytest.mark.parametrize(("training", "validation", "learned", "slow"), [
+    (0.2, 0.2, 0.2, True),
+    (0.2, 0.0, 0.2, False),  # what is learned does not hold for other samples
+    (0.0, 0.2, 0.2, False),
+    (0.2, 0.2, 0.5, False),  # half is learned: what is left may be noise
+])  # fmt: skip
+def test_a_loss_that_falls_steadily_with_little_learned_is_slow_however_far_the_weights_went(
+    training: float, validation: float, learned: float, slow: bool
+) -> None:
+    end = poor(0.5, 1 - learned)["train_loss"]
+    one = case(
+        **{**poor(0.5), "train_loss": end, "loss": creep(training), "validation_loss": creep(validation)}, update=each(0.01, 4)
+    )
+    assert (look("slow-convergence", one) is not None) == slow
+
+
+def test_a_few_points_are_enough_for_a_steady_fall() -> None:
+    """Six hundred steps have ten points, of which three lie in the last half: the line goes through the last four."""
+    few = [0, 1, 3, 4, 7, 8, 9, 11]  # steps 0 1 5 10 100 150 200 300
+    whole = case(**{**poor(0.3, 0.9), "train_loss": poor(0.3, 0.9)["train_loss"], "loss": creep(0.1)}, update=each(1e-3, 4))
+    one = replace(whole, steps=STEPS[few], history={name: curve[few] for name, curve in whole.history.items()})
+    assert look("slow-convergence", one) is not None
+
+
+def test_nothing_learned_is_said_in_words() -> None:
+    curves = {**poor(0.0, 1.2), "loss": creep(0.1)}
+    found = look("slow-convergence", case(**curves, update=each(1e-3, 4)))
+    assert found is not None and "nothing is learned yet" in found.words.en and "-" not in found.words.en
+
+
+def test_an_overfitted_loss_that_has_not_risen_is_not_said_to_have() -> None:
+    few = {"counts": np.array([10] * 4)}
+    found = look("overfitting", case(few, **{**ended(0.99, 0.2, 1.0), "validation_loss": over(GUESS, 0.5, 0.4)}))
+    assert found is not None and "times" not in found.words.en and "増え" not in found.words.ja
+    risen = look("overfitting", case(few, **ended(0.99, 0.2, 1.6)))
+    assert risen is not None and "1.6 times" in risen.words.en and "1.6 倍" in risen.words.ja
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.00123, "0.0012"), (1.234, "1.2"), (387, "390"), (38748, "39,000"), (2.1e9, "2.1e9")]
+)
+def test_numbers_are_written_as_a_person_would(value: float, shown: str) -> None:
+    assert short(value) == shown
+
+
+def test_a_change_is_a_share_or_a_factor() -> None:
+    assert (portion(0.45).en, portion(0.45).ja) == ("45% of", "45%")
+    assert (portion(387.48).en, portion(387.48).ja) == ("390 times", "390 倍")
 
 
 def test_what_nearest_neighbours_would_not_do_better_is_not_slow_once_the_weights_have_moved() -> None:

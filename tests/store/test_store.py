@@ -102,6 +102,7 @@ def test_records_come_in_the_order_asked_for(kept: Store, stored: list[Trial], p
     assert kept.has(wanted) == {record.trial.id for record in found}
 
 
+@pytest.mark.slow
 def test_many_trials_in_many_stacks(outcomes: list[Outcome], tmp_path: Path) -> None:
     """More than SQLite takes as parameters of one query (32,766)."""
     store = Store(tmp_path)

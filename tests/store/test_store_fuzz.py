@@ -47,6 +47,7 @@ def file_of(store: Store, kind: str) -> Path:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["index", "stack", "checkpoint"])
 @given(damages())
 def test_a_stored_file_damaged_at_random(rich: Store, kind: str, damage: Callable[[bytes], bytes]) -> None:
@@ -57,6 +58,7 @@ def test_a_stored_file_damaged_at_random(rich: Store, kind: str, damage: Callabl
         every_way(store, rich, kind)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["index", "stack", "checkpoint"])
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
 def test_a_stored_file_of_any_bytes(rich: Store, kind: str, content: bytes) -> None:

@@ -187,10 +187,20 @@ def test_values_that_are_no_numbers_do_not_stop_the_histogram() -> None:
     assert found["histogram"].sum(1).tolist() == pytest.approx([1, 1])
 
 
+def test_norms_are_float64s_and_nobody_s_neighbour_changes_them() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 40, 784, generator=draw) * torch.tensor([1e-30, 1e-14, 1e-6, 1.0, 1e14, 1e25]).view(-1, 1, 1)
+    np.testing.assert_allclose(norm(x), np.sqrt((x.double().numpy() ** 2).sum((1, 2))), rtol=1e-6)
+    beside = torch.cat([x, torch.full((1, 40, 784), torch.nan), torch.zeros(1, 40, 784)])
+    assert norm(beside)[:6].equal(norm(x)) and all(norm(x[k : k + 1]).equal(norm(x)[k : k + 1]) for k in range(6))
+    assert norm(beside)[6].isnan() and norm(beside)[7] == 0
+
+
 def test_a_vanished_gradient_is_still_a_number(digits: Dataset, cpu: torch.device) -> None:
     """Squares of 1e-30 are 0 in float32; the norm is not."""
     assert norm(torch.full((2, 3, 4), 1e-30)).tolist() == pytest.approx([12**0.5 * 1e-30] * 2)
     assert norm(torch.full((1, 4), 1e30)).tolist() == pytest.approx([2e30])
+    assert norm(torch.full((1, 4, 2), 1e30)).tolist() == pytest.approx([8**0.5 * 1e30])
     trial = Trial(layers=[8] * 18, activation="sigmoid", initializer="normal", batch_size=50, steps=3)
     history = train([trial], digits, cpu).history
     gradient = history["gradient"][0, 0]

@@ -60,6 +60,7 @@ def test_augmented_images_go_on_as_they_would_have() -> None:
     same(train(trials, load(trials[0].data), CPU), kept_and_resumed(trials, [1, 4, 9]))
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.sets(st.integers(1, 25), min_size=1, max_size=6))
 def test_whenever_it_was_interrupted(segments: set[int]) -> None:

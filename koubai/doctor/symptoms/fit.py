@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from koubai.blueprint import read
 from koubai.doctor.case import Case
 from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
-from koubai.doctor.symptoms.rates import DOUBT, PACE, WAY, creeping, judged
+from koubai.doctor.symptoms.pace import DOUBT, PACE, WAY, creeping, judged
 from koubai.language import Words
 
 
@@ -38,25 +39,34 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     if case.diverged or not far or case.fitted < 0.5:
         return None
     since = int(case.steps[lowest])
+    words = Words(
+        f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others",
+        f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。",
+    )
+    if case.regression:
+        words = Words(
+            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others",
+            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。",
+        )
+    risen = Words("", "")
+    if up > 1.05:
+        risen = Words(
+            f"; the validation loss is {short(up)} times what it was at step {since}",
+            f"検証損失はステップ {since} のときの {short(up)} 倍に増えました。",
+        )
     return Finding(
         "serious" if apart > 2 * gap else "mild",
-        Words(
-            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others; the validation loss is {short(up)} times "
-            f"what it was at step {since}.",
-            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。検証損失はステップ {since} のときの {short(up)} 倍に"
-            "増えました。",
-        )
-        if case.regression
-        else Words(
-            f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others; the validation loss is "
-            f"{short(up)} times what it was at step {since}.",
-            f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。検証損失はステップ "
-            f"{since} のときの {short(up)} 倍に増えました。",
-        ),
+        Words(f"{words.en}{risen.en}.", f"{words.ja}{risen.ja}"),
         None,
         "data" if scarce else "network",
         {"gap": apart, "rise": up},
     )
+
+
+def narrow(case: Case) -> int:
+    """The units of the narrowest dense layer before the output, where they are known and fewer than there are classes; else 0."""
+    widths = [part.width for part in map(read, case.trial.layers if case.trial else ()) if part.name == "dense"]
+    return min(widths) if widths and case.facts and min(widths) < len(case.facts.counts) else 0
 
 
 @symptom(
@@ -78,27 +88,26 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     doubt=DOUBT,
     way=WAY,
 )
-def underfitting(
-    case: Case, fitted: float, linear: float, fall: float, travel: float, pace: float, doubt: float, way: float
-) -> Finding | None:
-    """Fitted below ``fitted`` (``linear`` where no activation bends), at rest: fallen by less than ``fall`` of guessing in the last third.
+def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: float, **creep: float) -> Finding | None:
+    """Fitted below ``fitted`` and at rest: fallen by less than ``fall`` of guessing in the last third.
 
-    Only where the weights have moved by more than ``travel``, the loss is not ``creeping`` (by the last three), and nearest neighbours
-    would do no worse.
+    ``linear`` is the limit where no activation bends, or a layer has fewer units than there are classes. Only where the weights have moved
+    by more than ``travel``, the loss is not ``creeping`` (by the last three), and nearest neighbours would do no worse.
     """
     loss = judged(case)
     if case.regression:
         raise Unknown("How well a quantity can be predicted at all is not known.", "連続量がどこまで予測可能かは分かりません。")
     fallen = (case.level(0.6, 0.75) - case.level(0.9, 1)) / case.guess
     straight = all(case.layers[k].startswith("identity") for k in case.where("activation"))
+    few = 0 if straight else narrow(case)
     if (
         case.diverged
-        or case.fitted >= (linear if straight else fitted)
+        or case.fitted >= (linear if straight or few else fitted)
         or abs(fallen) > fall
         or not np.nanmax(case.travel) > travel
     ):
         return None
-    if case.beyond or creeping(case, pace, doubt, way):
+    if case.beyond or creeping(case, **creep):
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None
@@ -112,10 +121,17 @@ def underfitting(
             "without an activation that bends, it is one linear layer",
             "非線形な活性化関数がないので、全体が1つの線形層にすぎません",
         )
+    elif few:
+        mend = Words(
+            "a layer of a single unit lets one number through"
+            if few == 1
+            else f"a layer of {few} units lets {few} numbers through",
+            f"ユニットが {few} 個の層は、{few} 個の数しか通しません",
+        )
     return Finding(
         "mild" if case.fitted > fitted / 2 else "serious",
         Words(
-            f"The loss has come to rest at {level:.2f} of guessing, with {right:.0%} of the training samples right: {mend.en}.",
+            f"The loss has come to rest at {level:.2f} times that of guessing, with {right:.0%} of the training samples right: {mend.en}.",
             f"損失は当て推量の {level:.2f} 倍で落ち着き、訓練サンプルの正解率は {right:.0%} です。{mend.ja}。",
         ),
         None,

@@ -44,13 +44,12 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float, stuck: float, li
     if lowest >= (stuck if case.learned < little else ratio):
         return None
     cause, layer, words = _blamed(case, early, -1)
-    left = Words(short(lowest), f"{short(lowest)} 倍です") if lowest > NOTHING else Words("nothing", "0です")
+    left = Words("nothing", "最初の層には、最後の層の勾配がまったく届きません")
+    if lowest > NOTHING:
+        left = Words(short(lowest), f"最初の層に届く勾配は、最後の層の勾配の {short(lowest)} 倍です")
     return Finding(
         "fatal" if lowest < ratio**2 else "serious",
-        Words(
-            f"{words.en}; {left.en} of the gradient at the last layer arrives at the first.",
-            f"{words.ja}。最後の層の勾配に対し、最初の層に届く勾配は {left.ja}。",
-        ),
+        Words(f"{words.en}; {left.en} of the gradient at the last layer arrives at the first.", f"{words.ja}。{left.ja}。"),
         case.layers[layer],
         cause,
         {"ratio": lowest, "fitted": case.fitted},

@@ -58,8 +58,8 @@ def inputs_not_standardized(case: Case, large: float, small: float, fitted: floa
     return Finding(
         "serious",
         Words(
-            f"The features' sizes reach from {short(float(size.min()))} to {short(widest)}; standardized they would be 1.",
-            f"特徴量の大きさは {short(float(size.min()))} から {short(widest)} まであります。標準化すれば1に揃います。",
+            f"The features' sizes reach from {short(float(size.min()))} to {short(widest)}; standardized they would all be 1.",
+            f"特徴量の大きさは {short(float(size.min()))} から {short(widest)} まであります。標準化すれば 1 に揃います。",
         ),
         None,
         "data",
@@ -101,7 +101,7 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
         "serious" if few < many / 2 else "mild",
         Words(
             f"The largest class has {int(counts.max()):,} samples, the smallest {int(counts.min()):,}; "
-            f"of the rare classes {few:.0%} are told, of the others {many:.0%}.",
+            f"of the rare classes' samples {few:.0%} are recognized, of the others' {many:.0%}.",
             f"最大のクラスは {int(counts.max()):,} 個、最小のクラスは {int(counts.min()):,} 個です。再現率は少数クラスで {few:.0%}、"
             f"他のクラスで {many:.0%} です。",
         ),

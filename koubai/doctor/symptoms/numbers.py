@@ -77,7 +77,7 @@ def _update(case: Case) -> Finding:
     if large:
         why = Words("the initial weights make the first steps too large", "初期の重みのため、最初の更新が大きすぎました")
     words = Words(
-        f"The loss stopped being a number at step {case.diverged}; at step {since} all was finite. The update did it: {why.en}.",
+        f"The loss stopped being a number at step {case.diverged}; at step {since} all was finite. The updates are to blame: {why.en}.",
         f"ステップ {case.diverged} で損失が数でなくなりました(ステップ {since} では有限)。原因は重みの更新です: {why.ja}。",
     )
     return Finding("fatal", words, fastest, "weights" if large else "learning rate", {"step": float(case.diverged)})

@@ -10,6 +10,17 @@ from koubai.language import Words
 
 PROBE = 16  # samples: of fewer, units that answer alike say nothing
 FAR = 10.0  # root mean square of a feature from which inputs count as large
+SILENT = Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients")
+
+
+def killed(case: Case, share: float) -> tuple[int, int] | None:
+    """The activation whose units fell silent for all samples in training, to ``share`` of them or more, and the point by which they had."""
+    if not {"dead", "zeros"} <= case.history.keys() or (case.batch_size is not None and case.batch_size < PROBE):
+        return None
+    dead = np.minimum(case.need("dead"), case.need("zeros"))
+    fell = np.where(dead[0] < share, dead[-1], 0.0)
+    layer = int(fell.argmax())
+    return (layer, int((dead[:, layer] >= share).argmax())) if fell[layer] >= share else None
 
 
 @symptom(
@@ -32,8 +43,9 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     """More than ``share`` early, if not by the steps, or more than ``late`` later on while the fit is poor."""
     saturated = case.need("saturated")
     first = np.nanmedian(saturated[: max(1, case.after(0.25))], axis=0)
+    first = np.where(saturated[0] >= share / 2, first, 0.0)
     end = np.nanmedian(saturated[case.after(0.5) :], axis=0)
-    if first.max() >= share and saturated[0].max() >= share / 2:
+    if first.max() >= share:
         layer, measured = int(first.argmax()), float(first.max())
         large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
         cause = "data" if large else "weights"
@@ -43,9 +55,9 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     else:
         return None
     en = {
-        "data": "the inputs are that large",
-        "weights": "the weights are that large",
-        "learning rate": "the steps made the sums that large",
+        "data": "the inputs are too large",
+        "weights": "the weights are too large",
+        "learning rate": "the steps have made the sums too large",
     }
     ja = {
         "data": "入力が大きすぎるためです",
@@ -77,7 +89,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
         "どのプローブサンプルに対しても0のユニットの割合(層ごとの最大、終了時)。適合が悪い場合に限る",
     ),
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence"),
-    share=Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients"),
+    share=SILENT,
     fitted=Limit(0.9, OURS),
 )
 def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
@@ -101,12 +113,12 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")
     if not born:
         at = int(case.steps[int((dead[:, layer] >= share).argmax())])
-        when = Words(f"by step {at}: too large a step threw them there", f"ステップ {at} までに: 大きすぎる更新のためです")
+        when = Words(f"by step {at}: too large a step put them there", f"ステップ {at} までに: 大きすぎる更新のためです")
     return Finding(
         "fatal" if end[layer] > 0.99 else "serious",
         Words(
             f"{end[layer]:.0%} of the units of {label} are 0 for every sample, {when.en}.",
-            f"{label} のユニットの {end[layer]:.0%} がどのサンプルにも0を出します({when.ja})。",
+            f"{label} のユニットの {end[layer]:.0%} がどのサンプルにも 0 を出します({when.ja})。",
         ),
         label,
         "weights" if born else "learning rate",
@@ -135,12 +147,15 @@ def identical_units(case: Case, apart: float) -> Finding | None:
     if not np.isfinite(far).any() or not np.nanmin(far) < apart:
         return None
     layer = int(np.nanargmin(far))
-    label = case.label("weights", layer)
+    label, share = case.label("weights", layer), short(float(far[layer]))
+    alike = Words("are exactly alike", "の重みはすべて同じです")
+    if far[layer] > 0:
+        alike = Words(f"differ by {share} of their weights' size", f"どうしの差は、重みの大きさの {share} 倍です")
     return Finding(
         "fatal",
         Words(
-            f"The units of {label} differ by {short(float(far[layer]))} of their weights' size: equal initial weights keep them equal.",
-            f"{label} のユニットどうしの差は、重みの大きさの {short(float(far[layer]))} 倍です。初期値が同じなので、同じまま動きます。",
+            f"The units of {label} {alike.en}: equal initial weights keep them equal.",
+            f"{label} のユニット{alike.ja}。初期値が同じなので、同じまま動きます。",
         ),
         label,
         "weights",

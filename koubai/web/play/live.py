@@ -29,7 +29,7 @@ from koubai.laboratory import check, is_small
 from koubai.language import UserError
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import Training, plan
+from koubai.training import Training, flush_denormals, plan
 from koubai.training.cohort import budget, footprint
 from koubai.web.jobs import THREADS
 
@@ -187,6 +187,7 @@ class Live(Generic[T]):
         return self._origin + self._speed * (time.monotonic() - self._since) if math.isfinite(self._speed) else math.inf
 
     def _work(self) -> None:
+        flush_denormals()  # as where a study is run: the same numbers
         try:
             with memory(self.study.trials[0]), torch.no_grad():
                 stacks = plan(self.study.trials, shape_and_classes)

@@ -1,0 +1,177 @@
+"""How fast the loss falls: slow going, plateaus, and the line through its last points that others ask for too."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from koubai.doctor.case import Case
+from koubai.doctor.finding import OURS, Finding, Limit, Unknown, symptom
+from koubai.language import Words
+
+FEWEST = 6  # points from which a curve can be judged
+EARLY = 0.3  # of the steps: before that, what is not learned may still be
+
+
+def judged(case: Case) -> np.ndarray:
+    """The training loss, where there are points and steps enough. Raises ``Unknown``."""
+    at = int(case.steps[case.taken - 1])
+    if not case.diverged and at < EARLY * case.budget:
+        raise Unknown(
+            f"Step {at} of {case.budget} is too early to judge.",
+            f"{case.budget} ステップ中 {at} ステップでは、まだ判断できません。",
+        )
+    if len(case.fit) < FEWEST:
+        raise Unknown(
+            f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
+        )
+    return case.fit
+
+
+PACE, DOUBT, WAY = Limit(0.015, OURS), Limit(5, OURS), Limit(1.0, OURS)
+FOUR = 4  # points that a straight line is laid through, at least, where a history has them
+
+
+def creeping(case: Case, pace: float, doubt: float, way: float) -> float:
+    """``pacing``, where the weights have moved by less than ``way`` of their size; else 0."""
+    return pacing(case, pace, doubt) if np.nanmax(case.travel) < way else 0.0
+
+
+def pacing(case: Case, pace: float, doubt: float, held_out: bool = False) -> float:
+    """By how much of guessing the loss falls in as many steps again, if at a steady pace (``falling``); else 0.
+
+    That is the minibatches' loss: a mean over all steps between two points, it shows what the few samples of a point's own measure would
+    hide. With ``held_out`` it is the validation loss.
+    """
+    share = case.steps[: case.taken] / case.steps[case.taken - 1]
+    if held_out:
+        return falling(
+            share[:-1], share[:-1], case.need("validation_loss")[:-1] / case.guess, pace, doubt
+        )  # the last is of more samples
+    middle = np.concatenate([[0.0], (share[1:] + share[:-1]) / 2])  # of the steps that a mean is over
+    return falling(share, middle, case.need("loss") / case.guess, pace, doubt) if "loss" in case.history else 0.0
+
+
+def falling(share: np.ndarray, at: np.ndarray, curve: np.ndarray, pace: float, doubt: float) -> float:
+    """By how much a curve falls in as many steps again, if by more than ``pace`` and ``doubt`` standard errors; else 0.
+
+    By a straight line through its points since half time, or the last ``FOUR`` where these are fewer, which stand ``at`` such shares of
+    the steps.
+    """
+    there = np.flatnonzero(np.isfinite(curve) & (share >= EARLY / 2))
+    late = there[min(int((share[there] < 0.5).sum()), max(len(there) - FOUR, 0)) :]
+    if len(late) < FOUR - 1:
+        return 0.0
+    (slope, _), spread = np.polyfit(at[late], curve[late].astype(np.float64), 1, cov=True)
+    return float(-slope) if -slope > max(pace, doubt * float(spread[0, 0]) ** 0.5) else 0.0
+
+
+@symptom(
+    "slow-convergence",
+    Words("slow convergence", "収束が遅い"),
+    about=Words(
+        "The loss still falls steadily when the steps run out.",
+        "ステップを使い切った時点で、損失がまだ下がり続けています。",
+    ),
+    measure=Words(
+        "how fast the loss still falls while little is learned or the weights have hardly moved: that of the minibatches, by a straight "
+        "line through its last half, or the training loss's fall over the last third of the steps, as a share of it",
+        "あまり学習できていないか、重みがあまり動いていないときに、損失がまだ下がる速さ。ミニバッチの損失の後半に当てはめた直線の傾き、"
+        "または最後の 1/3 のステップでの訓練損失の減少率",
+    ),
+    fall=Limit(0.04, OURS),
+    fitted=Limit(0.84, OURS),
+    good=Limit(0.92, OURS),
+    learned=Limit(0.76, OURS),
+    little=Limit(0.35, OURS),
+    pace=PACE,
+    doubt=DOUBT,
+    way=WAY,
+)
+def slow_convergence(
+    case: Case, fall: float, fitted: float, good: float, learned: float, little: float, pace: float, doubt: float, way: float
+) -> Finding | None:
+    """``creeping``, or with less than ``little`` learned a ``pacing`` of training and validation loss alike, fitted below ``fitted``.
+
+    Or a fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, where
+    the validation loss falls too. Where the weights have moved further and the loss is down by ``learned``, or nearest neighbours would do
+    worse, what is left may be what cannot be learned.
+    """
+    judged(case)
+    if case.diverged:
+        return None
+    before, short_way, validated = case.level(0.6, 0.75), bool(np.nanmax(case.travel) < way), "validation_loss" in case.history
+    fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
+    if case.fitted < fitted:
+        alike = case.learned < little and validated and pacing(case, pace, doubt, held_out=True) > 0
+        if (short_way or alike) and (pace_now := pacing(case, pace, doubt)):
+            return _slow(case, fallen, pace_now)
+    if validated:
+        held_out = case.need("validation_loss").astype(np.float64)
+        if case.level(0.9, 1, held_out) >= case.level(0.6, 0.75, held_out):
+            return None  # more of this would not help
+    if not fallen > fall or case.fitted >= (good if short_way else fitted):
+        return None
+    if not short_way and (case.learned >= learned or (case.facts and case.beyond)):
+        return None
+    return _slow(case, fallen, 0.0)
+
+
+def _slow(case: Case, fallen: float, creep: float) -> Finding:
+    learned = Words(f"{case.learned:.0%} is learned", f"学習できたのは {case.learned:.0%} です")
+    if case.learned < 0.005:
+        learned = Words("nothing is learned yet", "まだ何も学習できていません")
+    words = Words(
+        f"The loss falls at a steady pace, by {creep:.0%} of the loss of guessing in as many steps again, and {learned.en}: "
+        "it takes far more steps, or larger ones.",
+        f"損失は一定の速さで下がり続けていますが(同じステップ数をもう一度かけても、当て推量の損失の {creep:.0%} 分)、{learned.ja}。"
+        "ステップ数か学習率が大きく足りません。",
+    )
+    if not creep:
+        words = Words(
+            f"In the last third of the steps the loss still fell by {fallen:.0%}, and {learned.en}: it takes more steps, or larger ones.",
+            f"最後の 1/3 のステップでも損失が {fallen:.0%} 下がっていて、{learned.ja}。ステップ数か学習率が足りません。",
+        )
+    evidence = {"fall": fallen, "fitted": case.fitted, "learned": case.learned} | ({"creep": creep} if creep else {})
+    return Finding("mild", words, None, "learning rate", evidence)
+
+
+@symptom(
+    "plateau",
+    Words("plateau", "学習の停滞"),
+    about=Words(
+        "The loss stands still for a large part of the training, far from 0.",
+        "損失が0から遠いまま、学習の大部分で動きません。",
+    ),
+    measure=Words(
+        "longest stretch, as a share of the steps, in which the training loss moves by less than 2% of guessing and stays far from 0",
+        "訓練損失の動きが当て推量の2%未満で、0から遠いままの最長区間(全ステップに対する割合)",
+    ),
+    stretch=Limit(0.5, OURS),
+    left=Limit(0.3, OURS),
+)
+def plateau(case: Case, stretch: float, left: float) -> Finding | None:
+    """A stretch of more than ``stretch`` of the steps at a loss of more than ``left`` of guessing."""
+    loss = judged(case) / case.guess
+    steps = case.steps[: len(loss)]
+    longest, begin = 0.0, 0
+    for k in range(len(loss)):
+        with np.errstate(invalid="ignore"):
+            high, low = np.maximum.accumulate(loss[k:]), np.minimum.accumulate(loss[k:])
+            flat = (high - low < 0.02) & (low > left)
+        end = k + (len(flat) if flat.all() else int((~flat).argmax())) - 1
+        if end > k and (steps[end] - steps[k]) / steps[-1] > longest:
+            longest, begin = float((steps[end] - steps[k]) / steps[-1]), k
+    if not longest > stretch or (case.facts and case.beyond):
+        return None
+    level = float(loss[begin])
+    still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
+    return Finding(
+        "serious",
+        Words(
+            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stays at {level:.2f} times that of guessing.",
+            f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
+        ),
+        None,
+        "learning rate" if still else None,
+        {"stretch": longest, "level": level, "begin": float(steps[begin])},
+    )
