@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,7 @@ from koubai.store import Store
 class Question:
     """A question, its choices by their signs, what computes the answer, and the answer that the notes give.
 
-    ``right`` is the choice that the notes take. ``picture`` and ``drawing`` show
+    ``right`` is the choice that the notes take. ``picture`` and ``drawings`` show
     what the question is about, in a terminal and on a page. ``answer`` keeps what it trains in a store.
     """
 
@@ -34,7 +34,7 @@ class Question:
     choices: Mapping[str, Words] = field(default_factory=dict)
     right: str | None = None
     picture: Callable[[], str] | None = None
-    drawing: Drawing | None = None
+    drawings: Sequence[Drawing] = ()
 
     def lines(self) -> list[str]:
         """The question as it is asked, in the language in force."""
@@ -75,7 +75,7 @@ def answered(store: Store) -> list[Asked]:
         with saying_both():
             lines, _ = one.worked(store)
         choices = [Words(f"({sign}) {words.en}", f"({sign}) {words.ja}") for sign, words in one.choices.items()]
-        pages.append(Asked(one.words, choices, [apart(line) for line in lines], one.drawing))
+        pages.append(Asked(one.words, choices, [apart(line) for line in lines], one.drawings))
     return pages
 
 
@@ -117,7 +117,11 @@ def _alone(name: Words) -> Words:
     return Words(f"Explain briefly what characterizes {name.en}.", f"{name.ja}の特徴を簡潔に説明せよ。")
 
 
-_LEFT, _RIGHT = worked.SIDES.values()
+def _side(name: str, norm: float) -> Drawing:
+    """One of the two pictures of the question on L1: a page has them beside each other, or on a phone below each other."""
+    words = worked.SIDES[name]
+    return Drawing(name, words, words, lambda: norm_contours((), (say(words),), (norm,)))
+
 
 QUESTIONS = (
     Question(
@@ -212,7 +216,7 @@ QUESTIONS = (
         {side[0]: words for side, words in worked.SIDES.items()},
         "r",
         two_norms,
-        Drawing("sides", Words("", ""), Words("", ""), lambda: norm_contours((), (say(_LEFT), say(_RIGHT)))),
+        [_side("left", 2.0), _side("right", 1.0)],
     ),
     Question(
         Words(

@@ -25,9 +25,11 @@
   const show = (place) => {
     const { data, layout } = figureOf(place);
     const width = place.dataset.print ? 680 : Math.max(place.clientWidth, leastWidth(layout));
-    place.style.minHeight = layout.height + "px";
+    const square = layout.yaxis?.scaleanchor && !layout.yaxis2; // no higher than wide, but for what stands around it
+    const height = square ? Math.min(layout.height, width + 42) : layout.height;
+    place.style.minHeight = height + "px";
     place.dataset.there = "yes";
-    return Plotly.react(place, data, { ...layout, width, autosize: false }, settings);
+    return Plotly.react(place, data, { ...layout, width, height, autosize: false }, settings);
   };
 
   const speak = (choice) => {

@@ -97,12 +97,12 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Question:
-    """A review question as it is asked, its choices, its answer with the working, and a picture where it has one."""
+    """A review question as it is asked, its choices, its answer with the working, and the pictures that it has."""
 
     words: Words
     choices: Sequence[Words]
     answer: Sequence[Words]
-    drawing: Drawing | None = None
+    drawings: Sequence[Drawing] = ()
 
 
 @dataclass(frozen=True)

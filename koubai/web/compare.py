@@ -40,7 +40,7 @@ async def content(store: Store) -> None:
     name = next((name for name in SHOWN_AS if groups and FIGURES[name].fits(groups)), None)
     if name:
         put("h2", Words(f"The best {CURVES} variants of each", f"それぞれの上位{CURVES}設定"))
-        figure(await aside(draw, name, groups), FIGURES[name].title, 560)
+        figure(await aside(draw, name, groups), FIGURES[name].title)
     for name, found in zip(names, both, strict=True):
         with put("section"):
             with put("h2"):

@@ -51,6 +51,7 @@ DARK = {
 }  # fmt: skip
 LONG = 50  # letters of a formula that may be wider than its place
 NARROW = 280  # pixels that every page has for a figure
+PANEL = 190  # pixels that one of several panels beside each other needs
 MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
 
 
@@ -213,18 +214,25 @@ def formula(text: str) -> None:
 def figure(made: Figure | None, label: Words | str, width: int = NARROW) -> ui.plotly:
     """Show one of our figures; ``label`` tells those who cannot see it what it shows. ``update`` shows another in its place.
 
-    With ``None`` its place is empty until then. Where there are less than ``width`` pixels it scrolls sideways.
+    With ``None`` its place is empty until then. Where there are less than ``width`` pixels, or than its panels need, it scrolls sideways.
     """
+    if made:
+        width = max(width, PANEL * len({axis.domain and axis.domain[0] for axis in made.select_xaxes()}))
     with put("div", classes="plot", tabindex="0" if width > NARROW else None):  # the keyboard scrolls it
-        shown = ui.plotly(dressed(made) if made else {"data": []}).style(f"min-width: {width}px")
+        shown = ui.plotly({"data": []}).style(f"min-width: {width}px")
     shown.props["role"] = "img"
     shown.props["aria-label"] = say(label) if isinstance(label, Words) else label
+    if made:
+        update(shown, made)
     return shown
 
 
 def update(shown: ui.plotly, made: Figure) -> None:
-    """Show another figure in the place of one."""
-    shown.update_figure(dressed(made))
+    """Show another figure in the place of one. A square one is no higher than wide, but for what stands around it."""
+    given = dressed(made)
+    if "scaleanchor" in given["layout"].get("yaxis", {}) and "yaxis2" not in given["layout"]:
+        shown.style(f"height: min({given['layout'].pop('height')}px, 100cqw + 42px)")
+    shown.update_figure(given)
 
 
 def restyle(shown: ui.plotly, changes: dict[str, list[Any]], traces: list[int]) -> None:

@@ -73,7 +73,7 @@ async def _shown(found: Result) -> None:
     """The curves and the table."""
     name = next((one for one in SHOWN_AS if one in found.figures()), None)
     if name:
-        figure(await aside(found.figure, name), FIGURES[name].title, 560)
+        figure(await aside(found.figure, name), FIGURES[name].title)
     with put("section"):
         put("h2", Words("Variants", "設定ごとの結果"))
         await table(found)

@@ -75,8 +75,10 @@ def _ask(number: int, one: Question, store: Store, judged: Callable[[int, bool],
             put("div", "\n".join(lines), "working")
 
     put("p", one.words)
-    if one.drawing:
-        figure(one.drawing.draw(), one.words, 520)
+    if one.drawings:
+        with put("div", classes="two"):
+            for drawing in one.drawings:
+                figure(drawing.draw(), drawing.title)
     if one.choices:
         with put("div", classes="choices", role="radiogroup", aria_label=Words(f"Question {number}", f"問{number}")):
             for sign, words in one.choices.items():
