@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
+
 from koubai.blueprint import title
 from koubai.language import Words
 from koubai.naming import SHOWN
@@ -19,6 +21,7 @@ from koubai.web.study import SHOWN_AS, known, result, table
 CURVES = 4  # of each study
 BEST = 10  # variants of each in numbers
 LETTERS = 80  # of a field's values
+CELLS = 24  # of a study's name above its panel, which is narrow on a phone; a Japanese letter takes two
 
 
 async def content(store: Store) -> None:
@@ -32,9 +35,12 @@ async def content(store: Store) -> None:
         names = [f"{found.study.name} {found.study.id[:SHOWN]}" for found in both]
     with put("section"):
         _differences(names, both)
+    heads = [name if cell_len(name) <= CELLS else f"{set_cell_size(name, CELLS - 1).rstrip()}…" for name in names]
+    if heads[0] == heads[1]:
+        heads = names
     groups = [
-        Group(f"{name}: {group.label}", {"study": name, "variant": group.label}, group.records)  # a panel a study
-        for name, found in zip(names, both, strict=True)
+        Group(f"{name}: {group.label}", {"study": head, "variant": group.label}, group.records)  # a panel a study
+        for name, head, found in zip(names, heads, both, strict=True)
         for group in _best(found)
     ]
     name = next((name for name in SHOWN_AS if groups and FIGURES[name].fits(groups)), None)
