@@ -185,17 +185,18 @@ def repaired() -> list[str]:
     content = json.loads(path.read_text(encoding="utf-8"))
     patients, beyond = content["patients"], [one for one in content["patients"] if one["symptom"] == "shuffled-labels"]
     good, told = (sum(one[part] for one in some) for part, some in (("repaired", patients), ("told", beyond)))
-    rest = len(patients) - len(beyond)
+    rest, wards = len(patients) - len(beyond), ", ".join(dict.fromkeys(one["ward"] for one in patients))
     mended = good - sum(one["repaired"] for one in beyond)
     return [
-        f"Prescribed for {len(patients)} of these {content['of']} ill trainings (`python -m benchmarks.doctor --repair`): "
+        f"Prescribed for {len(patients)} of these {content['of']} ill trainings (of {wards}; `python -m benchmarks.doctor --repair`): "
         f"{mended / rest:.1%} ({mended} / {rest}) are repaired, {content['points']:+.1f} points of accuracy on average, leaving out "
         f"{len(beyond)} with shuffled labels, which no change to a training repairs: {told} of them are told so. With them it is "
         f"{good / len(patients):.1%}. The aim is 98.5%.",
-        f"この異常な学習 {content['of']} 件のうち {len(patients)} 件への処方(`python -m benchmarks.doctor --repair`): 修復できたのは "
-        f"{mended / rest:.1%}({mended} / {rest})、精度は平均 {content['points']:+.1f} ポイントです。ラベルがでたらめな {len(beyond)} "
-        f"件は、学習をどう変えても直らないので除いています(そのうち {told} 件に、効く対策はないと正しく答えました)。含めると "
-        f"{good / len(patients):.1%} です。目標は 98.5% です。",
+        f"この異常な学習 {content['of']} 件のうち {len(patients)} 件({wards})への処方(`python -m benchmarks.doctor --repair`): "
+        f"修復できたのは {mended / rest:.1%}({mended} / {rest})、精度は平均 {content['points']:+.1f} ポイントです。"
+        f"ラベルがでたらめな {len(beyond)} 件は、学習をどう変えても直らないので除いています"
+        f"(そのうち {told} 件に、効く対策はないと正しく答えました)。"
+        f"含めると {good / len(patients):.1%} です。目標は 98.5% です。",
     ]
 
 

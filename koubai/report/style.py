@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 # Okabe and Ito 2008, "Color Universal Design", without the yellow that a white page swallows.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4636", "#7F7F7F")
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A5A2B", "#7F7F7F")
 DASHES = ("solid", "dash", "dot", "dashdot")  # beside the colours, so that neither is needed alone
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
 SCALE = "Cividis"  # perceptually even, made for colour-blind readers

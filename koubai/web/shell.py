@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import unicodedata
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -254,11 +255,23 @@ def dressed(made: Figure) -> dict[str, Any]:
     shown: dict[str, Any] = plain(made.to_plotly_json(), [], [])
     shown["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
     shown["data"] = _readable(shown["data"])
-    if not any(shown["layout"].get(name) for name in ("annotations", "margin")):
-        shown["layout"]["margin"] = {"t": 44}  # only the legend stands above
+    if not shown["layout"].get("margin"):  # above stands the legend, and over panels their titles
+        more = 28 * (_rows(shown["data"]) - 1)
+        shown["layout"]["margin"] = {"t": more + (76 if shown["layout"].get("annotations") else 44)}
+        shown["layout"]["height"] += more
     shown["layout"]["autosize"] = True
     shown["config"] = {"displaylogo": False, "displayModeBar": False, "responsive": True}
     return shown
+
+
+def _rows(traces: list[dict[str, Any]], width: int = 960) -> int:
+    """How many rows of about ``width`` pixels the legend takes: plotly makes no room for more than one."""
+    rows, used = 1, 0
+    for one in traces:
+        if one.get("name") and one.get("showlegend", True):
+            needs = 46 + sum(13 if unicodedata.east_asian_width(letter) in "FWA" else 7 for letter in one["name"])
+            rows, used = (rows + 1, needs) if used and used + needs > width else (rows, used + needs)
+    return rows
 
 
 def _readable(value: Any) -> Any:

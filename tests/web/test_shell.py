@@ -48,6 +48,20 @@ def test_a_figure_for_the_page_is_plain_and_readable_on_both_themes() -> None:
     json.dumps(shown, allow_nan=False)
 
 
+def test_every_series_is_seen_in_the_dark() -> None:
+    for color in style.COLORS:
+        assert contrast(color, DARK["paper"]) >= 3, color
+
+
+def test_a_legend_of_many_rows_has_its_room() -> None:
+    few, many = style.panels(["a", "b"]), style.panels(["a", "b"])
+    for k in range(8):
+        few.add_scatter(x=[0], y=[0], name=str(k), row=1, col=1)
+        many.add_scatter(x=[0], y=[0], name=f"optimizer={k}, learning_rate=0.0316, he", row=1, col=2)
+    low, high = dressed(few)["layout"], dressed(many)["layout"]
+    assert high["margin"]["t"] - low["margin"]["t"] == high["height"] - low["height"] > 28
+
+
 def test_work_aside_is_in_the_visitors_language() -> None:
     async def work() -> str:
         with speaking("ja"):

@@ -217,7 +217,9 @@ def norm_contours(
                 ),
                 **at,
             )
-        made.add_annotation(x=best[0], y=best[1], text=shown, showarrow=True, ax=46, ay=26, **at)
+        made.add_annotation(
+            x=best[0], y=best[1], text=shown, showarrow=False, xanchor="left", yanchor="bottom", xshift=7, yshift=2, **at
+        )
         made.update_yaxes(scaleanchor=f"x{k + 1}" if k else "x", **at)
     made.update_xaxes(range=[-1.6, 2.6], constrain="domain")
     made.update_yaxes(range=[-1.6, 2.6], constrain="domain", constraintoward="top")  # below their titles

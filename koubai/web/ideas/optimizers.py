@@ -200,7 +200,6 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
     )  # fmt: skip
     for path, way in zip(paths, drawn(paths, name, shown)[0], strict=True):
         k = list(OPTIMIZERS).index(path.optimizer)
-        # without a width of its own, plotly rings marks of several sizes with white
         marker = {"size": sized(len(way["x"])), "symbol": style.SYMBOLS[k % len(style.SYMBOLS)], "line": {"width": 0}}
         line = {"color": style.color(k), "width": 2, "dash": style.dash(k)}
         made.add_trace(go.Scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip"))
