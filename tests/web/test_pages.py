@@ -30,7 +30,7 @@ def control(page: Page, name: str) -> Locator:
 
 
 def typed(field: Locator, text: str) -> None:
-    """Fill a field; once more where its first value, of a page that still draws itself, came between the selecting of all and the typing."""
+    """Fill a field; once more where its first value, of a page that still draws itself, came between select and type."""
     field.fill(text)
     if field.input_value() != text:
         field.fill(text)
