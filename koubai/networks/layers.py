@@ -107,7 +107,7 @@ class Dense(Weighted):
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
-        w, b, y = self.by_input(x, self.weight.value, self.bias.value, y)
+        w, b, y = by_input(x, self.weight.value, self.bias.value, y)
         self.short = self.half and mode is Mode.TRAIN
         if self.short:
             torch.add(torch.bmm(shorter(w), shorter(x)), b, out=y)
@@ -118,7 +118,7 @@ class Dense(Weighted):
         """``db = sum dy``, ``dW = dy x^T``, ``dx = W^T dy``."""
         w, dw = self.weight.value, self.weight.gradient
         torch.sum(dy, 2, keepdim=True, out=self.bias.gradient)
-        dy_together, dw = self.by_input(x, dy, dw)
+        dy_together, dw = by_input(x, dy, dw)
         if self.short:
             dw.copy_(torch.bmm(shorter(dy_together), shorter(x).mT))
             if dx is not None:
@@ -128,12 +128,13 @@ class Dense(Weighted):
         if dx is not None:
             torch.bmm(w.mT, dy, out=dx)
 
-    def by_input(self, x: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
-        """``tensors`` ``[trial, unit, ...]``, those of trials that share an input one below the other: ``[input, trial x unit, ...]``."""
-        inputs = x.shape[0]
-        if inputs == tensors[0].shape[0]:  # views cost little, but small networks take them 16 times a step
-            return tensors
-        return [tensor.view(inputs, -1, tensor.shape[2]) for tensor in tensors]
+
+def by_input(x: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
+    """``tensors`` ``[trial, unit, ...]``, those of trials that share an input one below the other: ``[input, trial x unit, ...]``."""
+    inputs = x.shape[0]
+    if inputs == tensors[0].shape[0]:  # views cost little, but small networks take them 16 times a step
+        return tensors
+    return [tensor.view(inputs, -1, tensor.shape[2]) for tensor in tensors]
 
 
 def shorter(x: Tensor) -> Tensor:

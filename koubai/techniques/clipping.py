@@ -38,8 +38,7 @@ def norm(x: Tensor) -> Tensor:
 def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> None:
     """``g <- g c / |g|`` where ``|g| > c``, with ``c`` in ``max_norm``, a float or float64 ``[trial]``; other trials stay bit for bit.
 
-    Norms are summed in float64: squares of large gradients leave float32's range. Weakness: where most steps are clipped, ``c`` takes the
-    place of the learning rate.
+    Weakness: where most steps are clipped, ``c`` takes the place of the learning rate.
     """
     whole = norm(torch.stack([norm(g) for g in gradients], 1))
     share = torch.where(whole > max_norm, max_norm / (whole + EPS), 1.0).to(gradients[0].dtype)

@@ -69,9 +69,8 @@ class Stack:
         self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
         self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
-        self.inputs = (
-            len(self.seeds) if self.network.shares and in_turn(self.seed_of) else len(trials)
-        )  # gathered once a seed where that can be
+        # gathered once a seed where that can be
+        self.inputs = len(self.seeds) if self.network.shares and in_turn(self.seed_of) else len(trials)
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.augments = augments(first.augment, self.seeds)
         self.standard = tuple(torch.from_numpy(part).to(device, dtype) for part in data.transform.standard or ())

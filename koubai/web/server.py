@@ -19,9 +19,8 @@ from koubai.web.guard import Guard
 from koubai.web.shell import PAGES, Content, aside, head, nowhere, page
 from koubai.web.uploads import keep
 
-TABS = (
-    3600.0  # seconds after which NiceGUI forgets a browser's tab, of which it remembers nothing for us; by itself after 30 days
-)
+# seconds after which NiceGUI forgets a browser's tab, of which it remembers nothing for us; by itself after 30 days
+TABS = 3600.0
 CONTENT: Mapping[str, Content] = {"/": start.content, "/play": play.content, "/ideas": ideas.content, "/runs": runs.content}
 
 

@@ -43,10 +43,8 @@ def pacing(case: Case, pace: float, doubt: float, held_out: bool = False) -> flo
     hide. With ``held_out`` it is the validation loss.
     """
     share = case.steps[: case.taken] / case.steps[case.taken - 1]
-    if held_out:
-        return falling(
-            share[:-1], share[:-1], case.need("validation_loss")[:-1] / case.guess, pace, doubt
-        )  # the last is of more samples
+    if held_out:  # without the last, which is of more samples
+        return falling(share[:-1], share[:-1], case.need("validation_loss")[:-1] / case.guess, pace, doubt)
     middle = np.concatenate([[0.0], (share[1:] + share[:-1]) / 2])  # of the steps that a mean is over
     return falling(share, middle, case.need("loss") / case.guess, pace, doubt) if "loss" in case.history else 0.0
 

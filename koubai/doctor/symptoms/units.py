@@ -13,14 +13,24 @@ FAR = 10.0  # root mean square of a feature from which inputs count as large
 SILENT = Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients")
 
 
+def silent(case: Case) -> np.ndarray:
+    """The share of units at 0 for all samples, ``[point, activation]``; units that answer alike elsewhere are saturated."""
+    return np.minimum(case.need("dead"), case.need("zeros"))
+
+
+def since(silent: np.ndarray, layer: int, share: float) -> int:
+    """The first point at which ``share`` of an activation's units were silent."""
+    return int((silent[:, layer] >= share).argmax())
+
+
 def killed(case: Case, share: float) -> tuple[int, int] | None:
     """The activation whose units fell silent for all samples in training, to ``share`` of them or more, and the point by which they had."""
     if not {"dead", "zeros"} <= case.history.keys() or (case.batch_size is not None and case.batch_size < PROBE):
         return None
-    dead = np.minimum(case.need("dead"), case.need("zeros"))
+    dead = silent(case)
     fell = np.where(dead[0] < share, dead[-1], 0.0)
     layer = int(fell.argmax())
-    return (layer, int((dead[:, layer] >= share).argmax())) if fell[layer] >= share else None
+    return (layer, since(dead, layer, share)) if fell[layer] >= share else None
 
 
 @symptom(
@@ -94,7 +104,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
 )
 def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     """More than ``share`` of a layer's units silent at the end."""
-    dead = np.minimum(case.need("dead"), case.need("zeros"))  # silent is at 0: others that answer alike are saturated
+    dead = silent(case)
     if case.batch_size is not None and case.batch_size < PROBE:
         raise Unknown(
             f"A probe of {case.batch_size} samples is too small to call a unit dead.",
@@ -112,7 +122,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     label = case.label("activation", layer)
     when = Words("from the start: its weights give no sum above 0", "最初から: 重みのため総和が正になりません")
     if not born:
-        at = int(case.steps[int((dead[:, layer] >= share).argmax())])
+        at = int(case.steps[since(dead, layer, share)])
         when = Words(f"by step {at}: too large a step put them there", f"ステップ {at} までに: 大きすぎる更新のためです")
     return Finding(
         "fatal" if end[layer] > 0.99 else "serious",

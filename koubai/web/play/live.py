@@ -172,9 +172,8 @@ class Live(Generic[T]):
         due = first if first and first.t < self._limit() else None
         moving = self.running and not self.done
         due_look = self._asked and time.monotonic() >= self._next_look if moving else due is None
-        if (
-            self._look and self._stale and due_look and self._seen is None
-        ):  # one that was not taken holds points that no other has
+        # a look that was not taken holds points that no other has
+        if self._look and self._stale and due_look and self._seen is None:
             return "look"
         return due
 
