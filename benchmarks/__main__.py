@@ -1,8 +1,9 @@
 """``python -m benchmarks [--quick]``: one table, and ``benchmarks/latest.json``.
 
 Each dense row runs a study as a user would (``koubai.run``: planning, ledger, history and store on) and its rivals in turn, several
-times. Rivals on PyTorch get the better of one thread and all. The floor is the matrix products' time at the peak measured in the same
-run. The rows of images are those of ``benchmarks.images``: the training step alone, on both sides.
+times. Rivals on PyTorch get the better of one thread and all; where oneDNN makes the faster products, the plain loop also runs by it. The
+floor is the matrix products' time at the peak measured in the same run, that of the faster library. The rows of images are those of
+``benchmarks.images``: the training step alone, on both sides.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from koubai.laboratory import run
 from koubai.spec import Data, Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import plan, train
-from koubai.training.stack import Stack
+from koubai.training import Training, plan, train
+from koubai.training.kernels import faster, products
 
 SCALES = [{"name": "normal", "std": 0.05 * (k + 1)} for k in range(6)]
 
@@ -50,8 +51,9 @@ def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float
         marks = [time.perf_counter()]
         outcome = train(stack, data, torch.device("cpu"))
         marks.append(time.perf_counter())
-        with torch.no_grad():
-            Stack(stack, data, torch.device("cpu")).advance(stack[0].steps)
+        bare = Training(stack, data, torch.device("cpu"))
+        with torch.no_grad(), products(bare.onednn):
+            bare.stack.advance(stack[0].steps)
         marks.append(time.perf_counter())
         with tempfile.TemporaryDirectory() as folder:
             store = Store(folder)
@@ -59,8 +61,8 @@ def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float
             marks.append(time.perf_counter())
             store.put(outcome, "cpu")
             marks.append(time.perf_counter())
-        recorded, bare, _, put = (after - before for before, after in itertools.pairwise(marks))
-        ledger.append(recorded / bare - 1)
+        recorded, alone, _, put = (after - before for before, after in itertools.pairwise(marks))
+        ledger.append(recorded / alone - 1)
         stored.append(put / recorded)
     torch.set_num_threads(threads)
     return statistics.median(ledger), statistics.median(stored)
@@ -97,7 +99,13 @@ def measure(work: str, study: Study, repeats: int, rate: float, rivals: tuple[st
         )
         return seconds / few / width
 
+    def by_onednn() -> float:
+        with products(onednn=True):
+            return plain()
+
     trains = {"Koubai": lambda: study_seconds(study) / count / steps, "plain PyTorch": plain}
+    if faster():
+        trains["PyTorch by oneDNN"] = by_onednn
     notes = {}
     if "vmap" in rivals:
         trains["torch.func.vmap"] = tutorial

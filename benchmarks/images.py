@@ -24,6 +24,8 @@ from koubai.blueprint import NATIVE
 from koubai.data import Dataset
 from koubai.networks.unstack import module
 from koubai.spec import Data, Trial
+from koubai.training import Training
+from koubai.training.kernels import products
 from koubai.training.stack import Stack
 
 DEEP = [(16, 3, 1), (16, 3, 1), (32, 3, 1), (32, 3, 2), (64, 3, 1), (64, 3, 1)]
@@ -39,11 +41,11 @@ def random_images(shape: Sequence[int], classes: int, samples: int) -> Dataset:
 
 def koubai(trial: Trial, data: Dataset) -> Callable[[int], None]:
     """A stack of one."""
-    stack = Stack([trial], data, torch.device("cpu"))
+    training = Training([trial], data, torch.device("cpu"))
 
     def train(steps: int) -> None:
-        with torch.no_grad():
-            stack.advance(steps)
+        with torch.no_grad(), products(training.onednn):
+            training.stack.advance(steps)
 
     return train
 

@@ -12,6 +12,7 @@ import torch
 from koubai.data import Dataset
 from koubai.spec import Trial
 from koubai.training.cohort import cost
+from koubai.training.kernels import by_onednn, products
 from koubai.training.ledger import snapshot, weight_copies
 from koubai.training.stack import Stack
 
@@ -83,6 +84,7 @@ class Training:
         self.diverged, self.stopped = (np.zeros(len(trials), dtype=np.int64) for _ in range(2))
         self.rows = np.arange(len(trials))  # where the stack's trials stand among all
         self.stack = Stack(trials, data, device)
+        self.onednn = device.type == "cpu" and by_onednn(trials, data.shape, data.outputs)
         self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
         self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
         self.held_out = self.stack.laid(data.x_validation), self.stack.answers(data.y_validation)
@@ -107,7 +109,8 @@ class Training:
                 before = weight_copies(self.stack)
             elif begun + count == stop:
                 count -= 1  # the last step before a point is taken alone, to measure its size
-            losses = self.stack.advance(count)
+            with products(self.onednn):
+                losses = self.stack.advance(count)
             self.loss += losses.sum(0)
             lost = (~losses.isfinite()).cpu().numpy()
             gone = lost.any(0) & (self.diverged[self.rows] == 0)  # not those lost in an earlier segment
@@ -121,7 +124,8 @@ class Training:
             loss = self.loss / (stop - self.marks[self.point - 1])
         else:
             before, loss = None, torch.full_like(self.loss, torch.nan)
-        self._take(loss.cpu().numpy(), before)
+        with products(self.onednn):
+            self._take(loss.cpu().numpy(), before)
         self.loss.zero_()
         if self.done:
             last = self.history["train_loss"][:, -1]
