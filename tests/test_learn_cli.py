@@ -255,6 +255,13 @@ def test_an_explanation_has_formula_reason_source_numbers_and_picture(command: C
         assert words in out
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"), [("ReLU", "relu"), ("Batch Norm", "batch_norm"), ("clip-grad-norm", "clip_grad_norm"), ("L2", "l2")]
+)
+def test_a_technique_is_found_as_people_write_it(command: Command, typed: str, name: str) -> None:
+    assert command("explain", typed).out.startswith(f"{name} (")
+
+
 def test_a_name_that_stands_for_two_is_explained_twice_and_claims_go_to_the_right_one(command: Command, tmp_path: Path) -> None:
     ended = command("explain", "constant", "--figure", "both.html")
     weights, rate = ended.out.split("constant (schedule)")

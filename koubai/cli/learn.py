@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,12 +179,12 @@ def explain(
     from koubai.store import Store
     from koubai.techniques import KINDS
 
+    known = dict.fromkeys(name for members in KINDS.values() for name in members)
+    technique = _spelled(technique, [*known, *KINDS])
     homes = [(kind, members[technique]) for kind, members in KINDS.items() if technique in members]
     homes = homes or [(technique, one) for one in KINDS.get(technique, {}).values()]  # a whole kind, such as pooling
     if not homes:
-        raise unknown(
-            Words("technique", "手法"), technique, dict.fromkeys(name for members in KINDS.values() for name in members)
-        )
+        raise unknown(Words("technique", "手法"), technique, known)
     stored = Store(out / "store").claims()
     drawn = [picture(kind, one) for kind, one in homes]
     if figure is not None:
@@ -198,6 +198,15 @@ def explain(
         print("", *_claimed(kind, one, stored, len({kind for kind, _ in homes}) > 1), "", sep="\n")
     if figure is not None:
         print(text(f"Figure: {figure}", f"図: {figure}"))
+
+
+def _spelled(name: str, known: Iterable[str]) -> str:
+    """The known name that differs from ``name`` in capitals, blanks and signs alone (``Batch Norm``), or ``name`` as it is."""
+
+    def letters(name: str) -> str:
+        return "".join(filter(str.isalnum, name)).lower()
+
+    return next((one for one in known if letters(one) == letters(name)), name)
 
 
 def _described(kind: str, technique: Technique) -> Iterator[str]:
