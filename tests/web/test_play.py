@@ -158,6 +158,22 @@ def test_what_cannot_be_is_said_and_the_field_goes_back(page: Page) -> None:
     until(page, lambda: field.input_value() == before)
 
 
+def test_what_is_typed_stays_while_the_page_changes_and_a_number_is_shown_as_it_was_given(page: Page) -> None:
+    ready(page, SMALL.replace("steps=3000", "steps=1234567"))
+    assert page.get_by_role("spinbutton", name="steps").input_value() == "1234567"
+    field = page.get_by_role("spinbutton", name="learning rate")
+    field.fill("1e-3")
+    page.evaluate("document.querySelector('button.start').click()")
+    page.get_by_role("button", name="Pause").wait_for()
+    assert field.input_value() == "1e-3"
+    field.press("Enter")
+    until(page, lambda: field.input_value() == "0.001")
+    assert "learning_rate=0.001" in page.url
+    field.fill("-1")
+    field.press("Enter")
+    until(page, lambda: field.input_value() == "0")
+
+
 def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
     ready(page, SMALL)
     page.get_by_label("training samples").fill("60")
