@@ -183,7 +183,7 @@ def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
 
 
 def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path) -> None:
-    ready(page, SMALL)
+    ready(page, SMALL.replace("batch_size=20", "batch_size=100"))
     broken, good = tmp_path / "broken.csv", tmp_path / f"{EVIL.replace('/', '_')}.csv"
     broken.write_text("a,b,class\n1,2,x\n1,zwei\n")
     rows = [f"{k % 7},{k % 5},{'<b>up</b>' if k % 7 > 3 else 'down'}" for k in range(60)]
@@ -194,6 +194,7 @@ def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path)
     page.locator(".q-notification button").click()
     page.locator(".picker").set_input_files(str(good))
     page.wait_for_url(re.compile("uploads"))
+    assert "batch_size=48" in page.url  # a minibatch was more than all 48 training samples
     drawn(page)
     assert page.locator("script", has_text="alert(1)").count() == 0
 
