@@ -174,6 +174,22 @@ def test_what_is_typed_stays_while_the_page_changes_and_a_number_is_shown_as_it_
     until(page, lambda: field.input_value() == "0")
 
 
+def test_the_keyboard_goes_on_where_it_was_when_fields_are_put_anew(page: Page) -> None:
+    ready(page, SMALL)
+    focused = "document.activeElement.closest('label')?.firstElementChild.textContent"
+    page.get_by_label("data set").focus()
+    page.get_by_label("data set").select_option("circles")
+    page.wait_for_url(re.compile("data=circles"))
+    page.wait_for_function(f"{focused} === 'data set'")
+    units = page.get_by_role("spinbutton", name="layer 2: units")
+    units.fill("6")
+    units.press("Tab")
+    page.wait_for_url(re.compile("layers=4,6"))
+    page.wait_for_function(f"{focused} === 'activation'")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(focused) == "layer 2: units"
+
+
 def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
     ready(page, SMALL)
     page.get_by_label("training samples").fill("60")
