@@ -1,8 +1,10 @@
 """``python -m benchmarks.web [--browsers 20] [--rounds 1]``: Play under load, in a real browser on the same machine.
 
-First what looking costs: the usual board trained alone and looked at as a page does, in turn. Then one page: updates a second, and the
-time from the press of Start until something moves. Then many pages at once, each in training: errors, how long pages take to answer,
-updates, and the server's memory before, during and after they have left; where it stays, further rounds of as many show.
+First what looking costs: the usual board trained alone and looked at as a page does, in turn. Then how long pages take to load, each in a
+browser that knows none of them. Then one page: updates a second, and the time from the press of Start until something moves. Then many
+pages at once, each in training: errors, how long pages take to answer, updates, and the server's memory before, during and after they have
+left; where it stays, further rounds of as many show. Figures are printed as they are found, and to stderr what is under way: about four
+minutes in all, of which more than two go into waiting until the server forgets those that left.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import asyncio
 import json
 import shutil
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -30,9 +33,13 @@ from koubai.web.play.page import FIRST
 if TYPE_CHECKING:
     from playwright.async_api import ConsoleMessage
 
+BEGUN = time.perf_counter()
 ROUNDS = 5
 WATCHED = 10.0  # seconds that pages are watched in training
 LEFT = 70.0  # seconds after which those that left are forgotten
+PATHS = ("/", "/play", "/ideas", "/ideas/optimizers", "/ideas/convolution", "/runs")
+FIGURES = "document.querySelector('main h1') && [...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))"
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 COUNT = """() => {
   window.updates = 0;
   const step = document.querySelector("[data-step]");
@@ -43,6 +50,17 @@ MOVED = """() => new Promise(done => {
   new MutationObserver(() => done(performance.now() - begun)).observe(step, { childList: true, characterData: true, subtree: true });
   document.querySelector("button.start").click();
 })"""
+
+
+def say(what: str, value: Any) -> None:
+    """Print one finding."""
+    numbers = isinstance(value, list) and value and isinstance(value[0], float)
+    print(f"{what}: {', '.join(f'{one:.3g}' for one in value) if numbers else value}", flush=True)
+
+
+def now(what: str) -> None:
+    """Tell what is under way, and how long it has all taken."""
+    print(f"[{time.perf_counter() - BEGUN:4.0f} s] {what}", file=sys.stderr, flush=True)
 
 
 def trained(watched: bool) -> tuple[float, float]:
@@ -70,6 +88,7 @@ def slowed() -> list[float]:
     """By what share looking slows a training, by the clock and in the processor's time: medians of pairs."""
     shares: list[tuple[float, float]] = []
     for k in range(ROUNDS):
+        now(f"training with and without a look, pair {k + 1} of {ROUNDS}")
         times: dict[bool, tuple[float, float]] = {}
         for watched in (False, True) if k % 2 else (True, False):
             settle()
@@ -97,19 +116,34 @@ def bad(message: ConsoleMessage) -> bool:
     return message.type == "error" or message.text.startswith("reloading")
 
 
-async def load(url: str, pid: int, browsers: int, rounds: int) -> dict[str, Any]:
-    """What pages in training show: alone, and many at once."""
+async def load(url: str, pid: int, browsers: int, rounds: int) -> None:
+    """Say what pages show: as they load, alone in training, and many at once."""
     from playwright.async_api import Error, Page, async_playwright
 
     wrong: list[str] = []
     async with async_playwright() as started:
         chromium = await started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
 
-        async def opened() -> Page:
+        async def blank() -> Page:
             page = await (await chromium.new_context()).new_page()
             page.set_default_timeout(120_000)
             page.on("console", lambda message: wrong.append(message.text) if bad(message) else None)
             page.on("pageerror", lambda error: wrong.append(str(error)))
+            return page
+
+        async def loaded(path: str) -> list[float]:
+            """Seconds until a page is painted, as the browser says, and until Play's first look or the last figure is drawn."""
+            page = await blank()
+            begun = time.perf_counter()
+            await page.goto(url + path)
+            await page.wait_for_function(DRAWN if path == "/play" else FIGURES)
+            drawn = time.perf_counter() - begun
+            painted = float(await page.evaluate(PAINTED)) / 1000
+            await page.context.close()
+            return [painted, drawn]
+
+        async def opened() -> Page:
+            page = await blank()
             await page.goto(f"{url}/play?{FIRST.edited({'steps': 10**6}).address()}")
             await page.wait_for_function(DRAWN)
             return page
@@ -124,40 +158,46 @@ async def load(url: str, pid: int, browsers: int, rounds: int) -> dict[str, Any]
                 wrong.append(str(error))
                 return 0.0
 
+        async def crowd() -> list[Page]:
+            now(f"{browsers} pages")
+            pages = await asyncio.gather(*(opened() for _ in range(browsers)))
+            for one in pages:
+                await one.locator("button.start").click()
+            return pages
+
         async def left(pages: list[Page]) -> float:
+            now(f"{len(pages)} pages left; waiting {LEFT:.0f} s until they are forgotten")
             for one in pages:
                 await one.context.close()
             await asyncio.sleep(LEFT)
             return memory(pid)
 
-        found: dict[str, Any] = {"memory before, MB": memory(pid)}
+        for path in PATHS:
+            now(f"loading {path}")
+            say(f"{path} painted, and drawn, s", await loaded(path))
+        say("memory before, MB", [memory(pid)])
+        now("one page")
         page = await opened()
-        found["from Start until it moves, s"] = float(await page.evaluate(MOVED)) / 1000
-        found["updates a second, one page"] = await watched(page)
-        found["memory after one page, MB"] = await left([page])
+        say("from Start until it moves, s", [float(await page.evaluate(MOVED)) / 1000])
+        say("updates a second, one page", [await watched(page)])
+        say("memory after one page, MB", [await left([page])])
         begun = time.perf_counter()
-        pages = await asyncio.gather(*(opened() for _ in range(browsers)))
-        found[f"{browsers} pages open and drawn, s"] = time.perf_counter() - begun
-        for one in pages:
-            await one.locator("button.start").click()
+        pages = await crowd()
+        say(f"{browsers} pages open, drawn and started, s", [time.perf_counter() - begun])
         updates = asyncio.gather(*(watched(one) for one in pages))
         times = [await asyncio.to_thread(answered, url) for _ in range(8)]
         rates = await updates
-        found |= {
-            "a page answers meanwhile, s (median, worst)": [statistics.median(times), max(times)],
-            "updates a second of each (median, least)": [statistics.median(rates), min(rates)],
-            "memory meanwhile, MB": memory(pid),
-        }
+        say("a page answers meanwhile, s (median, worst)", [statistics.median(times), max(times)])
+        say("updates a second of each (median, least)", [statistics.median(rates), min(rates)])
+        say("memory meanwhile, MB", [memory(pid)])
         after = [await left(pages)]
         for _ in range(1, rounds):
-            pages = await asyncio.gather(*(opened() for _ in range(browsers)))
-            for one in pages:
-                await one.locator("button.start").click()
+            pages = await crowd()
             await asyncio.sleep(WATCHED)
             after.append(await left(pages))
-        found |= {"memory after each round, MB": after, "errors": wrong}
+        say("memory after each round, MB", after)
+        say("errors", wrong or "none")
         await chromium.close()
-    return found
 
 
 def main() -> None:
@@ -167,14 +207,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    found: dict[str, Any] = {"machine": name(), "training slowed by (clock, processor)": slowed()}
+    say("machine", name())
+    say("training slowed by (clock, processor)", slowed())
+    now("the server starts")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as out, served(Path(out)) as (link, pid):
         url = link.rstrip("/")
-        answered(url)  # the first page is slower than all others
-        found |= asyncio.run(load(url, pid, options.browsers, options.rounds))
-    for what, value in found.items():
-        numbers = isinstance(value, list) and value and isinstance(value[0], float)
-        print(f"{what}: {', '.join(f'{one:.3g}' for one in value) if numbers else value}")
+        say("the first answer of all, s", [answered(url)])
+        asyncio.run(load(url, pid, options.browsers, options.rounds))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Each takes a label, a value and ``changed``, which is called with the new value (and may be asynchronous). Each gives a function that sets
 its value from the server's side, without calling ``changed``. What stands in a control is the browser's: the server gives it a first value
-(an attribute, which ``^`` makes of what Vue would hold on to), and else only hears.
+(an attribute, which ``^`` makes of what Vue would hold on to, and put back whenever it draws anything), and else only hears.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from koubai.web.shell import Put, put
 T = TypeVar("T")
 Changed = Callable[[T], Any]
 VALUE = "(e) => emit(e.target.value)"
+PLAIN = {"spellcheck": "false", "autocomplete": "off"}
 
 
 def slider(
@@ -38,7 +39,7 @@ def slider(
             put("span", label)
             out = put("span", shown(value), "value")
         knob = put("input", type="range", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}")
-    knob.props["^value"] = f"{value:g}"
+    _first(knob, f"{value:g}")
 
     def moved(event: GenericEventArguments) -> Any:
         given = _number(event.args, low, high)
@@ -58,26 +59,34 @@ def slider(
 def number(
     label: Words | str, low: float, high: float, value: float, changed: Changed[float], step: float | None = None
 ) -> Callable[[float], None]:
-    """A field for a number from ``low`` to ``high``; what is none, or beyond them, changes nothing."""
-    with put("label", classes="field"):
-        put("span", label)
-        field = put(
-            "input", type="number", min=f"{low:g}", max=f"{high:g}", step=f"{step:g}" if step else "any", value=f"{value:g}"
-        )
+    """A field for a number from ``low`` to ``high``, whole where ``step`` is 1, heard when it is finished; what is none changes nothing."""
+    about = {"min": f"{low:g}", "max": f"{high:g}", "step": f"{step:g}" if step else "any"}
+    field = _field(label, written(value), type="number", **about)
+    held = value
 
     def typed(event: GenericEventArguments) -> Any:
         given = _number(event.args, low, high)
         if given is None:
-            field.update()  # shows the value that holds
+            _set(field, written(held))
             return None
-        field.props["value"] = f"{given:g}"
-        return changed(given)
+        if step == 1:
+            given = float(round(given))
+        if given != float(event.args):
+            _set(field, written(given))
+        return changed(hold(given))
 
-    def set_to(value: float) -> None:
-        field.props["value"] = f"{value:.4g}"
+    def hold(value: float) -> float:
+        nonlocal held
+        held = value
+        return value
 
     field.on("change", typed, js_handler=VALUE)
-    return set_to
+    return lambda value: _set(field, written(hold(value)))
+
+
+def written(value: float) -> str:
+    """A number as a field shows it."""
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4g}"
 
 
 def choice(
@@ -107,17 +116,18 @@ def check(label: Words | str, value: bool, changed: Changed[bool]) -> None:
     box.on("change", lambda event: changed(bool(event.args)), js_handler="(e) => emit(e.target.checked)")
 
 
+def line(label: Words | str, value: str, changed: Changed[str], most: int = 200) -> None:
+    """A field for a text on one line, which is heard when it is finished."""
+    field = _field(label, value, type="text", maxlength=str(most), **PLAIN).classes("mono")
+    field.on("change", lambda event: changed(str(event.args)[:most].strip()), js_handler=VALUE)
+
+
 def text(
     label: Words | str, value: str, changed: Changed[str], lines: int = 1, most: int = 1000, monospaced: bool = True
 ) -> Callable[[str], None]:
     """A field for a text of at most ``most`` characters, on one line or several; ``changed`` is called while it is typed."""
-    with put("label", classes="field"):
-        put("span", label)
-        about = {"maxlength": str(most), "spellcheck": "false", "autocomplete": "off"}
-        field = put("input", type="text", **about) if lines == 1 else put("textarea", value, rows=str(lines), **about)
-    field.classes("mono" if monospaced else "")
-    if lines == 1:
-        field.props["^value"] = value
+    about = {"type": "text"} if lines == 1 else {"rows": str(lines)}
+    field = _field(label, value, maxlength=str(most), **about, **PLAIN).classes("mono" if monospaced else "")
     typed: Callable[[GenericEventArguments], Any] = lambda event: changed(str(event.args)[:most])  # noqa: E731
     field.on("input", typed, throttle=0.3, leading_events=False, js_handler=VALUE)
     return lambda value: _set(field, value)
@@ -135,9 +145,29 @@ def enabled(one: Put, on: bool) -> None:
     one.props.set_bool("disabled", not on)
 
 
+def _field(label: Words | str, value: str, **about: str) -> Put:
+    """A labelled field with its first value: of several lines where it has ``rows``."""
+    with put("label", classes="field"):
+        put("span", label)
+        field = put("textarea" if "rows" in about else "input", **about)
+    _first(field, value)
+    return field
+
+
+def _first(one: Put, value: str) -> None:
+    """Give a control the value that it has until the visitor gives it another."""
+    if one.tag == "textarea":
+        one.text = value
+    else:
+        one.props["^value"] = value
+
+
 def _set(one: Put, value: str) -> None:
-    """Put a value into a control of the browser's."""
-    one.client.run_javascript(f"getHtmlElement({one.id}).value = {json.dumps(value)}")
+    """Put a value into a control: as its first until the browser answers, so that what is typed at once is not lost."""
+    if one.client.tab_id is None:
+        _first(one, value)
+    else:
+        one.client.run_javascript(f"getHtmlElement({one.id}).value = {json.dumps(value)}")
 
 
 def _number(given: Any, low: float, high: float) -> float | None:

@@ -21,10 +21,6 @@ TRAINING = ThreadPoolExecutor(1, "training")
 THREADS = torch.get_num_threads()
 
 
-class Stopped(Exception):
-    """Somebody asked a training to stop."""
-
-
 @dataclass
 class Job:
     """A study that trains or waits for it: network-steps ``done`` of ``total``. ``problem`` says what it could not do."""
@@ -70,7 +66,7 @@ def stop_all() -> None:
 def _work(job: Job, study: Study, store: Store) -> None:
     def report(what: str, trial: Trial, steps: int, spared: int) -> None:
         if job.stop.is_set():
-            raise Stopped
+            raise KeyboardInterrupt  # what a training heeds, and keeps itself for
         job.done += steps + spared
 
     try:
@@ -78,7 +74,7 @@ def _work(job: Job, study: Study, store: Store) -> None:
             run(study, store=store, threads=THREADS, progress=report)
     except UserError as error:
         job.problem = error.words
-    except Stopped:
+    except KeyboardInterrupt:
         pass
     except Exception as error:  # a bug of ours: in the log with its traceback, and on the page
         logging.getLogger(__name__).exception("training %s", study.name)

@@ -18,6 +18,17 @@
   addEventListener("touchstart", (event) => {
     if (event.target.closest(".js-plotly-plot") && !event.target.closest(".map")) event.stopPropagation();
   }, { capture: true, passive: true });
+  // A control that is put anew while it has the focus, as the fields of a layer are, keeps it: whoever uses the keyboard goes on from there.
+  let focused = null;
+  const named = (one) => one.getAttribute("aria-label") || (one.closest("label")?.firstElementChild ?? one).textContent;
+  const alike = (one) => [...document.querySelectorAll(one.tagName)].filter((other) => named(other) === named(one));
+  addEventListener("focusin", ({ target }) => { focused = { target, place: alike(target).indexOf(target) }; });
+  new MutationObserver(() => {
+    if (!focused || focused.target.isConnected) return;
+    const { target, place } = focused;
+    focused = null;
+    if (document.activeElement === document.body) alike(target)[place]?.focus({ preventScroll: true });
+  }).observe(root, { childList: true, subtree: true });
   window.koubai = {
     speak(language) { remember("koubai-language", language); location.reload(); },
     theme() { remember("koubai-theme", root.dataset.theme === "dark" ? "light" : "dark"); put(); },

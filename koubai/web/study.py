@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -88,10 +89,15 @@ async def table(found: Result, best: int | None = None) -> None:
         for row in shown:
             with put("tr"):
                 for k, cell in enumerate(cells(row, names)):
-                    put("td", cell, "number" if k else "")
+                    put("td", cell.replace(", ", ",\N{NO-BREAK SPACE}") if k else breakable(cell), "number" if k else "")
     if left := len(rows) - len(shown):
         where = Words("in the report", "レポート") if best is None else Words("on its own page", "その実験のページ")
         put("p", Words(f"{left} more are {where.en}.", f"残り {left} 件は{where.ja}にあります。"), "soft")
+
+
+def breakable(label: str) -> str:
+    """A variant's label with places where a narrow column may break it."""
+    return re.sub("[=_]", "\\g<0>\N{ZERO WIDTH SPACE}", label)
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result) -> None:

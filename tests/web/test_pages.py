@@ -29,13 +29,6 @@ def control(page: Page, name: str) -> Locator:
     return page.locator("label", has_text=re.compile(rf"^\s*{re.escape(name)}")).locator("input, select, textarea")
 
 
-def typed(field: Locator, text: str) -> None:
-    """Fill a field; once more where its first value, of a page that still draws itself, came between select and type."""
-    field.fill(text)
-    if field.input_value() != text:
-        field.fill(text)
-
-
 def slide(page: Page, name: str, value: float) -> None:
     """Move a slider."""
     control(page, name).evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')) }", f"{value}")
@@ -86,7 +79,7 @@ def test_language_and_theme_are_remembered(page: Page) -> None:
     page.get_by_role("heading", name="しくみ").wait_for()
     page.get_by_role("button", name="ダーク表示").click()
     page.goto("/ideas/chain-rule")
-    typed(control(page, "微分する変数"), "q")
+    control(page, "微分する変数").fill("q")
     page.locator(".problem", has_text="変数 'q' はありません").wait_for()  # what is said later is said in Japanese too
     page.goto("/")
     page.get_by_role("heading", name="まず試す3つのこと").wait_for()
@@ -124,11 +117,30 @@ def test_the_sigmoids_slope_under_a_slider(page: Page) -> None:
 def test_the_chain_rule_on_formulas_of_ones_own(page: Page) -> None:
     page.goto("/ideas/chain-rule")
     page.locator(".working", has_text="2(x + y)").wait_for()
-    typed(page.get_by_label("Outer formula"), "z = sin(t)")
+    page.get_by_label("Outer formula").fill("z = sin(t)")
     page.locator(".working", has_text="cos(x + y)").wait_for()
     page.get_by_label("Outer formula").fill("z = sin(<b>)")
     page.locator(".problem", has_text="'sin(<b>)'").wait_for()
     assert page.get_by_label("Outer formula").input_value() == "z = sin(<b>)"  # what is typed stays
+
+
+LATE = """let io;
+Object.defineProperty(window, "io", { set: (given) => { io = given; }, get: () => (url, options) => {
+  const socket = io(url, { ...options, autoConnect: false });
+  window.connect = () => socket.connect();
+  return socket;
+} });"""  # a page that stands, and hears of its server only when we say so
+
+
+def test_what_is_typed_before_the_server_answers_stays_and_is_heard(page: Page) -> None:
+    page.add_init_script(LATE)
+    page.goto("/ideas/chain-rule")
+    outer, by = page.get_by_label("Outer formula"), control(page, "By the variable")
+    assert (outer.input_value(), by.input_value()) == ("z = t^2", "x")
+    by.fill("q")
+    page.evaluate("connect()")
+    page.locator(".problem", has_text="'q'").wait_for()
+    assert (outer.input_value(), by.input_value()) == ("z = t^2", "q")
 
 
 def test_optimizers_race_from_where_the_map_is_clicked_and_the_point_is_dragged(page: Page) -> None:
@@ -241,7 +253,7 @@ def test_the_quiz_answers(page: Page) -> None:
 def test_runs_are_found_and_compared(page: Page, laboratory: Laboratory) -> None:
     page.goto("/runs")
     page.locator(".runs tbody tr").first.wait_for()
-    typed(page.get_by_label("Find"), "fin")
+    page.get_by_label("Find").fill("fin")
     page.wait_for_function("document.querySelectorAll('.runs tbody tr').length == 1")
     page.get_by_label("Compare finished").check()
     page.get_by_label("Find").fill("")

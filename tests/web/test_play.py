@@ -158,6 +158,38 @@ def test_what_cannot_be_is_said_and_the_field_goes_back(page: Page) -> None:
     until(page, lambda: field.input_value() == before)
 
 
+def test_what_is_typed_stays_while_the_page_changes_and_a_number_is_shown_as_it_was_given(page: Page) -> None:
+    ready(page, SMALL.replace("steps=3000", "steps=1234567"))
+    assert page.get_by_role("spinbutton", name="steps").input_value() == "1234567"
+    field = page.get_by_role("spinbutton", name="learning rate")
+    field.fill("1e-3")
+    page.evaluate("document.querySelector('button.start').click()")
+    page.get_by_role("button", name="Pause").wait_for()
+    assert field.input_value() == "1e-3"
+    field.press("Enter")
+    until(page, lambda: field.input_value() == "0.001")
+    assert "learning_rate=0.001" in page.url
+    field.fill("-1")
+    field.press("Enter")
+    until(page, lambda: field.input_value() == "0")
+
+
+def test_the_keyboard_goes_on_where_it_was_when_fields_are_put_anew(page: Page) -> None:
+    ready(page, SMALL)
+    focused = "document.activeElement.closest('label')?.firstElementChild.textContent"
+    page.get_by_label("data set").focus()
+    page.get_by_label("data set").select_option("circles")
+    page.wait_for_url(re.compile("data=circles"))
+    page.wait_for_function(f"{focused} === 'data set'")
+    units = page.get_by_role("spinbutton", name="layer 2: units")
+    units.fill("6")
+    units.press("Tab")
+    page.wait_for_url(re.compile("layers=4,6"))
+    page.wait_for_function(f"{focused} === 'activation'")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(focused) == "layer 2: units"
+
+
 def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
     ready(page, SMALL)
     page.get_by_label("training samples").fill("60")
@@ -167,7 +199,7 @@ def test_fewer_training_samples_are_part_of_the_link(page: Page) -> None:
 
 
 def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path) -> None:
-    ready(page, SMALL)
+    ready(page, SMALL.replace("batch_size=20", "batch_size=100"))
     broken, good = tmp_path / "broken.csv", tmp_path / f"{EVIL.replace('/', '_')}.csv"
     broken.write_text("a,b,class\n1,2,x\n1,zwei\n")
     rows = [f"{k % 7},{k % 5},{'<b>up</b>' if k % 7 > 3 else 'down'}" for k in range(60)]
@@ -178,6 +210,7 @@ def test_own_files_are_read_and_broken_ones_are_said(page: Page, tmp_path: Path)
     page.locator(".q-notification button").click()
     page.locator(".picker").set_input_files(str(good))
     page.wait_for_url(re.compile("uploads"))
+    assert "batch_size=48" in page.url  # a minibatch was more than all 48 training samples
     drawn(page)
     assert page.locator("script", has_text="alert(1)").count() == 0
 

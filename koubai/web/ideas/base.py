@@ -71,5 +71,5 @@ def technique(one: Technique) -> None:
 
 
 def picture(drawn: pictures.Picture) -> Figure:
-    """A technique's picture without its title: the page has one."""
-    return pictures.figure(drawn).update_layout(title=None)
+    """A technique's picture as the page has it: its title stands above, and a legend only where it tells lines apart."""
+    return pictures.figure(drawn).update_layout(title=None, legend=None, margin=None, height=380, showlegend=len(drawn.lines) > 1)

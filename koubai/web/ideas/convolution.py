@@ -111,8 +111,9 @@ def fill(store: Store) -> None:
             lit={(state.step - first, k) for k in range(columns.shape[1])},
             heads=[str(first + k + 1) for k in range(len(shown))],
         )
-        terms = [f"{v:.3g}·{w:.3g}" for v, w in zip(columns[state.step], flat(weight).ravel(), strict=True) if v and w]
-        product.text = f"y[{i}, {j}] = {' + '.join(terms) or '0'} = {y[i, j]:.4g}".replace("+ -", "- ")
+        factors = [(v, w) for v, w in zip(columns[state.step], flat(weight).ravel(), strict=True) if v and w]
+        terms = [f"{v:.3g}·{w:.3g}" if w > 0 else f"{v:.3g}·({w:.3g})" for v, w in factors]
+        product.text = f"y[{i}, {j}] = {' + '.join(terms) or '0'} = {y[i, j]:.4g}"
 
     def tick() -> None:
         state.step = (state.step + 1) % steps
@@ -138,13 +139,13 @@ def fill(store: Store) -> None:
             slider(Words("Padding", "パディング"), 0, 3, 1, state.padding, lambda v: change("padding", int(v)))
             place = put("div")
             slides = button(SLIDE, slide, "main")
-            technique(CONVOLUTIONS["conv"])
         with put("div"):
             sized = put("p", classes="formula", aria_live="polite")
             with put("div", classes="grids"):
                 input_, filter_, output = Grid(), Grid(), Grid()
             product = put("p", classes="working", aria_live="polite")
             matrix = Grid()
+            technique(CONVOLUTIONS["conv"])
     arrange()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 BARS = 41
+WIDTH = 340  # pixels that the figure needs: a phone's
 SPREAD = 10.0  # a layer's values beyond it stand at the edge
 
 
@@ -79,8 +80,8 @@ def fill(store: Store) -> None:
             choice(Words("Activation", "活性化関数"), list(ACTIVATIONS), state.activation, lambda v: chosen("activation", v))
             about = put("div")
         with put("div"):
-            drawn = figure(None, Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), 560)
-            with tabular((Words("layer", "層"), *map(_layer, range(LAYERS + 1))), "numbers", 1):
+            drawn = figure(None, Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), WIDTH)
+            with tabular((Words("layer", "層"), *map(_layer, range(LAYERS + 1))), "numbers tight", 1):
                 spreads = _row(Words("standard deviation", "標準偏差"))
                 edges = _row(Words("share of exact zeros", "ちょうど0の割合"))
     chosen("activation", state.activation)
@@ -104,11 +105,12 @@ def picture(layers: list[np.ndarray]) -> Figure:
     low = max(min(layer.min() for layer in layers[1:]), -SPREAD)
     high = min(max(layer.max() for layer in layers[1:]), SPREAD)
     edges = np.linspace(low, max(high, low + 1e-3), BARS + 1)
-    for k, layer in enumerate(layers[1:]):
-        counts, _ = np.histogram(layer.clip(edges[0], edges[-1]), edges)
+    shares = [np.histogram(layer.clip(edges[0], edges[-1]), edges)[0] / layer.size for layer in layers[1:]]
+    most = max(share.max() for share in shares)
+    for k, share in enumerate(shares):
         made.add_trace(
             go.Bar(
-                x=style.rounded(counts / counts.sum()),
+                x=style.rounded(share),
                 y=style.rounded((edges[1:] + edges[:-1]) / 2),
                 orientation="h",
                 marker={"color": style.color(0)},
@@ -117,5 +119,6 @@ def picture(layers: list[np.ndarray]) -> Figure:
             ),
             **style.place(k, LAYERS, LAYERS),
         )
-    made.update_xaxes(tickformat=".0%", nticks=3, tickangle=0, rangemode="tozero").update_layout(bargap=0, margin={"t": 40})
+    tick = next(part for part in (0.5, 0.2, 0.1, 0.05, 0.02) if part <= most)  # there is room for one
+    made.update_xaxes(tickformat=".0%", tickvals=[tick], range=[0, 1.05 * most]).update_layout(bargap=0, margin={"t": 40})
     return style.axes(made, Words("share", "割合"), Words("activation", "活性"))

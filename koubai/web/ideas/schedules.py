@@ -10,6 +10,8 @@ from koubai.web.controls import choice
 from koubai.web.ideas.base import idea, picture, technique
 from koubai.web.shell import figure, put, update
 
+FIRST = "cosine"
+
 
 @idea(
     "schedules",
@@ -28,8 +30,7 @@ def fill(store: Store) -> None:
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            first = list(SCHEDULES)[-1]
-            choice(Words("Schedule", "スケジュール"), list(SCHEDULES), first, chosen)
+            choice(Words("Schedule", "スケジュール"), list(SCHEDULES), FIRST, chosen)
             about = put("div")
         drawn = figure(None, Words("The share of the rate by step", "ステップごとの学習率の倍率"))
-    chosen(first)
+    chosen(FIRST)

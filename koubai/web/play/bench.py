@@ -9,6 +9,7 @@ from typing import Any
 
 from nicegui import ui
 
+from koubai.data import load
 from koubai.data.builtin import BUILTIN
 from koubai.language import UserError, Words
 from koubai.store import Store
@@ -64,11 +65,19 @@ class Bench:
         await self.change(lambda board: board.edited(changes))
 
     async def other_data(self, name: str) -> None:
-        """Other data for the base; where they are no images, without the layers that take images; a quantity's standardized."""
+        """Other data for the base, and what they do not fit changed too.
+
+        Where they are no images, the layers that take images go; a minibatch has at most all samples; a quantity is standardized.
+        """
         source = BUILTIN.get(name)
         images = "flatten" in self.board.base.layers and (source is None or len(source.shape) < 2)
         data = {"name": name, "standardize": True} if source and not source.classes else name
-        await self.edit({"data": data, **({"layers": FALLBACK} if images else {})})
+
+        def make(board: Board) -> Board:
+            after = board.edited({"data": data, **({"layers": FALLBACK} if images else {})})
+            return after.edited({"batch_size": min(after.base.batch_size, len(load(after.base.data).x_train))})
+
+        await self.change(make)
 
     async def take(self, name: str) -> None:
         """Data that the visitor has uploaded. Raises ``UserError`` where nobody has."""

@@ -17,7 +17,7 @@ from koubai.techniques import ACTIVATIONS, KINDS, Technique
 from koubai.techniques.clipping import CLIPPINGS
 from koubai.techniques.dropout import DROPOUTS
 from koubai.techniques.normalization import NORMALIZATIONS
-from koubai.web.controls import VALUE, button, check, choice, number
+from koubai.web.controls import button, check, choice, line, number
 from koubai.web.play.bench import FALLBACK, Bench
 from koubai.web.play.board import MOST_SEEDS
 from koubai.web.play.upload import upload
@@ -166,14 +166,6 @@ def layers(bench: Bench) -> None:
         options = {SHARED: Words("+ other layer", "+ ほかの層"), **MORE}
         with put("div", classes="bare"):
             choice(Words("another layer", "ほかの層"), options, SHARED, lambda name: add(name) if name != SHARED else None)
-
-
-def line(label: Words, value: str, changed: Callable[[str], Any]) -> None:
-    """A field for a text that is heard when it is finished."""
-    with put("label", classes="field"):
-        put("span", label)
-        field = put("input", classes="mono", type="text", value=value, maxlength="200", spellcheck="false", autocomplete="off")
-    field.on("change", lambda event: changed(str(event.args)[:200].strip()), js_handler=VALUE)
 
 
 def rows_of(chain: tuple[int | str, ...]) -> list[list[Any]]:

@@ -61,7 +61,7 @@ def content(store: Store) -> None:
                 adding(bench)
             with stage.add_slot("below"):
                 prescriptions(bench)
-            with put("aside", classes="builder", aria_label=Words("The network", "ネットワークの設定")):
+            with put("aside", classes="builder", id="builder", aria_label=Words("The network", "ネットワークの設定")):
                 builder(bench)
         with bar:
             controls(bench)
@@ -91,6 +91,7 @@ def controls(bench: Bench) -> None:
     button(Words("Copy link", "リンクをコピー"), lambda: copied(bench))
     button("TOML", lambda: shown("TOML", bench.board.study.to_toml()))
     button("Python", lambda: shown("Python", bench.board.python()))
+    put("a", Words("Settings ↓", "設定へ ↓"), "button below", href="#builder")  # on a phone they stand below all that is shown
 
     def heard() -> None:
         words = (

@@ -72,12 +72,18 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
     def report(what: str, one: Trial, steps: int, spared: int) -> None:
         nonlocal trained
         if not on():
-            raise Gone
+            raise KeyboardInterrupt  # what a training heeds
         trained += steps
+
+    def tried() -> Prescription:
+        try:
+            return prescribe(trial, seeds=seeds, **options)
+        except KeyboardInterrupt:  # in an event loop it would end the server
+            raise Gone from None
 
     seeds = min(max(bench.board.seeds, SEEDS), MOST_SEEDS)
     options: dict[str, Any] = {"store": bench.store, "name": bench.board.name, "threads": THREADS, "progress": report}
-    task = asyncio.ensure_future(aside(prescribe, trial, seeds=seeds, **options))
+    task = asyncio.ensure_future(aside(tried))
     while not task.done():
         await asyncio.wait([task], timeout=0.4)
         networks = trained / trial.steps

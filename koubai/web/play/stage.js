@@ -7,11 +7,11 @@ const LONGEST = 400; // milliseconds that a chart waits for its turn
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-const seen = (element) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > 0 && top < window.innerHeight; };
+const near = (element) => { const { top, bottom } = element.getBoundingClientRect(), room = window.innerHeight / 2; return bottom > -room && top < window.innerHeight + room; };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
-const short = (value) => (value === null || value === undefined ? "–" : Number(value.toPrecision(3)).toString());
+const short = (value) => (value === null || value === undefined ? "–" : Math.abs(value) < 1e6 ? `${Number(value.toPrecision(3))}` : value.toExponential(1).replace("+", ""));
 const whole = (value) => value.toLocaleString("en-US");
 // A label with places where a narrow card may break it.
 const breakable = (label) => label.replace(/[=_,]/g, "$&\u200b");
@@ -167,6 +167,7 @@ export default {
     // One look at all variants; `run` says of which scene.
     frame(look) {
       if (look.run !== this.scene.run) { this.waiting = look; return; } // its scene is on the way, or it is of one that is gone
+      this.came = performance.now();
       this.last = Object.freeze(look); // nothing in it changes, so Vue need not watch it
       this.append(look);
       requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });
@@ -187,7 +188,8 @@ export default {
       this.scene.variants.forEach((one, k) => this.card(one, k));
       this.slowly();
     },
-    // Curves and what is inside cost more than cards, so they follow behind, one after another: a tenth of the time, and where they are seen.
+    // Curves and what is inside cost more than cards, so they follow behind, one after another, where they are seen or soon will be: in a
+    // tenth of the time while frames come, and else at once.
     slowly() {
       this.due = [...new Set([...this.due, ...Object.keys(this.plots), "inside"])];
       if (this.later) return;
@@ -197,7 +199,7 @@ export default {
         const begun = performance.now(), name = this.due.shift();
         if (name !== "inside") this.chart(name);
         else if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
-        this.later = setTimeout(draw, Math.min(9 * (performance.now() - begun), LONGEST));
+        this.later = setTimeout(draw, begun - this.came < LONGEST ? Math.min(9 * (performance.now() - begun), LONGEST) : 0);
       };
       this.later = setTimeout(draw, 0);
     },
@@ -255,7 +257,7 @@ export default {
     },
     strip(one, k) {
       const strip = this.$el.querySelector(`[data-strip="${k}"]`), now = this.now(k);
-      if (!strip || !seen(strip)) return;
+      if (!strip || !near(strip)) return;
       strip.querySelectorAll(".weights").forEach((canvas, n) => { if ((now.weights || [])[n]) signed(canvas, now.weights[n], this.paint); });
       strip.querySelectorAll(".map").forEach((canvas, n) => { if ((now.maps || [])[n]) signed(canvas, now.maps[n], this.paint); });
       strip.querySelectorAll(".histogram").forEach((canvas, n) => {
@@ -268,9 +270,9 @@ export default {
     },
     chart(name) {
       const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.plots[name];
-      if (!el || !seen(el)) return;
+      if (!el || !near(el)) return;
       if (!this.Plotly) return void this.plotly();
-      const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), {}];
+      const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), this.step ? {} : { range: [0, this.total] }];
       this.Plotly.react(el, data, { ...chart.layout, xaxis: { ...chart.layout.xaxis, ...xaxis }, datarevision: Math.random() }, chart.config);
     },
     // Plotly is half of what a page loads: it comes when a chart is first seen.

@@ -7,10 +7,10 @@ from typing import Any
 from koubai.language import Words
 from koubai.spec import KIND_WORDS, Trial
 from koubai.techniques import KINDS
-from koubai.web.controls import button, choice
+from koubai.web.controls import button, choice, line
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_VARIANTS, value
-from koubai.web.play.builder import NORMS, follow, line
+from koubai.web.play.builder import NORMS, follow
 from koubai.web.shell import put
 
 TECHNIQUES = ("activation", "initializer", "optimizer", "schedule", "penalty")
