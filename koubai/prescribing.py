@@ -2,10 +2,10 @@
 
 The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedies``) are trained with the original's seeds, so a gain is
 paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
-next to nothing); the most promising are paired up, and of the ``FINALISTS`` most promising of all as many go on to the other seeds as it
-takes to repair (successive halving over seeds: Jamieson and Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the
-doctor finds past hope is stopped on the way, and goes no further. Where nothing repairs, remedies of what only follows from something
-else are tried, and a third remedy is added.
+next to nothing). The most promising are paired up, unless one alone is so good that no pair would be preferred to it. Of the
+``FINALISTS`` most promising of all as many go on to the other seeds as it takes to repair (successive halving over seeds: Jamieson and
+Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is stopped on the way, and goes no
+further. Where nothing repairs, remedies of what only follows from something else are tried, and a third remedy is added.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
-from koubai.prescription import Candidate, Prescription, complaints, reached
+from koubai.prescription import AS_GOOD, Candidate, Prescription, complaints, reached
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study
@@ -34,7 +34,7 @@ FIRST = 2  # seeds that show whether a remedy promises anything
 PAIRED = 3  # of the most promising remedies: they are tried in pairs
 LEADING = 2  # of the most promising, and of those that cure: where no single remedy repairs, they are paired with every other
 FINALISTS = 6
-AHEAD = 3  # of these, the best single remedy among them, who go first: where one of them repairs, the others are left
+AHEAD = 3  # of these, the best single remedy and those about as good as the best, go first: where one of them repairs, others are left
 SMALL = CPU_BYTES // 8  # bytes of the seeds of one remedy: so few that five cost hardly more than two
 MOST = 3  # remedies at once
 WHERE_UNKNOWN = ("slow-convergence", "plateau")  # whose remedies are tried where the diagnosis is "don't know"
@@ -121,7 +121,9 @@ def tried(
         alone = [one for one in hopeful if len(one) == 1][: FINALISTS // 2]
         chosen = [*alone, *(one for one in hopeful if one not in alone)][:FINALISTS]
         order = list(dict.fromkeys([*alone[:1], *(one for one in hopeful if one in chosen)]))
-        for part in (order[:AHEAD], order[AHEAD:]):
+        good = AS_GOOD * max((known[one].gain for one in order), default=0.0)
+        ahead = [one for one in order if one in alone[:1] or known[one].gain >= good][:AHEAD]
+        for part in (ahead, [one for one in order if one not in ahead]):
             short = [one for one in part if len(known[one].records) < len(seeds)]
             if short:
                 for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
@@ -134,8 +136,17 @@ def tried(
             if past or len(candidate.records) < len(seeds):
                 known[one] = replace(candidate, left=past or LEFT)
 
+    def proved() -> bool:
+        """Whether one that was trained over all seeds repairs."""
+        return any(candidate.left is None and candidate.repaired for candidate in known.values())
+
     begin(single)
+    enough = any(candidate.enough for candidate in known.values())
+    if enough:
+        finish()
     for size in range(2, MOST + 1):
+        if enough and proved():
+            break
         mended = any(candidate.repaired for candidate in known.values())
         before, alone = ([one for one in ranked() if len(one) == count] for count in (size - 1, 1))
         curing = [one for one in before if known[one].cured][:LEADING]
@@ -143,7 +154,7 @@ def tried(
         couples = itertools.product(leading, beside)
         begin({frozenset((*a, *b)): (*a, *b) for a, b in couples if b[0] not in a}.values())
         finish()
-        if any(candidate.left is None and candidate.repaired for candidate in known.values()):
+        if proved():
             break
         begin(more)
     return sorted(known.values(), key=lambda one: (one.left is not None, -one.gain))

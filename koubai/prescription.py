@@ -115,6 +115,12 @@ class Candidate:
         never = len(self.gains) >= SIGNS and float(self.gains.min()) > -NO_WORSE
         return self.cured and (self.better or (well and (never or self.bounds[0] > -NO_WORSE)))
 
+    @property
+    def enough(self) -> bool:
+        """Whether it repairs, and a remedy that made every answer right would not be preferred to it: see ``_as_good``."""
+        most = 1 - float(self.original[: len(self.records)].mean())
+        return self.repaired and self.gain >= max(AS_GOOD * most, most - WORTH)
+
 
 @dataclass(frozen=True)
 class Prescription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import koubai as kb
 from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
-from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together
+from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together, tried
 from koubai.prescription import Candidate, Prescription, changed, complaints, points, reached
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
@@ -137,6 +138,37 @@ def test_the_prescription_is_the_fewest_remedies_that_do_as_well_as_the_best() -
     still = candidate(["he"], [0.92, 0.955, 0.92, 0.93, 0.945], ill("plateau"))
     assert prescription(pair, still).smallest is pair
     assert "repaired" in found.verdict.en and "直りました" in found.verdict.ja
+
+
+def test_a_remedy_is_enough_where_even_right_answers_alone_would_not_be_preferred() -> None:
+    good, perfect = candidate(["he"], [0.985, 0.98, 0.985, 0.98, 0.985]), candidate(["he", "adam"], [1.0] * 5)
+    assert good.enough and prescription(good, perfect).smallest is good
+    assert not candidate(["he"], [0.985, 0.98, 0.985, 0.98, 0.985], ill("plateau")).enough
+    assert not candidate(["he"], [0.97] * 5).enough and prescription(candidate(["he"], [0.97] * 5), perfect).smallest is perfect
+    before = np.full(5, 0.9)  # of the 10 points that can be gained, 8.5 are less than 90%
+    most, all_of_it = (dataclasses.replace(one, original=before) for one in (good, perfect))
+    assert most.repaired and not most.enough and prescription(most, all_of_it).smallest is all_of_it
+
+
+@pytest.mark.parametrize("alone", [0.99, 0.9])
+@pytest.mark.parametrize("small", [True, False])
+def test_remedies_are_paired_only_where_none_is_enough(alone: float, small: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("koubai.prescribing.seen", lambda records: (NOBODY,) * len(records))
+    monkeypatch.setattr("koubai.prescribing.SMALL", math.inf if small else 0)
+    patient = prescription()
+    trained: list[int] = []
+
+    def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
+        trained.append(len(trials) * len(seeds))
+        reached = [alone if trial.initializer.name == "he" else 0.5 for trial in trials]
+        return [[records(trial, [value] * 5)[seed] for seed in seeds] for trial, value in zip(trials, reached, strict=True)]
+
+    single = [(REMEDIES[name],) for name in ("he", "xavier", "rate-up-3")]
+    found = tried(patient, frozenset({"plateau"}), single, (), range(5), train)
+    assert found[0].remedies == single[0] and len(found[0].records) == 5 and found[0].left is None
+    assert any(len(one.remedies) == 2 for one in found) == (alone < 0.98)
+    if alone > 0.98:  # those that gain half of it are not proved before it
+        assert trained == ([15] if small else [6, 3])
 
 
 def test_left_out_candidates_are_never_prescribed() -> None:

@@ -42,13 +42,16 @@ class Total:
 
 def floats(tree: Any) -> list[Tensor]:
     """The tensors of floating point numbers in what a module takes or gives."""
-    return [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.is_floating_point()]
+    leaves = [tree] if isinstance(tree, Tensor) else tree_leaves(tree)
+    return [x for x in leaves if isinstance(x, Tensor) and x.is_floating_point()]
 
 
 def edge(x: Tensor) -> Edge:
     """Where the gradient by a tensor goes: a node, and the number of its output."""
-    found = get_gradient_edge(x)
-    return found.node, found.output_nr
+    if x.grad_fn is None:
+        found = get_gradient_edge(x)
+        return found.node, found.output_nr
+    return x.grad_fn, x.output_nr
 
 
 def walk(nodes: Iterable[Node]) -> Iterable[Node]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -34,11 +33,10 @@ class History:
         """The layers from the input to the output."""
         return list(self.kinds)
 
-    def tell(self, told: Mapping[str, Tensor | float]) -> None:
-        """Note the loss of a minibatch, and perhaps its accuracy."""
-        for name, value in told.items():
-            total, count = self._told.get(name, (0.0, 0))
-            self._told[name] = total + value, count + 1
+    def tell(self, name: str, value: Tensor | float) -> None:
+        """Note the ``"loss"`` or the ``"accuracy"`` of a minibatch."""
+        total, count = self._told.get(name, (0.0, 0))
+        self._told[name] = total + value, count + 1
 
     def forget(self) -> None:
         """Forget what was told since the last point."""

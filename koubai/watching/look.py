@@ -78,6 +78,7 @@ class Look:
         self._inputs: dict[nn.Module, list[Edge]] = {}
         self._ends: dict[Node, str] = {}  # the nodes that layers end in
         self._inside: set[Node] = set()
+        self._weights = [(module, name, matrices(module)) for module, (name, kind) in names.items() if kind == "weights"]
         self._before: dict[nn.Parameter, Tensor] = {}
         self._handles: list[Any] = []
         if compiled:
@@ -120,7 +121,8 @@ class Look:
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         if recordable():
-            self._inputs[module] = [edge(x) for x in floats((args, kwargs)) if x.requires_grad]
+            given = args[0] if len(args) == 1 and not kwargs else (args, kwargs)
+            self._inputs[module] = [edge(x) for x in floats(given) if x.requires_grad]
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if not recordable():
@@ -193,7 +195,7 @@ class Look:
         if read:
             self.read(optimizer)
         for parameter in _held(optimizer):
-            self._before[parameter] = parameter.detach().flatten()[:PART].clone()
+            self._before[parameter] = _part(parameter).clone()
 
     def read(self, optimizer: Optimizer) -> None:
         """The sizes of the weights' gradients, as an optimizer gets them."""
@@ -201,23 +203,22 @@ class Look:
             self.kinds = {name: kind for name, kind in self.names.values() if kind == "weights"}
         scale = getattr(optimizer, "grad_scale", None)  # the fused ones divide by it themselves
         held = _held(optimizer)
-        for module, name in self._weighted():
-            found = [_size_of_gradient(p.grad) for p in matrices(module) if p in held and p.grad is not None]
+        for _, name, weights in self._weighted():
+            found = [_size_of_gradient(p.grad) for p in weights if p in held and p.grad is not None]
             if found:
                 self._note("weight_gradient", name, found if scale is None else [norm / scale for norm in found])
 
     def after_step(self) -> None:
         """An optimizer has stepped: how large the weights are now, and how far they moved."""
-        for module, name in self._weighted():
-            weights = matrices(module)
+        for module, name, weights in self._weighted():
             self._note("weight", name, [size(p) for p in weights])
-            self._note("moved", name, [size(p.detach().flatten()[:PART] - self._before[p]) for p in weights if p in self._before])
+            self._note("moved", name, [size(_part(p) - self._before[p]) for p in weights if p in self._before])
             if isinstance(module, ROWS) and not is_parametrized(module):
                 rows = module.weight.detach().flatten(1)
                 self._note("apart", name, [size(rows - rows.mean(0))] if len(rows) > 1 else [])
 
-    def _weighted(self) -> Iterable[tuple[nn.Module, str]]:
-        return [(module, name) for module, (name, kind) in self.names.items() if kind == "weights" and name in self.kinds]
+    def _weighted(self) -> Iterable[tuple[nn.Module, str, list[nn.Parameter]]]:
+        return [one for one in self._weights if one[1] in self.kinds]
 
     def _note(self, name: str, layer: str, norms: list[Tensor]) -> None:
         if norms:
@@ -265,6 +266,12 @@ def _held(optimizer: Optimizer) -> set[nn.Parameter]:
     return {p for group in optimizer.param_groups for p in group["params"] if p.ndim > 1}
 
 
+def _part(parameter: nn.Parameter) -> Tensor:
+    """The values of a weight whose way is measured."""
+    x = parameter.detach()
+    return x if x.numel() <= PART else x.flatten()[:PART]
+
+
 def _fetched(tree: Any, at_hand: bool) -> Any:
     """Lists and dictionaries of tensors as floats and arrays; where they are not ``at_hand``, brought over from their device at once."""
     away = [] if at_hand else [x for x in tree_leaves(tree) if isinstance(x, Tensor) and x.device.type != "cpu"]
@@ -272,18 +279,16 @@ def _fetched(tree: Any, at_hand: bool) -> Any:
     here = {id(x): part.view(x.shape) for x, part in zip(away, flat, strict=True)}
 
     def plain(one: Any) -> Any:
+        if isinstance(one, Tensor):
+            x = here.get(id(one), one)
+            return x.item() if x.ndim == 0 else (x.detach().float() if x.dtype == torch.bfloat16 else x.detach()).numpy()
         if isinstance(one, dict):
             return {name: plain(value) for name, value in one.items()}
-        if isinstance(one, list):
-            return [plain(value) for value in one]
-        if not isinstance(one, Tensor):
-            return one
-        x = here.get(id(one), one)
-        return x.item() if x.ndim == 0 else (x.detach().float() if x.dtype == torch.bfloat16 else x.detach()).numpy()
+        return [plain(value) for value in one] if isinstance(one, list) else one
 
     return plain(tree)
 
 
 def _whole(norms: Iterable[Any]) -> float:
     """The norm of several parts together."""
-    return math.sqrt(sum(float(norm) ** 2 for norm in norms))
+    return math.hypot(*norms)

@@ -21,8 +21,8 @@ def values(y: Tensor, bounds: Bounds, channels_first: bool, histogram: bool) -> 
     """Measure one call's answers ``y``, the samples first and a unit's second where channels stand there, else last.
 
     ``lowest`` and ``highest`` ``[unit]`` are the ends of each unit's answers, ``answers`` how many it gave. Of ``count`` values are the
-    ``mean``, the ``spread`` (the norm of the differences from it), how many are ``zeros`` and ``saturated``, and the ``histogram``
-    ``[bin]`` between ``low`` and ``high``, if it is asked for. Nothing is divided here, where it takes as long as the rest.
+    ``mean``, the ``spread`` (the norm of the differences from it), how many are not 0 (``nonzero``) and ``saturated``, and the
+    ``histogram`` ``[bin]`` between ``low`` and ``high``, if it is asked for. Nothing is divided here, where it takes as long as the rest.
     """
     y = y.detach()
     unit = 1 if channels_first and y.ndim > 1 else y.ndim - 1
@@ -35,7 +35,7 @@ def values(y: Tensor, bounds: Bounds, channels_first: bool, histogram: bool) -> 
     mean = flat.mean()
     found: dict[str, Tensor | int] = {
         "lowest": low, "highest": high, "answers": answers, "count": flat.numel(),
-        "mean": mean, "spread": torch.linalg.vector_norm(flat - mean), "zeros": (flat == 0).sum(), "saturated": 0,
+        "mean": mean, "spread": torch.linalg.vector_norm(flat - mean), "nonzero": flat.count_nonzero(), "saturated": 0,
     }  # fmt: skip
     bottom, top = bounds
     if bottom is not None and top is not None:
@@ -64,7 +64,7 @@ def pooled(calls: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "std": math.sqrt(squares / count),
         "saturated": sum(call["saturated"] for call in calls) / count,
         "dead": _dead(calls),
-        "zeros": sum(call["zeros"] for call in calls) / count,
+        "zeros": 1 - sum(call["nonzero"] for call in calls) / count,
     }
     drawn = (
         {"histogram": first["histogram"] / first["count"], "low": first["low"], "high": first["high"]} if "low" in first else {}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from koubai.doctor import Case, Diagnosis
 
 GROWTH = 1.25  # from one step that is looked at to the next, once they are far enough apart
+DRAWN_GROWTH = GROWTH**4  # from one look with histograms, which take as long as the rest of an activation, to the next
 FAR_GROWN = 10.0  # times its first size: loss or weights that have grown so much before they are lost were driven there
 PATIENCE = 20  # steps of some optimizers, after which the others are not waited for
 SELDOM = 10  # on a device that has to be waited for, how many steps pass between two looks for NaN
@@ -100,7 +101,7 @@ class Watch:
         self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
         if not self._compiled:
             self._handles.append(self.model.register_forward_pre_hook(self._begun, with_kwargs=True))
-            self._handles.append(self.model.register_forward_hook(self._ended))
+            self._handles.append(self.model.register_forward_hook(self._ended))  # the last: it goes where a loss is told
         self._open()
         return self
 
@@ -130,6 +131,8 @@ class Watch:
         """
         if self._overheard:
             self._overheard = False
+            if self._handles and not self._compiled:
+                self._handles.pop().remove()
             self.history.forget()
             if self._look:
                 self._look.forget()
@@ -139,7 +142,9 @@ class Watch:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
         number = _number(value)
-        self.history.tell({"loss": number} if accuracy is None else {"loss": number, "accuracy": _number(accuracy)})
+        self.history.tell("loss", number)
+        if accuracy is not None:
+            self.history.tell("accuracy", _number(accuracy))
         if self._checks():
             if math.isfinite(number):
                 self._sane = abs(float(number))
@@ -193,7 +198,7 @@ class Watch:
     def _open(self) -> None:
         histograms = self.t >= self._drawn
         if histograms:
-            self._drawn = max(self.t + 1, math.ceil(self.t * GROWTH**2))
+            self._drawn = max(self.t + 1, math.ceil(self.t * DRAWN_GROWTH))
         self._look = Look(
             self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms, self._compiled
         )
@@ -261,7 +266,7 @@ class Watch:
 
     def _whole(self, optimizer: Optimizer) -> bool:
         """Whether a step of the training is done: all optimizers that were named have stepped, or the first of those that were not."""
-        if not self.optimizers:
+        if len(self.optimizers) < 2:
             return optimizer is self._lead
         self._stepped.append(id(optimizer))
         self._resting.discard(id(optimizer))
@@ -281,7 +286,7 @@ class Watch:
                 return True
             probe = self._probes[id(optimizer)] = min(first, key=Tensor.numel)
         gradient = probe.grad
-        return gradient is None or math.isfinite(gradient.sum()) or bool(gradient.isfinite().all())
+        return gradient is None or math.isfinite(gradient.sum().item()) or bool(gradient.isfinite().all())
 
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
