@@ -281,6 +281,16 @@ def test_nothing_is_left_behind(broken: bool) -> None:
     assert len(seen.case().steps) == 3
 
 
+def test_between_looks_and_once_a_loss_is_told_a_single_hook_stays_on_the_model() -> None:
+    model = dense()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(model, optimizer) as seen:
+        train(model, optimizer, seen, 6)
+        assert [len(module._forward_hooks) for module in model.modules()] == [0] * len(list(model.modules()))
+        assert [len(module._forward_pre_hooks) for module in model.modules()] == [1] + [0] * (len(list(model.modules())) - 1)
+    assert seen.history.steps == [0, 1, 2, 3, 4, 5]
+
+
 def test_activations_called_as_functions_are_layers_too() -> None:
     model, x, _ = made("functional")
     fc1, fc2 = model.fc1, model.fc2

@@ -66,7 +66,7 @@ class Watch:
         self._samples: int | None = None  # of a minibatch
         self._inputs: np.ndarray | None = None  # the root mean squares of its features
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
-        self._sane = 0.0  # the size of the last loss that was a number
+        self._sane: Tensor | float = 0.0  # the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
         self._known: dict[int, tuple[Optimizer, bool]] = {}  # the optimizers that have stepped, and whether they count
@@ -147,7 +147,7 @@ class Watch:
             self.history.tell("accuracy", _number(accuracy))
         if self._checks():
             if math.isfinite(number):
-                self._sane = abs(float(number))
+                self._sane = number
             else:
                 self._lost()
 
@@ -296,7 +296,7 @@ class Watch:
     def _grown(self) -> bool:
         """Whether the loss or the weights are far larger than they were."""
         numbers, losses = self.history.numbers, self.history.losses
-        if losses and self._sane > FAR_GROWN * abs(losses[0].get("loss", math.inf)):
+        if losses and abs(float(self._sane)) > FAR_GROWN * abs(losses[0].get("loss", math.inf)):
             return True
         before = math.hypot(*numbers[0].get("weight", {}).values()) if numbers else 0.0
         now = math.hypot(*(float(size(p)) for _, module in layers(self.model) for p in matrices(module)))
@@ -314,4 +314,4 @@ def _number(value: Tensor | float) -> Tensor | float:
     """A number that nothing has to wait for: what lies on another device stays there."""
     if not isinstance(value, Tensor):
         return float(value)
-    return value.item() if value.device.type == "cpu" else value.detach()
+    return value.item() if value.is_cpu else value.detach()
