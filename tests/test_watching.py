@@ -20,7 +20,7 @@ from koubai.doctor import Case
 from koubai.language import UserError
 from koubai.training import ledger
 from koubai.watching import Watch, watch
-from koubai.watching.look import _fetched
+from koubai.watching.look import MANY, _fetched, size
 
 Loop = Callable[[nn.Module, Any, "Watch | None"], None]
 
@@ -115,6 +115,16 @@ def test_weights_and_their_gradients_and_steps() -> None:
     )
     np.testing.assert_allclose(case.history["apart"][0], [float(ledger.apart(w[None])) for w in after], rtol=1e-6)
     assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e25])
+@pytest.mark.parametrize("shape", [(300, 4, 10, 10), (MANY + 1,), (3, 4)])
+def test_norms_are_those_of_numpy_however_many_and_small_the_values(shape: tuple[int, ...], scale: float) -> None:
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * scale
+    found = size(x.requires_grad_())
+    assert found.dtype is torch.float64 and not found.requires_grad and found.ndim == 0
+    assert float(found) == pytest.approx(np.linalg.norm(x.detach().double().numpy().ravel()), rel=1e-6)
+    assert float(size(x.bfloat16())) == pytest.approx(float(found), rel=1e-2)
 
 
 def test_answers_of_activations_are_described_as_the_ledger_describes_them() -> None:
