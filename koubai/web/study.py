@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -97,7 +96,7 @@ async def table(found: Result, best: int | None = None) -> None:
 
 def breakable(label: str) -> str:
     """A variant's label with places where a narrow column may break it."""
-    return re.sub("[=_]", "\\g<0>\N{ZERO WIDTH SPACE}", label)
+    return label.replace("=", "=\N{ZERO WIDTH SPACE}")
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
