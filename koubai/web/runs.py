@@ -16,7 +16,7 @@ from koubai.naming import SHOWN
 from koubai.store import STATES as EVERY
 from koubai.store import Store
 from koubai.web.controls import button, check, choice, enabled, text
-from koubai.web.shell import put, tabular
+from koubai.web.shell import Put, put, tabular
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
 
@@ -134,9 +134,9 @@ def _row(row: Row, chosen: list[str], choose: Callable[[str, bool], None]) -> No
         put("td", when(row["created"]), "number")
 
 
-def badge(state: str) -> None:
+def badge(state: str) -> Put:
     """Whether a study is finished."""
-    put("span", STATES[state], f"badge {state}")
+    return put("span", STATES[state], f"badge {state}")
 
 
 def best(row: Row) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -25,8 +24,8 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, check, choice, enabled
-from koubai.web.runs import badge, best, when
-from koubai.web.shell import aside, asked, figure, problem, put, tabular, warn
+from koubai.web.runs import STATES, badge, best, when
+from koubai.web.shell import Put, aside, asked, figure, problem, put, tabular, warn
 
 ROWS = 100  # variants in the table; the report has all
 SHOWN_AS = ("accuracy", "final")  # the first of these figures that can show it
@@ -55,14 +54,14 @@ async def content(store: Store) -> None:
     ui.page_title(f"{row['name']} | Koubai 勾配")
     put("h1", row["name"])
     with put("p", classes="row soft"):
-        badge(row["state"])
+        state = badge(row["state"])
         stored, trials = f"{row['stored']:,}", f"{row['trials']:,}"
         put("span", Words(f"{stored} of {trials} networks", f"{trials} 試行中 {stored} 試行"))
         if row["best"] is not None:
             put("span", named(Words(f"best validation accuracy {best(row)}", f"最高の検証精度 {best(row)}"), {row["quantity"]}))
         put("span", when(row["created"]))
     found = await aside(result, store, row)
-    _actions(store, row, found)
+    _actions(store, row, found, state)
     if found.records:
         await _shown(found)
     with put("details"):
@@ -97,11 +96,11 @@ async def table(found: Result, best: int | None = None) -> None:
 
 def breakable(label: str) -> str:
     """A variant's label with places where a narrow column may break it."""
-    return re.sub("[=_]", "\\g<0>\N{ZERO WIDTH SPACE}", label)
+    return label.replace("=", "=\N{ZERO WIDTH SPACE}")
 
 
-def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
-    """Report, resume, export, delete."""
+def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> None:
+    """Report, resume, export, delete; ``state`` is the badge that says how it stands."""
     id = row["id"]
     with put("div", classes="row actions"):
         if found.records:
@@ -122,6 +121,8 @@ def _actions(store: Store, row: dict[str, Any], found: Result) -> None:
             return
         resume.set_visibility(False)
         enabled(remove, False)
+        state.text = say(STATES["running"])
+        state.classes(replace="badge running")
         progress.clear()
         with progress:
             bar = put("progress", max="1", value="0", aria_label=Words("Training", "学習"))

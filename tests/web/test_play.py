@@ -69,6 +69,7 @@ def test_a_training_starts_moves_is_paused_and_resumed(page: Page) -> None:
     assert page.locator("article.specimen h2").all_inner_texts() == ["sigmoid", "relu"]
     assert painted(page, "[data-variant='1'] canvas.picture") > 10
     assert "reaches the first layer" in page.locator("[data-variant='0'] .arrives").inner_text()
+    page.get_by_label("speed").select_option("100")  # slow enough to be paused on a busy machine
     page.get_by_role("button", name="Start").click()
     until(page, lambda: step(page) > 20)
     before = step(page)

@@ -63,10 +63,10 @@ def fill(store: Store) -> None:
         with put("div", classes="controls"):
             slider(Words("Rate r", "率 r"), 0, 0.9, 0.05, state.rate, rated, lambda value: f"{value:.2f}")
             button(Words("Next mask", "次のマスク"), again, "main")
-            technique(DROPOUTS["dropout"])
         with put("div"):
             grid = Grid()
             facts = Facts()
+            technique(DROPOUTS["dropout"])
     show()
 
 

@@ -80,12 +80,12 @@ def fill(store: Store) -> None:
             slider(Words("Stride", "ストライド"), 1, 4, 1, state.stride, lambda v: change("stride", int(v)))
             check(Words("Move the image by a pixel", "画像を1画素ずらす"), state.moved, lambda v: change("moved", v))
             place = put("div")
-            about = put("div")
         with put("div"):
             sized = put("p", classes="formula", aria_live="polite")
             with put("div", classes="grids"):
                 input_, output = Grid(), Grid()
             shifted = put("p")
+            about = put("div")
     arrange()
 
 

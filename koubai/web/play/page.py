@@ -87,11 +87,11 @@ def controls(bench: Bench) -> None:
     button(Words("Reset", "リセット"), bench.reset, aria_keyshortcuts="r")
     choice(Words("speed", "速さ"), SPEEDS, f"{USUAL_SPEED:g}", bench.faster)
     check(Words("keep", "保存する"), False, bench.keep)
+    put("a", Words("Settings ↓", "設定 ↓"), "button below", href="#builder")  # on a phone they stand below all that is shown
     put("span", classes="space")
     button(Words("Copy link", "リンクをコピー"), lambda: copied(bench))
     button("TOML", lambda: shown("TOML", bench.board.study.to_toml()))
     button("Python", lambda: shown("Python", bench.board.python()))
-    put("a", Words("Settings ↓", "設定へ ↓"), "button below", href="#builder")  # on a phone they stand below all that is shown
 
     def heard() -> None:
         words = (
