@@ -23,7 +23,7 @@ from koubai.store.checkpoints import Checkpoint
 from koubai.training import Training, flush_denormals
 from koubai.workers import crew, pool
 from tests.faults.victim import records, same, wait_for
-from tests.workers.long import LONG, eager
+from tests.workers.long import LONG, eager, patient
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="signals of processes are POSIX's")]
 
@@ -102,7 +102,7 @@ def test_a_killed_worker_costs_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Its stack goes on here to the numbers that it has in threads."""
-    study = LONG.with_base(steps=30_000)
+    study = LONG.with_base(steps=10_000)
     run(study, store=tmp_path / "threads", device="cpu", threads=2, progress=False)
     for name in ("WORTH", "AHEAD", "LONG", "cores"):
         monkeypatch.setattr(crew, name, getattr(crew, name))
@@ -111,11 +111,15 @@ def test_a_killed_worker_costs_one_sentence(
     mine, told, dead = pool.Pool(), [], []
     monkeypatch.setattr(crew, "pool", lambda process: mine)
 
-    def report(what: str, trial: Any, steps: int, spared: int) -> None:
+    def kill() -> None:
+        dead.append(mine.workers[0].process)
+        dead[0].kill()
+
+    wait = patient(mine, kill)
+
+    def report(what: str, trial: Trial, steps: int, spared: int) -> None:
         told.append(steps + spared)
-        if spared > 0 and not dead:
-            dead.append(mine.workers[0].process)
-            dead[0].kill()
+        wait(what, trial, steps, spared)
 
     run(study, store=tmp_path / "workers", device="cpu", threads=2, progress=report)
     mine.timer.cancel()

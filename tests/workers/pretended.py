@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -19,7 +19,7 @@ class Process:
     """What ``subprocess.Popen`` gives, of a thread that serves. It dies without a word at its ``life``-th answer."""
 
     life = 10**9
-    born: list[Process] = []
+    born: ClassVar[list[Process]] = []
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         (self.tasks, tasks), (answers, self.answers) = os.pipe(), os.pipe()

@@ -128,7 +128,7 @@ def test_who_asks_to_stop_finds_every_stack_kept(
     assert len(kept) + len(Store(tmp_path).has(STUDY.trials)) / 4 >= 2
     told = go(tmp_path)
     same(records(tmp_path), records(undisturbed))
-    assert sum(spared for _, spared in told) > 0
+    assert (sum(spared for _, spared in told) > 0) == any(one.steps for one in kept)
 
 
 @pytest.mark.parametrize("fits", [1, 3])
