@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from koubai.caution import confirm, fits, shape_and_classes
-from koubai.data import load
+from koubai.data import Dataset, load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
 from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
@@ -100,7 +100,7 @@ def run(
                     return
 
                 def here(report: Report, leave: Callable[[], bool]) -> bool:
-                    return train_and_store(stack, study.name, place, store, report, stopping, leave)
+                    return train_and_store(stack, load(stack[0].data), study.name, place, store, report, stopping, leave)
 
                 task = {"study": study.name, "store": str(store.folder.absolute()), "stopping": stopping}
                 others.train(stack, task, report, here)
@@ -196,23 +196,23 @@ def side_by_side(
 
 
 def train_and_store(
-    stack: list[Trial], study: str, place: torch.device, store: Store, report: Report, stopping: bool,
+    stack: list[Trial], data: Dataset, study: str, place: torch.device, store: Store, report: Report, stopping: bool,
     leave: Callable[[], bool] = lambda: False,
 ) -> bool:  # fmt: skip
     """Train a stack, from its checkpoint where it has one, and store it; whether that was done, and it was not left as a checkpoint."""
-    data = fingerprint(stack[0].data.name)
-    keeper = Keeper(store.folder, stack, data)
+    today = fingerprint(stack[0].data.name)
+    keeper = Keeper(store.folder, stack, today)
     checkpoint = checkpoints.of(store.folder, stack, stopping)
-    outcome = trained(stack, study, place, report, keeper, checkpoint, stopping, leave)
+    outcome = trained(stack, data, study, place, report, keeper, checkpoint, stopping, leave)
     if outcome is None:
         return False
-    store.put(outcome, device_name(place), data)
+    store.put(outcome, device_name(place), today)
     keeper.done()
     return True
 
 
 def trained(
-    stack: list[Trial], study: str, place: torch.device, report: Report, keeper: Keeper,
+    stack: list[Trial], data: Dataset, study: str, place: torch.device, report: Report, keeper: Keeper,
     checkpoint: Checkpoint | None, stopping: bool, leave: Callable[[], bool],
 ) -> Outcome | None:  # fmt: skip
     """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
@@ -234,7 +234,7 @@ def trained(
 
     try:
         with memory(first):
-            outcome = train(stack, load(first.data), place, count, keeper, checkpoint, past_hope if stopping else None, leave)
+            outcome = train(stack, data, place, count, keeper, checkpoint, past_hope if stopping else None, leave)
     except TooLarge:
         report(name, first, 0, left - whole)  # these are done again
         raise

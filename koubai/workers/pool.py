@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from koubai.data import load
 from koubai.data.builtin import BUILTIN
 from koubai.keeping import TooLarge
 from koubai.language import UserError, Words, language, tell
@@ -24,6 +25,7 @@ from koubai.progress import Report
 from koubai.spec import Data, Trial
 from koubai.store import environment
 from koubai.techniques import KINDS
+from koubai.workers.parcel import packed
 
 IDLE = 60.0  # seconds that workers wait for another run
 
@@ -68,7 +70,7 @@ class Worker:
 
     def load(self, data: Data) -> None:
         """Have it read a data set. Raises ``UserError`` or ``Gone``."""
-        self.like = self.ask({"load": data.model_dump(mode="json")})
+        self.like = self.ask({"load": data.model_dump(mode="json"), "parcel": packed(load(data))})
         self.loaded.add(data)
 
     def train(self, stack: Sequence[Trial], task: Mapping[str, Any], report: Report) -> None:

@@ -14,13 +14,16 @@ import torch
 
 from koubai import keeping, laboratory
 from koubai.caution import cores, free_memory, total_memory
+from koubai.data import load
 from koubai.data.builtin import BUILTIN, Source
 from koubai.language import UserError, Words, speaking, tell
+from koubai.spec import Data
 from koubai.store import Store, checkpoints
 from koubai.study import Study
 from koubai.techniques import ACTIVATIONS, activation
 from koubai.training import Training
 from koubai.workers import crew, pool
+from koubai.workers.parcel import ARRAYS, packed, unpacked
 from tests.faults.victim import STUDY, records, same
 from tests.workers.pretended import Process
 
@@ -59,11 +62,11 @@ def test_a_stack_that_is_under_way_goes_on_in_a_worker(
 ) -> None:
     """The worker is ready only when both stacks have trained for a while here."""
     there, ready = keeping.train, threading.Event()
-    load = pool.Worker.load
+    kept = pool.Worker.load
 
     def late(self: pool.Worker, data: Any) -> None:
         assert ready.wait(60)
-        load(self, data)
+        kept(self, data)
 
     def slow(trials: Any, data: Any, device: Any, progress: Callable[[int, int], None], *rest: Any) -> Any:
         def report(left: int, steps: int) -> None:
@@ -151,7 +154,7 @@ def test_a_stack_too_large_for_memory_goes_on_in_halves(
 def test_what_a_worker_refuses_is_the_same_sentence(tmp_path: Path, processes: list[Process]) -> None:
     worker = pool.Worker()
     with pytest.raises(UserError) as caught:
-        worker.load(STUDY.base.data.model_copy(update={"name": "nowhere"}))
+        worker.ask({"load": {"name": "nowhere"}, "parcel": None})
     assert "nowhere" in caught.value.words.en and "ありません" in caught.value.words.ja
     worker.load(STUDY.base.data)
     assert worker.like == pool.likeness(), "it goes on"
@@ -164,7 +167,7 @@ def test_a_sentence_in_a_worker_is_told_here(
 ) -> None:
     import koubai.workers.process as process
 
-    monkeypatch.setattr(process, "load", lambda data: tell(Words("It is so.", "そうです。")))
+    monkeypatch.setattr(process, "unpacked", lambda *_: tell(Words("It is so.", "そうです。")))
     with speaking("ja"):
         pool.Worker().load(STUDY.base.data)
     assert capsys.readouterr().err == "そうです。\n"
@@ -240,6 +243,17 @@ def test_where_no_process_can_be_started_threads_train(tmp_path: Path, eager: An
 
     monkeypatch.setattr(pool.subprocess, "Popen", refused)
     assert sum(map(sum, go(tmp_path))) == TOTAL
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_a_data_set_in_a_parcel_is_the_same(name: str) -> None:
+    spec = Data(name=name, samples=200)
+    data, same = load(spec), unpacked(spec, json.loads(json.dumps(packed(load(spec)))))
+    assert (same.spec, same.classes, same.shape, same.target) == (spec, data.classes, data.shape, data.target)
+    for part in ARRAYS:
+        np.testing.assert_array_equal(getattr(same, part), getattr(data, part), strict=True)
+    assert data.transform.scaler is data.transform.means is None
+    assert packed(load(spec.model_copy(update={"standardize": True}))) is None
 
 
 def test_whoever_forks_has_workers_of_its_own() -> None:
