@@ -8,7 +8,6 @@ listens from then on. A worker that ends before its time costs the steps since i
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +32,7 @@ class Crew:
 
     def __init__(self, stacks: Sequence[Sequence[Trial]], threads: int) -> None:
         self.stacks, self.pool = stacks, pool(os.getpid())
-        self.most = min(threads, cores(), len(stacks)) - 1 if sys.executable and ours() else 0
+        self.most = min(threads, cores(), len(stacks)) - 1 if ours() else 0
         self.like = likeness() if self.most > 0 else {}
         self.left, self.done, self.begun = sum(len(stack) * work(stack[0]) for stack in stacks), 0.0, time.monotonic()
         self.here, self.lock = 0, Lock()

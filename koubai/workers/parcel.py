@@ -25,6 +25,6 @@ def packed(data: Dataset) -> dict[str, Any] | None:
 
 def unpacked(spec: Data, parcel: Mapping[str, Any]) -> Dataset:
     """The data set that was ``packed``."""
-    arrays = load(b64decode(parcel["arrays"]))
-    target = parcel["target"] and tuple(parcel["target"])
-    return Dataset(spec, **arrays, classes=tuple(parcel["classes"]), shape=tuple(parcel["shape"]), target=target)
+    x_train, y_train, x_validation, y_validation = map(load(b64decode(parcel["arrays"])).__getitem__, ARRAYS)
+    classes, shape, target = tuple(parcel["classes"]), tuple(parcel["shape"]), parcel["target"] and tuple(parcel["target"])
+    return Dataset(spec, x_train, y_train, x_validation, y_validation, classes, shape, target=target)

@@ -37,7 +37,9 @@ SOURCE = hashlib.sha256(
 
 
 def ours() -> bool:
-    """Whether all techniques and built-in data are Koubai's own, and not a script's that a worker knows nothing of."""
+    """Whether all techniques and built-in data are Koubai's own, and not a script's or another program's, unknown to a worker."""
+    if not sys.executable or getattr(sys, "frozen", False):  # inside a program that is no Python to be started
+        return False
     functions = [technique.function for kind in KINDS.values() for technique in kind.values()]
     functions += [source.make for source in BUILTIN.values()]
     return all(getattr(function, "__module__", "").partition(".")[0] == "koubai" for function in functions)
@@ -137,7 +139,7 @@ class Pool:
     def __init__(self) -> None:
         self.workers: list[Worker] = []
         self.free: list[Worker] = []
-        self.failed, self.spent = False, 0.0  # seconds of training side by side since something was last dismissed
+        self.failed, self.spent = False, 0.0  # seconds of training side by side since any were last dismissed
         self.lock, self.timer = Lock(), Timer(IDLE, self.dismiss)
         atexit.register(self.dismiss)
 
@@ -192,9 +194,10 @@ class Pool:
         with self.lock:
             self.spent += seconds
             self.timer.cancel()
-            self.timer = Timer(IDLE, self.dismiss)
-            self.timer.daemon = True
-            self.timer.start()
+            if self.workers:
+                self.timer = Timer(IDLE, self.dismiss)
+                self.timer.daemon = True
+                self.timer.start()
 
     def dismiss(self) -> None:
         """End the workers that are free."""
