@@ -1,7 +1,7 @@
 """What a run trains side by side: its stacks begin in threads of this process, and where the run lasts all but one go on in workers.
 
-Threads of one process wait for Python's lock at every step, processes do not; but to start one takes some two seconds of a core, so a
-run that is soon over is left alone. Once a worker is ready a thread leaves its stack to it, through the stack's checkpoint, and only
+Threads of one process wait for Python's lock at every step, processes do not; but to start one takes a second or two of a core, so a
+run that is soon over is left alone (docs/performance.md). Once a worker is ready a thread leaves its stack to it, through the stack's checkpoint, and only
 listens from then on. A worker that ends before its time costs the steps since its last checkpoint: its stack comes back.
 """
 
@@ -21,7 +21,7 @@ from koubai.progress import Report, work
 from koubai.spec import Data, Trial
 from koubai.workers.pool import Gone, Worker, likeness, ours, pool
 
-WORTH = 20.0  # seconds of training side by side, behind and ahead, for which starting workers pays
+WORTH = 30.0  # seconds of training side by side, behind and ahead, for which starting workers pays even on two cores
 AHEAD = 3.0  # of them ahead: what ends sooner ends where it is
 LONG = 2.0  # seconds after which it is known how fast a run goes
 MEMORY = 4e8  # bytes of a worker, beside its data
