@@ -1,8 +1,9 @@
 """What a run trains side by side: its stacks begin in threads of this process, and where the run lasts all but one go on in workers.
 
 Threads of one process wait for Python's lock at every step, processes do not; but to start one takes a second or two of a core, so a
-run that is soon over is left alone (docs/performance.md). Once a worker is ready a thread leaves its stack to it, through the stack's checkpoint, and only
-listens from then on. A worker that ends before its time costs the steps since its last checkpoint: its stack comes back.
+run that is soon over is left alone (docs/performance.md). Once a worker is ready a thread leaves its stack to it, through the stack's
+checkpoint, and only listens from then on. A worker that ends before its time costs the steps since its last checkpoint: its stack comes
+back.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from threading import Lock
 from typing import Any
 
@@ -33,9 +35,13 @@ class Crew:
     def __init__(self, stacks: Sequence[Sequence[Trial]], threads: int) -> None:
         self.stacks, self.pool = stacks, pool(os.getpid())
         self.most = min(threads, cores(), len(stacks)) - 1 if ours() else 0
-        self.like = likeness() if self.most > 0 else {}
         self.left, self.done, self.begun = sum(len(stack) * work(stack[0]) for stack in stacks), 0.0, time.monotonic()
         self.here, self.lock = 0, Lock()
+
+    @cached_property
+    def like(self) -> dict[str, str]:
+        """What workers must have in common with this process."""
+        return likeness()
 
     @property
     def since(self) -> float:
@@ -105,14 +111,19 @@ class Crew:
     def _taken(self, data: Data, amid: bool) -> Worker | None:
         """A worker for a stack that else trains here, unless it is the only one here; ``amid`` a training that must be worth it."""
         ahead = self.ahead
-        with self.lock:
-            if self.here < 2 or self.most < 1:
-                return None
-            worker = None if amid and ahead < AHEAD else self.pool.take(data, self.like)
+        if self.most > 0 and self.pool.free and (ahead > AHEAD or not amid):
+            like = self.like
+            with self.lock:
+                worker = self.pool.take(data, like) if self.here > 1 else None
+                self.here -= worker is not None
             if worker:
-                self.here -= 1
                 return worker
-        if ahead > AHEAD and self.pool.spent + self.since + ahead > WORTH and len(self.pool.workers) < self.most:
+        if (
+            ahead > AHEAD
+            and self.here > 1
+            and self.pool.spent + self.since + ahead > WORTH
+            and len(self.pool.workers) < self.most
+        ):
             self.pool.start(min(self.most, self._room()), data)
         return None
 

@@ -25,6 +25,7 @@ from koubai.progress import Report
 from koubai.spec import Data, Trial
 from koubai.store import environment
 from koubai.techniques import KINDS
+from koubai.training.kernels import faster, products
 from koubai.workers.parcel import packed
 
 IDLE = 60.0  # seconds that workers wait for another run
@@ -47,10 +48,10 @@ def ours() -> bool:
 
 def likeness() -> dict[str, str]:
     """What a trial's numbers may depend on beside its spec. A worker of which it is another trains nothing."""
-    settings = (
-        torch.get_default_dtype(), torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled(),
-        torch.backends.mkldnn.enabled,
-    )  # fmt: skip
+    library: Any = torch.backends.mkldnn
+    with products(onednn=False):  # in which this setting is as its user left it
+        precision = getattr(getattr(library, "matmul", None), "fp32_precision", None)
+    settings = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled(), library.enabled, precision, faster()
     return environment("cpu") | {"threads": "1", "source": SOURCE, "settings": repr(settings)}
 
 
