@@ -55,7 +55,8 @@ def serve(tasks: Iterable[str], answers: RawIOBase) -> None:
 
         def listen() -> None:
             for line in tasks:
-                waiting.put(line)
+                if line.endswith("\n"):  # not cut short
+                    waiting.put(line)
             halt.asked = KeyboardInterrupt
 
         def report(what: str, trial: Trial, steps: int, spared: int) -> None:
