@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from koubai.caution import confirm, fits, shape_and_classes
-from koubai.data import load
+from koubai.data import Dataset, load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
 from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
@@ -27,6 +27,7 @@ from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
 from koubai.training import Outcome, flush_denormals, plan
 from koubai.training.cohort import budget, footprint, light
+from koubai.workers.crew import crew
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -63,7 +64,7 @@ def run(
         store.prepare()
         store.note(study, listed=note)
         checkpoints.tidy(store.folder, {trial.id for trial in study.trials} - {trial.id for trial in todo})
-        begun = {one.trials: one for one in (() if fresh else checkpoints.found(store.folder, todo, stopping))}
+        begun = [one.trials for one in (() if fresh else checkpoints.found(store.folder, todo, stopping))]
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
         stacks, parts = stacks_of(study.trials, todo, begun, width, room, workers)
@@ -73,8 +74,14 @@ def run(
             """Whether one thread trains a stack best, unless somebody asked for several."""
             return is_small(stack, room) and (beside or (threads is None and workers > 1 and light(stack, shape_and_classes)))
 
+        small: list[list[Trial]] = []
+        large: list[list[Trial]] = []
+        for stack in stacks:
+            (small if alone(stack) else large).append(stack)
+
         with (
-            heeding() as halt,
+            crew(small, workers) as others,
+            heeding(others.pool.kill) as halt,
             store.at_work(study) if todo else nullcontext(),
             nullcontext(progress) if callable(progress) else reporter(progress, todo) as bar,
         ):
@@ -84,23 +91,23 @@ def run(
                 told(*what)
                 halt.look()
 
-            def train_and_store(stack: list[Trial], report: Report) -> None:
-                data = fingerprint(stack[0].data.name)
-                keeper = Keeper(store.folder, stack, data)
-                if fresh or len(store.has(stack, stopped=stopping)) < len(stack):  # another process may have trained it meanwhile
-                    outcome = trained(stack, study.name, place, report, keeper, begun.get(tuple(stack)), stopping)
-                    store.put(outcome, device_name(place), data)
-                else:
+            def train_one(stack: list[Trial], report: Report) -> None:
+                there = not fresh and len(store.has(stack, stopped=stopping)) == len(stack)  # by another process, meanwhile
+                if fresh or there:
+                    checkpoints.forget(store.folder, stack)
+                if there:
                     report(study.name, stack[0], 0, len(stack) * stack[0].steps)
-                keeper.done()
+                    return
+
+                def here(report: Report, leave: Callable[[], bool]) -> bool:
+                    return train_and_store(stack, load(stack[0].data), study.name, place, store, report, stopping, leave)
+
+                task = {"study": study.name, "store": str(store.folder.absolute()), "stopping": stopping}
+                others.train(stack, task, report, here)
 
             def work_off(stack: list[Trial], report: Report) -> None:
-                in_halves(stack, lambda part: train_and_store(part, report))
+                in_halves(stack, lambda part: train_one(part, report))
 
-            small: list[list[Trial]] = []
-            large: list[list[Trial]] = []
-            for stack in stacks:
-                (small if alone(stack) else large).append(stack)
             side_by_side(small, work_off, report, workers, threads=1)
             side_by_side(large, work_off, report, workers=1)
     records = store.get(study.trials, stopped=stopping)
@@ -188,20 +195,37 @@ def side_by_side(
             raise
 
 
+def train_and_store(
+    stack: list[Trial], data: Dataset, study: str, place: torch.device, store: Store, report: Report, stopping: bool,
+    leave: Callable[[], bool] = lambda: False,
+) -> bool:  # fmt: skip
+    """Train a stack, from its checkpoint where it has one, and store it; whether that was done, and it was not left as a checkpoint."""
+    today = fingerprint(stack[0].data.name)
+    keeper = Keeper(store.folder, stack, today)
+    checkpoint = checkpoints.of(store.folder, stack, stopping)
+    outcome = trained(stack, data, study, place, report, keeper, checkpoint, stopping, leave)
+    if outcome is None:
+        return False
+    store.put(outcome, device_name(place), today)
+    keeper.done()
+    return True
+
+
 def trained(
-    stack: list[Trial], study: str, place: torch.device, report: Report, keeper: Keeper,
-    checkpoint: Checkpoint | None = None, stopping: bool = False,
-) -> Outcome:  # fmt: skip
+    stack: list[Trial], data: Dataset, study: str, place: torch.device, report: Report, keeper: Keeper,
+    checkpoint: Checkpoint | None, stopping: bool, leave: Callable[[], bool],
+) -> Outcome | None:  # fmt: skip
     """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
 
-    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
+    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope. ``None`` where the
+    training was kept, for somebody else, since ``leave`` said so.
     """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
     whole = left = len(stack) * first.steps
     if checkpoint is not None:
         report(name, first, 0, len(stack) * checkpoint.steps)
-        whole = left = left - len(stack) * checkpoint.steps
+        left -= len(stack) * checkpoint.steps
 
     def count(trials: int, steps: int) -> None:
         nonlocal left
@@ -210,11 +234,11 @@ def trained(
 
     try:
         with memory(first):
-            outcome = train(stack, load(first.data), place, count, keeper, checkpoint, past_hope if stopping else None)
+            outcome = train(stack, data, place, count, keeper, checkpoint, past_hope if stopping else None, leave)
     except TooLarge:
         report(name, first, 0, left - whole)  # these are done again
         raise
-    report(name, first, 0, left)
+    report(name, first, 0, left if outcome else left - whole)  # whoever goes on tells of it from its checkpoint on
     return outcome
 
 

@@ -67,31 +67,43 @@ def found(folder: Path, trials: Sequence[Trial], stopping: bool = False) -> list
     What cannot be used is removed, with a sentence.
     """
     asked = {trial.id for trial in trials}
-    known = []
-    for file in sorted((folder / "checkpoints").glob("*.safetensors")):
-        try:
-            about = _about(file)
-            own = tuple(Trial(**spec) for spec in about["trials"])
-            if file.stem != name(own) or not own:
-                raise ValueError("it is of other trials than its name says")
-            if about["data"] != fingerprint(own[0].data.name):
-                raise ValueError("its data have changed")
-            if about["stopped"] and not stopping:
-                continue
-            known.append(Checkpoint(file, own, about["data"], int(about["about"]["t"])))
-        except FileNotFoundError:  # its stack was finished meanwhile, by another process
-            continue
-        except (*UNREADABLE, UserError) as error:
-            tell(useless(file, error).words)
-            with suppress(OSError):
-                file.unlink()
+    known = [_read(file, stopping) for file in sorted((folder / "checkpoints").glob("*.safetensors"))]
     chosen: list[Checkpoint] = []
-    for one in sorted(known, key=lambda one: -one.steps * len(one.trials)):
+    for one in sorted(filter(None, known), key=lambda one: -one.steps * len(one.trials)):
         ids = {trial.id for trial in one.trials}
         if ids <= asked:
             asked -= ids
             chosen.append(one)
     return chosen
+
+
+def of(folder: Path, trials: Sequence[Trial], stopping: bool = False) -> Checkpoint | None:
+    """The checkpoint of a stack of just these trials, as ``found`` would find it."""
+    return _read(_file(folder, trials), stopping)
+
+
+def _read(file: Path, stopping: bool) -> Checkpoint | None:
+    try:
+        about = _about(file)
+        own = tuple(Trial(**spec) for spec in about["trials"])
+        if file.stem != name(own) or not own:
+            raise ValueError("it is of other trials than its name says")
+        if about["data"] != fingerprint(own[0].data.name):
+            raise ValueError("its data have changed")
+        if about["stopped"] and not stopping:
+            return None
+        return Checkpoint(file, own, about["data"], int(about["about"]["t"]))
+    except FileNotFoundError:  # there is none, or its stack was finished meanwhile, by another process
+        return None
+    except (*UNREADABLE, UserError) as error:
+        tell(useless(file, error).words)
+        with suppress(OSError):
+            file.unlink()
+        return None
+
+
+def _file(folder: Path, trials: Sequence[Trial]) -> Path:
+    return folder / "checkpoints" / f"{name(trials)}.safetensors"
 
 
 def name(trials: Sequence[Trial]) -> str:
@@ -103,9 +115,9 @@ class Keeper:
     """Keeps the checkpoint of one stack: seldom enough that it costs little, and never at the cost of the training."""
 
     def __init__(self, folder: Path, trials: Sequence[Trial], data: str | None) -> None:
-        self.file = folder / "checkpoints" / f"{name(trials)}.safetensors"
+        self.file = _file(folder, trials)
         self.trials, self.data = trials, data
-        self.last, self.wait, self.told = time.monotonic(), FIRST, False  # by a clock that no one sets
+        self.last, self.wait, self.failed = time.monotonic(), FIRST, False  # by a clock that no one sets
 
     @property
     def since(self) -> float:
@@ -129,17 +141,23 @@ class Keeper:
             kept = {key: np.ascontiguousarray(value) for key, value in arrays.items()}
             write_whole(self.file, save(kept, {"koubai": json.dumps(whole)}))
         except OSError as error:
-            if not self.told:
+            if not self.failed:
                 en = f"No checkpoint could be written to {self.file.parent}: {error.strerror}. The training goes on."
                 tell(Words(en, f"{self.file.parent} に途中経過を書けませんでした({error.strerror})。学習は続けます。"))
-            self.told = True
+            self.failed = True
         self.last = time.monotonic()
         self.wait = max(self.wait, FIRST, (self.last - begun) / SHARE)
 
     def done(self) -> None:
-        """The stack is stored, or begins anew: its checkpoint goes."""
+        """The stack is stored: its checkpoint goes."""
         with suppress(OSError):
             self.file.unlink()
+
+
+def forget(folder: Path, trials: Sequence[Trial]) -> None:
+    """The stack of these trials begins anew, or was stored by somebody else: its checkpoint goes."""
+    with suppress(OSError):
+        _file(folder, trials).unlink()
 
 
 def tidy(folder: Path, stored: set[str]) -> None:

@@ -1,0 +1,1 @@
+from tests.workers.pretended import eager, processes  # noqa: F401
