@@ -51,7 +51,7 @@ from koubai.store import Record
 from koubai.study import Study
 
 NEAR, RISEN, HURT = 0.05, 1.5, 0.05
-EACH, WELL = 2, 25  # patients a symptom and data set, and healthy draws a data set; of the held-out ones three times as many
+EACH, WELL = 2, 25  # patients a symptom and data set, and healthy draws a data set; of the held-out ones twice as many
 # where the doctor may name one of several causes; elsewhere there is but one, and being right is no feat
 CHOICE = (
     "vanishing-gradient", "exploding-gradient", "saturated-activations", "dead-relu", "not-a-number", "overfitting",

@@ -74,8 +74,8 @@ def ill(ward: Ward, folder: Path, each: int) -> Iterator[Patient]:
 
 
 def patients(folder: Path, each: int, well: int, halves: Sequence[str] = (TUNED, HELD)) -> Iterator[Patient]:
-    """All patients of both parts, three times as many a data set of the held-out one; data sets are written into ``folder``."""
+    """All patients of both parts, twice as many a data set of the held-out one; data sets are written into ``folder``."""
     for ward in (ward for ward in WARDS if ward.half in halves):
-        times = 3 if ward.half == HELD else 1
+        times = 2 if ward.half == HELD else 1
         yield from healthy(ward, folder, times * well)
         yield from ill(ward, folder, times * each)

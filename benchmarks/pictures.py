@@ -1,4 +1,4 @@
-"""Images of the doctor's benchmark that Koubai does not bring: of photographs, waves, shapes, bars, clothes. Values from 0 to 1."""
+"""Images of the doctor's benchmark that Koubai does not bring: photographs, waves, shapes, letters, clothes. Values from 0 to 1."""
 
 from __future__ import annotations
 
@@ -77,3 +77,49 @@ def clothes(*kinds: int) -> Callable[[], Samples]:
         return x, np.unique(data.y_train[rows], return_inverse=True)[1]
 
     return make
+
+
+def colours() -> Samples:
+    """Single pixels of scikit-learn's two photographs, red, green and blue: of sky, building or flower."""
+    from sklearn.datasets import load_sample_images
+
+    temple, flower = load_sample_images().images
+    draw, y = np.random.default_rng(0), np.arange(3000) % 3
+    pixels = [part.reshape(-1, 3) for part in (temple[:180], temple[200:], flower)]
+    return np.stack([pixels[k][draw.integers(len(pixels[k]))] for k in y]) / 255, y
+
+
+def letters() -> Samples:
+    """The 26 capitals at 12x12, of any size, a little turned and out of place, under noise."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    draw, y, x = np.random.default_rng(0), np.arange(3120) % 26, []
+    for k in y:
+        image = Image.new("L", (48, 48))
+        font = ImageFont.load_default(int(draw.integers(36, 48)))
+        left, top = 24 + draw.uniform(-4, 4, 2)
+        ImageDraw.Draw(image).text((float(left), float(top)), chr(ord("A") + int(k)), fill=255, font=font, anchor="mm")
+        turned = np.asarray(image.rotate(float(draw.uniform(-12, 12)), Image.Resampling.BILINEAR), dtype=np.float64)
+        x.append(turned.reshape(12, 4, 12, 4).mean((1, 3)) / 255)
+    return np.clip(np.stack(x) + draw.normal(0, 0.1, (len(y), 12, 12)), 0, 1), y
+
+
+def dots() -> Samples:
+    """Images of 7x7 with one to five bright dots, under noise: how many."""
+    draw, y = np.random.default_rng(0), np.arange(3000) % 5
+    order = draw.uniform(size=(len(y), 49)).argsort(1)
+    x = np.where(order <= y[:, None], draw.uniform(0.7, 1, order.shape), 0) + np.abs(draw.normal(0, 0.05, order.shape))
+    return np.clip(x, 0, 1).reshape(-1, 7, 7), y
+
+
+def smiles() -> Samples:
+    """Faces of 10x10, out of place and under noise: they smile, do not, or are sad."""
+    draw, y = np.random.default_rng(0), np.arange(2400) % 3
+    down, right = np.mgrid[:10, :10]
+    shift = draw.integers(-1, 2, (2, len(y), 1, 1))
+    down, right = down - 4.5 - shift[0], right - 4.5 - shift[1]
+    bend = draw.uniform(0.15, 0.3, (len(y), 1, 1)) * (1 - y[:, None, None])
+    mouth = (np.abs(down - 2 + bend * (right**2 - 4)) < 0.6) & (np.abs(right) < 3.2)
+    eyes = (np.abs(down + 1.5) < 0.6) & (np.abs(np.abs(right) - 2) < 0.6)
+    x = draw.uniform(0.5, 1, (len(y), 1, 1)) * (mouth | eyes)
+    return np.clip(x + draw.normal(0, 0.12, x.shape), 0, 1), y

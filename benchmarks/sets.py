@@ -1,15 +1,16 @@
-"""Data sets of the doctor's benchmark that Koubai does not bring: scikit-learn's, games and shapes by rule, and others' samplers."""
+"""Data sets of the doctor's benchmark that Koubai does not bring: scikit-learn's, plotly's, and others' samplers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 Samples = tuple[np.ndarray, np.ndarray]
 
 
-def scikit(loader: str, **numbers: float) -> Callable[[], Samples]:
+def scikit(loader: str, **numbers: Any) -> Callable[[], Samples]:
     """A data set of scikit-learn, or one that it draws."""
 
     def make() -> Samples:
@@ -20,16 +21,6 @@ def scikit(loader: str, **numbers: float) -> Callable[[], Samples]:
         else:
             x, y = getattr(datasets, loader)(**numbers)
         return x, np.unique(y, return_inverse=True)[1]
-
-    return make
-
-
-def plane(label: Callable[[np.ndarray], np.ndarray]) -> Callable[[], Samples]:
-    """Points of a square, labelled by where they lie."""
-
-    def make() -> Samples:
-        x = np.random.default_rng(0).uniform(-1.5, 1.5, (1500, 2))
-        return x, label(x)
 
     return make
 
@@ -50,18 +41,22 @@ def friedman() -> Samples:
     return x, (value > np.median(value)).astype(np.int64)
 
 
-def gapminder() -> Samples:
-    """Countries of 1952 to 2007, as plotly brings them: the continent from year, life expectancy, population and income.
-
-    Without Oceania's two: a class as rare as that is an illness of its own.
-    """
+def plotly(name: str) -> list[dict[str, str]]:
+    """The rows of a table that plotly brings."""
     import csv
     import gzip
     from importlib.resources import files
 
-    table = files("plotly") / "package_data" / "datasets" / "gapminder.csv.gz"
-    lines = gzip.decompress(table.read_bytes()).decode().splitlines()
-    rows = [row for row in csv.DictReader(lines) if row["continent"] != "Oceania"]
+    table = files("plotly") / "package_data" / "datasets" / f"{name}.csv.gz"
+    return list(csv.DictReader(gzip.decompress(table.read_bytes()).decode().splitlines()))
+
+
+def gapminder() -> Samples:
+    """Countries of 1952 to 2007: the continent from year, life expectancy, population and income.
+
+    Without Oceania's two: a class as rare as that is an illness of its own.
+    """
+    rows = [row for row in plotly("gapminder") if row["continent"] != "Oceania"]
     x = np.array(
         [[float(row["year"]), float(row["lifeExp"]), *np.log10([float(row["pop"]), float(row["gdpPercap"])])] for row in rows]
     )
@@ -85,25 +80,6 @@ def waveform() -> Samples:
     one, two = waves[np.array([0, 0, 1])[y]], waves[np.array([1, 2, 2])[y]]
     share = draw.uniform(size=(len(y), 1))
     return share * one + (1 - share) * two + draw.normal(size=(len(y), 21)), y
-
-
-def noughts() -> Samples:
-    """The ends of all games of noughts and crosses: whether the crosses, who begin, have won."""
-    lines = np.array([[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]])
-    ends: set[tuple[int, ...]] = set()
-
-    def play(board: np.ndarray, mover: int) -> None:
-        if (np.abs(board[lines].sum(1)) == 3).any() or board.all():
-            ends.add(tuple(board))
-            return
-        for cell in np.flatnonzero(board == 0):
-            after = board.copy()
-            after[cell] = mover
-            play(after, -mover)
-
-    play(np.zeros(9, dtype=np.int64), 1)
-    x = np.array(sorted(ends))
-    return x, (x[:, lines].sum(2) == 3).any(1).astype(np.int64)
 
 
 def charts() -> Samples:
@@ -132,35 +108,6 @@ def ringnorm() -> Samples:
     draw = np.random.default_rng(0)
     y = np.arange(3000) % 2
     return np.where(y[:, None] == 1, draw.normal(2 / 20**0.5, 1, (len(y), 20)), draw.normal(0, 2, (len(y), 20))), y
-
-
-def chess() -> Samples:
-    """A king and rook against a king, white to move, by files and ranks: whether black could have left it so."""
-    at = np.random.default_rng(0).integers(0, 8, (3000, 3, 2))
-    king, rook, black = at[:, 0], at[:, 1], at[:, 2]
-    same = (king == rook).all(1) | (king == black).all(1) | (rook == black).all(1)
-    near = np.abs(king - black).max(1) <= 1
-    attacked = np.zeros(len(at), dtype=bool)
-    for line, along in ((0, 1), (1, 0)):
-        between = (king[:, line] == rook[:, line]) & ((king[:, along] - rook[:, along]) * (king[:, along] - black[:, along]) < 0)
-        attacked |= (rook[:, line] == black[:, line]) & ~between
-    return at.reshape(len(at), 6), (same | near | attacked).astype(np.int64)
-
-
-def monk() -> Samples:
-    """The first of the monks' problems (Thrun et al. 1991): robots whose head and body are alike or whose jacket is red, one-hot."""
-    values = np.stack(np.meshgrid(*map(np.arange, (3, 3, 2, 3, 4, 2)), indexing="ij"), -1).reshape(-1, 6)
-    x = np.concatenate([np.eye(count)[values[:, k]] for k, count in enumerate((3, 3, 2, 3, 4, 2))], 1)
-    return x, ((values[:, 0] == values[:, 1]) | (values[:, 4] == 0)).astype(np.int64)
-
-
-def scales() -> Samples:
-    """Weights from 1 to 8 at distances from 1 to 8 from a balance's middle: to which side it tips; those at rest are left out."""
-    x = np.stack(np.meshgrid(*[np.arange(1, 9)] * 4, indexing="ij"), -1).reshape(-1, 4)
-    turn = x[:, 0] * x[:, 1] - x[:, 2] * x[:, 3]
-    x, turn = x[turn != 0], turn[turn != 0]
-    some = np.random.default_rng(0).permutation(len(x))[:1500]
-    return x[some], (turn[some] > 0).astype(np.int64)
 
 
 def diabetes() -> Samples:
@@ -195,3 +142,80 @@ def lamps() -> Samples:
     y = np.arange(3000) % 10
     lamps = np.array([[int(lamp) for lamp in digit] for digit in lit])[y]
     return lamps ^ (draw.uniform(size=lamps.shape) < 0.1), y
+
+
+def tips() -> Samples:
+    """244 bills of a restaurant: whether the tip is above the median, from bill, guests, who paid, smoke, evening and weekend."""
+    rows = plotly("tips")
+    yes = {"sex": "Male", "smoker": "Yes", "time": "Dinner"}
+    x = [
+        [float(row["total_bill"]), float(row["size"]), *(row[part] == word for part, word in yes.items()), row["day"][0] == "S"]
+        for row in rows
+    ]
+    value = np.array([float(row["tip"]) for row in rows])
+    return np.array(x, dtype=np.float64), (value > np.median(value)).astype(np.int64)
+
+
+def clinic() -> Samples:
+    """270 patients by age, four measures and five signs that are there or not; some of them count, and chance decides with them."""
+    draw = np.random.default_rng(0)
+    x = np.hstack([draw.normal(size=(270, 5)), draw.uniform(size=(270, 5)) < [0.2, 0.3, 0.5, 0.5, 0.7]])
+    score = 1.2 * x[:, 0] + x[:, 1] * x[:, 7] + 0.8 * x[:, 2] + 2 * x[:, 5] - 1.5 * x[:, 6]
+    return x, (draw.uniform(size=270) < 1 / (1 + np.exp(-score))).astype(np.int64)
+
+
+def sparse() -> Samples:
+    """300 points of ten features, of which four say something: above 0 or below, under noise (Celeux et al. 2012)."""
+    from sklearn.datasets import make_sparse_uncorrelated
+
+    x, value = make_sparse_uncorrelated(300, random_state=0)
+    return x, (value > 0).astype(np.int64)
+
+
+def arctan() -> Samples:
+    """The phase of a circuit from its resistance, frequency, inductance and capacity (Friedman 1991), in three thirds."""
+    from sklearn.datasets import make_friedman3
+
+    x, value = make_friedman3(2000, noise=0, random_state=0)
+    return x, np.digitize(value, np.quantile(value, [1 / 3, 2 / 3]))
+
+
+def credit() -> Samples:
+    """Loans, of which about one in five fails: more likely with debt, less with income, and both together count more. Chance decides."""
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(3000, 8))
+    score = 2.5 * x[:, 0] - 2 * x[:, 1] + 1.5 * x[:, 0] * x[:, 2] + 1.5 * (x[:, 3] > 0.5) - 3.2
+    return x, (draw.uniform(size=len(x)) < 1 / (1 + np.exp(-score))).astype(np.int64)
+
+
+def vowels() -> Samples:
+    """Ten vowels of English by their first three formants, of men and women (means of Peterson and Barney 1952), each off by some 7%."""
+    men = [
+        (270, 2290, 3010), (390, 1990, 2550), (530, 1840, 2480), (660, 1720, 2410), (730, 1090, 2440),
+        (570, 840, 2410), (440, 1020, 2240), (300, 870, 2240), (640, 1190, 2390), (490, 1350, 1690),
+    ]  # fmt: skip
+    women = [
+        (310, 2790, 3310), (430, 2480, 3070), (610, 2330, 2990), (860, 2050, 2850), (850, 1220, 2810),
+        (590, 920, 2710), (470, 1160, 2680), (370, 950, 2670), (760, 1400, 2780), (500, 1640, 1960),
+    ]  # fmt: skip
+    draw, means = np.random.default_rng(0), np.log([men, women])
+    y = np.arange(3000) % 10
+    return means[draw.integers(0, 2, len(y)), y] + draw.normal(0, 0.07, (len(y), 3)), y
+
+
+def twonorm() -> Samples:
+    """Two clouds in 20 dimensions (Breiman 1996): 98% is the best that anybody can do."""
+    y = np.arange(1500) % 2
+    return np.random.default_rng(0).normal(size=(len(y), 20)) + 2 / 20**0.5 * (2 * y[:, None] - 1), y
+
+
+def cylinders() -> Samples:
+    """Curves of 32 ticks under noise: one stretch of them high, rising or falling (cylinder, bell and funnel, Saito 1994)."""
+    draw = np.random.default_rng(0)
+    y, t = np.arange(1800) % 3, np.arange(32)
+    begin = draw.uniform(4, 8, (len(y), 1))
+    width = draw.uniform(8, 24, (len(y), 1))
+    part = (t - begin) / width
+    within = (part >= 0) & (part <= 1)
+    shapes = np.stack([np.ones_like(part), part, 1 - part]) * within
+    return draw.normal(6, 1, (len(y), 1)) * shapes[y, np.arange(len(y))] + draw.normal(size=part.shape), y

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import pictures, sets
+from benchmarks import pictures, rules, sets
 from benchmarks.sets import scikit
 from koubai.data import load
 from koubai.spec import Data
@@ -32,6 +32,7 @@ class Ward:
 
 _SPECIES = {"n_samples": 3000, "n_features": 16, "n_informative": 10, "n_classes": 4, "class_sep": 2.0, "random_state": 1}
 _CLOUDS = {"n_samples": 2000, "n_features": 12, "n_informative": 8, "n_classes": 3, "class_sep": 2.0, "random_state": 0}
+_CROWD = {"n_samples": 3000, "centers": 12, "n_features": 4, "cluster_std": 2.0, "center_box": (-5, 5), "random_state": 0}
 _QUANTILES = {"n_samples": 1500, "n_features": 2, "n_classes": 3, "random_state": 0}
 TUNED, HELD = "tuned", "held out"
 WARDS = (
@@ -48,8 +49,8 @@ WARDS = (
     Ward("xor", Data(name="xor"), TUNED, 20, 1500),
     Ward("quantiles", scikit("make_gaussian_quantiles", **_QUANTILES), TUNED, 32, 1500),
     Ward("patches", pictures.patches, TUNED, 48, 600, images=True),
-    Ward("checkerboard", sets.plane(lambda x: (np.floor(x).sum(1) % 2).astype(np.int64)), TUNED, 40, 2000),
-    Ward("rings", sets.plane(lambda x: np.minimum(np.hypot(*x.T) / 0.6, 2).astype(np.int64)), TUNED, 24, 1500),
+    Ward("checkerboard", rules.plane(lambda x: (np.floor(x).sum(1) % 2).astype(np.int64)), TUNED, 40, 2000),
+    Ward("rings", rules.plane(lambda x: np.minimum(np.hypot(*x.T) / 0.6, 2).astype(np.int64)), TUNED, 24, 1500),
     Ward("roll", sets.roll, TUNED, 32, 1500),
     Ward("friedman", sets.friedman, TUNED, 32, 900),
     Ward("species", scikit("make_classification", **_SPECIES), TUNED, 32, 900),
@@ -58,21 +59,41 @@ WARDS = (
     Ward("curve", sets.curve, TUNED, 32, 1500),
     Ward("waveform", sets.waveform, TUNED, 32, 900),
     Ward("hastie", scikit("make_hastie_10_2", n_samples=3000, random_state=0), TUNED, 32, 1500),
-    Ward("noughts", sets.noughts, TUNED, 32, 1200),
+    Ward("noughts", rules.noughts, TUNED, 32, 1200),
     Ward("shapes", pictures.shapes, TUNED, 48, 900, images=True),
     Ward("tops", pictures.clothes(0, 2, 4, 6), TUNED, 64, 600, images=True),
     Ward("threenorm", sets.threenorm, TUNED, 32),
-    Ward("scales", sets.scales, TUNED, 24, 1000),
+    Ward("scales", rules.scales, TUNED, 24, 1000),
     Ward("circuit", sets.circuit, TUNED, 32, 900),
     Ward("links", sets.links, TUNED, 24, 800),
     Ward("lamps", sets.lamps, TUNED),
-    Ward("bars", pictures.bars, HELD, 48, images=True),
-    Ward("shoes", pictures.clothes(5, 7, 9), HELD, 48, 600, images=True),
-    Ward("charts", sets.charts, HELD, 32, 600),
-    Ward("chess", sets.chess, HELD, 32, 1500),
-    Ward("diabetes", sets.diabetes, HELD, 16, 300),
-    Ward("monk", sets.monk, HELD),
-    Ward("ringnorm", sets.ringnorm, HELD, 32),
+    Ward("bars", pictures.bars, TUNED, 48, images=True),
+    Ward("shoes", pictures.clothes(5, 7, 9), TUNED, 48, 600, images=True),
+    Ward("charts", sets.charts, TUNED, 32, 600),
+    Ward("chess", rules.chess, TUNED, 32, 1500),
+    Ward("diabetes", sets.diabetes, TUNED, 16, 300),
+    Ward("monk", rules.monk, TUNED),
+    Ward("ringnorm", sets.ringnorm, TUNED, 32),
+    Ward("letters", pictures.letters, TUNED, 64, 900, images=True),
+    Ward("bags", pictures.clothes(1, 3, 8), TUNED, 48, 600, images=True),
+    Ward("clinic", sets.clinic, TUNED, 8, 300, 16),
+    Ward("smudges", scikit("make_moons", n_samples=300, noise=0.6, random_state=0), TUNED, 16, 500),
+    Ward("credit", sets.credit, TUNED, 24, 800),
+    Ward("switch", rules.switch, TUNED, 32, 1200),
+    Ward("colours", pictures.colours, TUNED, 24, 1000),
+    Ward("splices", rules.splices, TUNED, 24, 500),
+    Ward("vowels", sets.vowels, TUNED, 32, 900),
+    Ward("twonorm", sets.twonorm, TUNED, 24),
+    Ward("dots", pictures.dots, HELD, 48, 900, images=True),
+    Ward("smiles", pictures.smiles, HELD, 32, 500, images=True),
+    Ward("tips", sets.tips, HELD, 16, 300, 16),
+    Ward("sparse", sets.sparse, HELD, 12, 300, 16),
+    Ward("mandelbrot", rules.mandelbrot, HELD, 32, 1500),
+    Ward("life", rules.life, HELD, 32, 800),
+    Ward("bands", rules.bands, HELD, 32, 1500),
+    Ward("cylinders", sets.cylinders, HELD, 32, 600),
+    Ward("crowd", scikit("make_blobs", **_CROWD), HELD, 32, 900),
+    Ward("arctan", sets.arctan, HELD, 32, 1000),
 )  # fmt: skip
 
 
