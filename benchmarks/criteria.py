@@ -59,7 +59,12 @@ def grown(record: Record) -> list[str]:
 
 
 def overflown(record: Record) -> list[str]:
-    """The layer whose sums first leave float32 before the first step, in float64 by plain PyTorch; any where none does."""
+    """The layer whose sums first leave float32 before the first step, in float64 by plain PyTorch; any where none does.
+
+    Nothing where the training diverged at no step: then all of its losses were numbers.
+    """
+    if not record.diverged:
+        return []
     data = load(record.trial.data)
     weights = {f"{k}.weight": first.numpy() for k, _, first in started(record)}
     weights |= {name.replace("weight", "bias"): np.zeros((len(value), 1)) for name, value in weights.items()}

@@ -24,7 +24,7 @@ from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
-from koubai.prescription import AS_GOOD, Candidate, Prescription, complaints, reached
+from koubai.prescription import AS_GOOD, UNEVEN, Candidate, Prescription, complaints, reached, recognized
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study
@@ -99,6 +99,7 @@ def tried(
     Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
     """
     original = np.array([reached(record) for record in patient.records])
+    uneven = np.array([recognized(record) for record in patient.records]) if UNEVEN in ills else None
     known: dict[Remedies, Candidate] = {}
     small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
     first = len(seeds) if small else FIRST
@@ -110,7 +111,7 @@ def tried(
         new = {one: trial for one, trial in trials.items() if trial is not None and trial not in had and fits(trial)}
         if new:
             for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:first]), strict=True):
-                known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills)
+                known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills, uneven=uneven)
 
     def ranked() -> list[Remedies]:
         return sorted(known, key=lambda one: (-known[one].accuracies[:first].mean(), len(one)))

@@ -12,6 +12,7 @@ import numpy as np
 
 from koubai.blueprint import title
 from koubai.doctor import Diagnosis, Finding, Joint
+from koubai.doctor.case import recalls
 from koubai.doctor.remedies import Remedy
 from koubai.language import Words, say, saying_both
 from koubai.measures import accuracy, is_regression, scored, spelled
@@ -32,6 +33,8 @@ SIGNS = 5
 SERIOUS = ("fatal", "serious")
 SHOWN = 4  # variants in the report's curves
 
+UNEVEN = "class-imbalance"  # the accuracy hardly shows what becomes of rare classes
+
 ORIGINAL = Words("as it was", "元のまま")
 
 
@@ -46,11 +49,25 @@ def reached(record: Record) -> float:
     return max(accuracy(record), 0.0)
 
 
+def recognized(record: Record) -> float:
+    """The mean of the classes' recalls on validation samples (balanced accuracy); that of guessing where it diverged."""
+    return accuracy(record) if record.diverged else float(np.nanmean(recalls(record)))
+
+
+def _beyond_doubt(gains: np.ndarray) -> bool:
+    """Whether the 95% interval of gains ``[seed]`` lies above 0, or each of ``SIGNS`` seeds or more gains over a point.
+
+    The latter (a sign test, one-sided p = 1/32) holds where one seed gains so much that it stretches the interval over 0.
+    """
+    return interval(gains)[0] > 0 or (len(gains) >= SIGNS and float(gains.min()) > NO_WORSE)
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Remedies as they were tried: the trial they make, its records (one a seed, in the original's order) and their diagnoses.
 
-    ``original`` are the accuracies without them, over the same seeds. ``left`` says why it was not trained over all seeds.
+    ``original`` are the accuracies without them, over the same seeds. ``left`` says why it was not trained over all seeds. Where
+    uneven classes are among the ``ills``, ``uneven`` has what the original ``recognized``, ``[seed]``.
     """
 
     remedies: tuple[Remedy, ...]
@@ -60,6 +77,7 @@ class Candidate:
     original: np.ndarray
     ills: frozenset[str]
     left: Words | None = None
+    uneven: np.ndarray | None = None
 
     @property
     def words(self) -> Words:
@@ -89,11 +107,8 @@ class Candidate:
 
     @property
     def better(self) -> bool:
-        """Whether the gain is beyond doubt: its interval lies above 0, or each of ``SIGNS`` seeds or more gains over a point.
-
-        The latter (a sign test, one-sided p = 1/32) holds where one seed gains so much that it stretches the interval over 0.
-        """
-        return self.bounds[0] > 0 or (len(self.gains) >= SIGNS and float(self.gains.min()) > NO_WORSE)
+        """Whether the gain is beyond doubt."""
+        return _beyond_doubt(self.gains)
 
     @cached_property
     def symptoms(self) -> tuple[str, ...]:
@@ -105,12 +120,20 @@ class Candidate:
         """Whether what the original was brought for is gone."""
         return not self.ills & set(self.symptoms)
 
+    @cached_property
+    def recalls(self) -> np.ndarray:
+        """What its trainings ``recognized``, ``[seed]``."""
+        return np.array([recognized(record) for record in self.records])
+
     @property
     def repaired(self) -> bool:
         """Whether the symptoms are gone and the accuracy is up beyond doubt; or nothing is wrong any more and it is no worse.
 
         No worse: by the interval, or in each of ``SIGNS`` seeds or more, where seeds that gain nothing stand beside some that gain much.
+        Of uneven classes, whose rare ones an accuracy hides, the mean recall must be up beyond doubt.
         """
+        if self.uneven is not None:
+            return self.cured and _beyond_doubt(self.recalls - self.uneven[: len(self.records)])
         well = sum(one.verdict == "healthy" for one in self.diagnoses) * 2 > len(self.diagnoses)
         never = len(self.gains) >= SIGNS and float(self.gains.min()) > -NO_WORSE
         return self.cured and (self.better or (well and (never or self.bounds[0] > -NO_WORSE)))
@@ -228,9 +251,13 @@ class Prescription:
             if small.symptoms
             else Words("It helps.", "効きます。")
         )
+        rare = Words("", "")
+        if small.uneven is not None:
+            was, now = (spelled(float(values.mean()), quantity) for values in (small.uneven, small.recalls))
+            rare = Words(f"The classes' mean recall goes from {was} to {now}. ", f"再現率のクラス平均は {was} → {now} です。")
         words = Words(
-            f"validation accuracy {before} becomes {mean}, {gained.en} over {len(self.records)} seeds. {end.en}",
-            f"検証精度 {before} → {mean}({gained.ja}、{len(self.records)} シード)。{end.ja}",
+            f"validation accuracy {before} becomes {mean}, {gained.en} over {len(self.records)} seeds. {rare.en}{end.en}",
+            f"検証精度 {before} → {mean}({gained.ja}、{len(self.records)} シード)。{rare.ja}{end.ja}",
         )
         said = scored(words, self.records)
         return Words(f"{small.words.en}: {said.en}", f"{small.words.ja}: {said.ja}")

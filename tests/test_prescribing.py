@@ -113,6 +113,20 @@ def test_repaired_is_cured_and_better_or_well_and_no_worse() -> None:
     assert candidate(["he"], same).repaired and not candidate(["he"], same, ill("overfitting")).repaired
 
 
+def test_uneven_classes_are_repaired_where_the_rare_ones_are_recognized_and_not_by_the_letter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recall = {"now": 0.5}
+    monkeypatch.setattr("koubai.prescription.recognized", lambda record: recall["now"] + 0.001 * record.trial.seed)
+    same = candidate(["balance"], ORIGINAL.tolist(), uneven=np.array([0.5, 0.502, 0.501, 0.503, 0.505]))
+    assert same.cured and not same.repaired and prescription(same).smallest is None
+    recall["now"] = 0.7
+    one = candidate(["balance"], (ORIGINAL - 0.02).tolist(), uneven=same.uneven)  # the accuracy, mostly of the others, may fall
+    assert one.repaired and not dataclasses.replace(one, ills=frozenset(), diagnoses=(ill("plateau"),) * 5).better
+    said = prescription(one).verdict
+    assert "mean recall goes from 50.2% to 70.2%" in said.en and "再現率のクラス平均は 50.2% → 70.2% です。" in said.ja
+
+
 def test_complaints_are_what_most_seeds_have_mild_ones_last() -> None:
     names = [finding.symptom for finding in complaints([ill("plateau"), ill("plateau", "dead-relu"), NOBODY])]
     assert names == ["plateau"]

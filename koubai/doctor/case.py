@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import numpy as np
 
 from koubai.doctor.finding import Unknown
 from koubai.doctor.origin import Origin
+from koubai.doctor.reachable import LOOKED_AT, reachable
 from koubai.language import UserError
 
 if TYPE_CHECKING:
@@ -19,10 +21,8 @@ if TYPE_CHECKING:
     from koubai.spec import Data, Trial
     from koubai.store import Record
 
-LOOKED_AT = (
-    400  # training samples whose nearest neighbours are looked up, and most validation samples of a class that are answered
-)
-
+ERRORS = 3  # standard errors, the usual number, beyond which a difference is none of chance
+ANSWERED = 400  # validation samples of a class at most
 MEASURED = 10_000  # training samples that means and spreads are taken of,
 BYTES = 2**28  # and features of them
 DRAWN = ("histogram", "low", "high")  # the parts of a history that are taken at its ``histogram_steps``
@@ -33,13 +33,13 @@ class Facts:
     """What is known of the training data.
 
     ``counts`` ``[class]`` are training samples, ``mean`` and ``spread`` ``[feature]`` (standard deviation) are what the network is
-    given; ``neighbours`` is the share of samples whose nearest neighbour has their label, NaN where nobody looked.
+    given; ``reachable`` is the share of samples whose labels simpler methods tell from others, NaN where nobody looked.
     """
 
     counts: np.ndarray
     mean: np.ndarray
     spread: np.ndarray
-    neighbours: float = float("nan")
+    reachable: float = float("nan")
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, classes: int) -> Facts:
@@ -50,13 +50,17 @@ class Facts:
         quantity = y.dtype.kind == "f"
         counts = np.array([len(y)]) if quantity else np.bincount(y, minlength=classes)
         few = x[:MEASURED]
-        neighbours = float("nan") if quantity else _neighbours(x, y)
-        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), neighbours)
+        least = float("nan") if quantity else reachable(x, y)
+        return cls(counts, few.mean(0, dtype=np.float64), few.std(0, dtype=np.float64), least)
 
     @property
     def samples(self) -> int:
         """How many training samples there are."""
         return int(self.counts.sum())
+
+    def doubt(self, share: float) -> float:
+        """The standard error of such a share of the samples that ``reachable`` is taken of."""
+        return math.sqrt(max(share * (1 - share), 0) / max(min(self.samples, LOOKED_AT), 1))
 
     @property
     def sizes(self) -> np.ndarray:
@@ -67,18 +71,6 @@ class Facts:
     def shares(self) -> np.ndarray:
         """The share of each class ``[class]``."""
         return np.asarray(self.counts / max(self.samples, 1))
-
-
-def _neighbours(x: np.ndarray, y: np.ndarray) -> float:
-    """The share of samples whose nearest other sample, features standardized, has the same label; of the first ``LOOKED_AT``."""
-    x, y = x[:LOOKED_AT].astype(np.float64), y[:LOOKED_AT]
-    if len(x) < 2:
-        return float("nan")
-    x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
-    squares = (x**2).sum(1)
-    distance = squares[:, None] + squares[None] - 2 * x @ x.T
-    np.fill_diagonal(distance, np.inf)
-    return float((y[distance.argmin(1)] == y).mean())
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +116,7 @@ class Case:
         trial = record.trial
         return cls(
             record.layers, record.kinds, record.steps, record.history, trial.steps, record.diverged, record.histogram_steps,
-            trial, facts or facts_of(trial.data), trial.batch_size, trial.learning_rate, lambda: _recall(record),
+            trial, facts or facts_of(trial.data), trial.batch_size, trial.learning_rate, lambda: recalls(record),
         )  # fmt: skip
 
     def need(self, name: str) -> np.ndarray:
@@ -197,13 +189,23 @@ class Case:
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
 
-    @property
-    def beyond(self) -> bool:
-        """Whether the network does better than nearest neighbours would: then what is left may be noise that nobody can learn.
+    @cached_property
+    def enough(self) -> bool:
+        """Whether as much of the training samples is right as simpler methods reach on others: what is left may be noise.
 
-        Their share of errors is at most twice the smallest possible (Cover and Hart 1967).
+        That is, no less than that by ``ERRORS`` standard errors and more than half of its way from guessing. Where that is itself no more
+        than guessing by as many, it says nothing.
         """
-        return self.facts is not None and float(self.need("train_accuracy")[-1]) > self.facts.neighbours + 0.05
+        if self.facts is None or not math.isfinite(least := self.facts.reachable):
+            return False
+        guess, right = float(self.facts.shares.max()), float(self.need("train_accuracy")[-1])
+        if least <= guess + ERRORS * self.facts.doubt(guess):
+            return False
+        return right >= max(least - ERRORS * self.facts.doubt(least), (guess + least) / 2)
+
+    def poor(self, limit: float) -> bool:
+        """Whether the fit is below ``limit``, and simpler methods do better."""
+        return self.fitted < limit and not self.enough
 
     def level(self, begin: float, end: float, curve: np.ndarray | None = None) -> float:
         """The mean of a curve, or of the training loss, between two shares of the steps taken, by straight lines between the points."""
@@ -258,8 +260,8 @@ def _facts(data: Dataset) -> Facts:
     return Facts.of(np.asarray(data.x_train[:most]), data.y_train, data.outputs)
 
 
-def _recall(record: Record) -> np.ndarray:
-    """The share of right answers of each class on at most ``LOOKED_AT`` validation samples of it."""
+def recalls(record: Record) -> np.ndarray:
+    """The share of right answers of each class on at most ``ANSWERED`` validation samples of it."""
     import torch
 
     from koubai.data import load
@@ -269,7 +271,7 @@ def _recall(record: Record) -> np.ndarray:
     network = module(record.trial, record.weights(), data.shape).eval()
     found = np.full(len(data.classes), np.nan)
     for label in range(len(found)):
-        x = np.asarray(data.x_validation[np.flatnonzero(data.y_validation == label)[:LOOKED_AT]])
+        x = np.asarray(data.x_validation[np.flatnonzero(data.y_validation == label)[:ANSWERED]])
         if len(x):
             with torch.no_grad():
                 answers = network(torch.from_numpy(x).to(next(network.parameters()).dtype)).argmax(1)

@@ -102,12 +102,12 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     few = 0 if straight else narrow(case)
     if (
         case.diverged
-        or case.fitted >= (linear if straight or few else fitted)
+        or not case.poor(linear if straight or few else fitted)
         or abs(fallen) > fall
         or not np.nanmax(case.travel) > travel
     ):
         return None
-    if case.beyond or creeping(case, **creep):
+    if creeping(case, **creep):
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None

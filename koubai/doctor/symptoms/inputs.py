@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from koubai.doctor.case import LOOKED_AT, Case, Facts
+from koubai.doctor.case import ERRORS, Case, Facts
 from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
 from koubai.doctor.symptoms.units import FAR
 from koubai.language import Words
@@ -115,44 +115,43 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
     "shuffled-labels",
     Words("labels that look shuffled", "ラベルがでたらめに見える"),
     about=Words(
-        "Labels have nothing to do with the inputs: neighbours do not share them, and nothing that is learned holds for other samples.",
-        "ラベルが入力と無関係に見えます。近いサンプルどうしでもラベルが揃わず、学習したことが他のサンプルに通用しません。",
+        "Labels have nothing to do with the inputs: nothing that is learned of them holds for other samples.",
+        "ラベルが入力と無関係に見えます。学習したことが、ほかのサンプルにはまったく通用しません。",
     ),
     measure=Words(
-        "share of samples whose nearest neighbour has their label, in standard errors above chance, while validation is near guessing",
-        "最近傍のサンプルとラベルが一致する割合が、偶然の一致を標準誤差の何倍上回るか。検証精度が当て推量に近い場合に限る",
+        "share of samples that simpler methods (the nearest neighbour, a kernel's regression) tell without having seen them, in standard "
+        "errors above always answering the largest class, while the network's validation accuracy is near guessing too",
+        "単純な手法(最近傍法・カーネル回帰)の未知のサンプルに対する正解率が、常に最大のクラスと答える場合を標準誤差の何倍上回るか。"
+        "ネットワークの検証精度も当て推量に近い場合に限る",
     ),
     brings=("underfitting", "overfitting", "plateau", "slow-convergence", "learning-rate-too-high"),
-    most=Limit(0.8, OURS),
-    errors=Limit(3, "the usual three standard errors; nearest neighbours: Cover & Hart 1967; by heart: Zhang et al., ICLR 2017"),
+    errors=Limit(ERRORS, "the usual three standard errors; by heart: Zhang et al., ICLR 2017"),
+    way=Limit(0.25, OURS),
 )
-def shuffled_labels(case: Case, errors: float, most: float) -> Finding | None:
-    """Neighbours agree no more than ``errors`` standard errors above chance, and the validation accuracy is near guessing."""
+def shuffled_labels(case: Case, errors: float, way: float) -> Finding | None:
+    """Simpler methods do no better than guessing by ``errors`` standard errors, nor has the network come ``way`` from it to all right."""
     facts = known(case)
-    shares = facts.shares
-    chance = float((shares**2).sum())
-    if not math.isfinite(facts.neighbours):
-        raise Unknown("Nobody looked at the samples' neighbours.", "サンプルの近傍が調べられていません。")
-    looked = min(facts.samples, LOOKED_AT)
-    above = (facts.neighbours - chance) / math.sqrt(chance * (1 - chance) / looked) if 0 < chance < 1 else math.inf
-    guess = float(shares.max())
+    if not math.isfinite(facts.reachable):
+        raise Unknown("Nobody looked at what the samples tell of their labels.", "ラベルをどこまで予測できるかが調べられていません。")
+    guess, doubt = float(facts.shares.max()), facts.doubt(float(facts.shares.max()))
     end = float(case.need("validation_accuracy")[-1])
-    if guess > most:
+    if guess + errors * doubt >= 1:
         raise Unknown(
-            f"{guess:.0%} of the samples are of one class: neighbours agree anyhow.",
-            f"サンプルの {guess:.0%} が1つのクラスなので、近傍との一致からは判断できません。",
+            f"{guess:.0%} of the samples are of one class: nothing can do much better than that.",
+            f"サンプルの {guess:.0%} が1つのクラスなので、それを大きく上回る予測はありえません。",
         )
-    if above > errors or (end > guess + 0.25 and case.fitted > 0.3):  # neighbours may say nothing, and labels yet be learned
+    above = (facts.reachable - guess) / doubt
+    if above > errors or end > guess + way * (1 - guess):  # simpler methods may say nothing, and labels yet be learned
         return None
     return Finding(
         "fatal",
         Words(
-            f"{facts.neighbours:.0%} of the samples have the label of their nearest neighbour, by chance it would be {chance:.0%}; "
-            f"the validation accuracy is {end:.0%}.",
-            f"最近傍とラベルが一致するサンプルは {facts.neighbours:.0%} で、偶然でも {chance:.0%} になります。"
-            f"検証精度は {end:.0%} です。",
+            f"Always naming the largest class is right for {guess:.0%}; on samples that they have not seen, nearest neighbours and a "
+            f"kernel reach {facts.reachable:.0%}, and the network {end:.0%}.",
+            f"常に最大のクラスと答えれば正解率は {guess:.0%} です。未知のサンプルで、最近傍法とカーネル回帰は {facts.reachable:.0%}、"
+            f"ネットワークは {end:.0%} にとどまります。",
         ),
         None,
         "data",
-        {"above": above, "neighbours": facts.neighbours, "chance": chance, "end": end},
+        {"above": above, "reachable": facts.reachable, "guess": guess, "end": end},
     )

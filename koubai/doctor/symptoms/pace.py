@@ -95,7 +95,7 @@ def slow_convergence(
     worse, what is left may be what cannot be learned.
     """
     judged(case)
-    if case.diverged:
+    if case.diverged or case.enough:
         return None
     before, short_way, validated = case.level(0.6, 0.75), bool(np.nanmax(case.travel) < way), "validation_loss" in case.history
     fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
@@ -109,7 +109,7 @@ def slow_convergence(
             return None  # more of this would not help
     if not fallen > fall or case.fitted >= (good if short_way else fitted):
         return None
-    if not short_way and (case.learned >= learned or (case.facts and case.beyond)):
+    if not short_way and case.learned >= learned:
         return None
     return _slow(case, fallen, 0.0)
 
@@ -159,7 +159,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         end = k + (len(flat) if flat.all() else int((~flat).argmax())) - 1
         if end > k and (steps[end] - steps[k]) / steps[-1] > longest:
             longest, begin = float((steps[end] - steps[k]) / steps[-1]), k
-    if not longest > stretch or (case.facts and case.beyond):
+    if not longest > stretch or case.enough:
         return None
     level = float(loss[begin])
     still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves

@@ -55,7 +55,7 @@ def learning_rate_too_high(
             return None
         words = Words(f"The training diverged at step {case.diverged}.", f"ステップ {case.diverged} で発散しました。")
         return Finding("fatal", words, None, "learning rate", {"diverged": float(case.diverged)})
-    loss, poor = judged(case), case.fitted < fitted or case.learned <= 0
+    loss, poor = judged(case), case.poor(fitted) or case.learned <= 0
     moves = np.diff(loss[case.after(EARLY) :]) / max(case.guess, 1e-12)
     climbed, swung = float(moves[moves > 0].sum()), float(np.abs(moves).sum())
     up = climbed / max(swung, 1e-12)
@@ -67,9 +67,9 @@ def learning_rate_too_high(
         what.append(
             Words(f"the loss peaks at {short(highest)} times its start", f"損失が最大で開始時の {short(highest)} 倍に達しました")
         )
-    if (poor and up > rises and swung > swing) or (climbed > swing and case.fitted < perfect):
+    if (poor and up > rises and swung > swing) or (climbed > swing and case.poor(perfect)):
         what.append(Words(f"the loss swings: {up:.0%} of its moves go up", f"損失が上下に振れ、動きの {up:.0%} が上昇です"))
-    if not what and case.fitted < perfect and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
+    if not what and case.poor(perfect) and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
         layer, at = case.label("activation", fell[0]), int(case.steps[fell[1]])
         what.append(
             Words(f"by step {at} the units of {layer} fell silent", f"ステップ {at} までに {layer} のユニットが死にました")
@@ -108,7 +108,7 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
     """All layers together travel less than ``travel`` of their size, and the last layer's gradient is there."""
     judged(case)
     far = float(np.nanmax(case.travel)) if np.isfinite(case.travel).any() else np.inf
-    if far >= travel or case.learned >= learned or case.diverged:
+    if far >= travel or case.learned >= learned or case.diverged or case.enough:
         return None
     pull = float(np.nanmax(case.need("weight_gradient")[-1] * case.need("weight")[-1]))
     if pull < 1e-4:

@@ -60,7 +60,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
         large = case.sizes is not None and case.sizes.max() > FAR and first[0] >= share
         cause = "data" if large else "weights"
         layer = 0 if large else layer
-    elif end.max() >= late and case.fitted < fitted:
+    elif end.max() >= late and case.poor(fitted):
         layer, measured, cause = int(end.argmax()), float(end.max()), "learning rate"
     else:
         return None
@@ -111,7 +111,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
             f"プローブが {case.batch_size} サンプルしかなく、ユニットが死んだかどうか判断できません。",
         )
     end = dead[-1]
-    if not end.max() >= share or case.fitted >= fitted:
+    if not end.max() >= share or not case.poor(fitted):
         return None
     layer = int(end.argmax())
     place = case.where("activation")[layer]
