@@ -68,7 +68,13 @@ def treat(ward: str, symptom: str, trial: Trial, origin: Trial, store: Store) ->
     before = float(np.mean([accuracy(record) for record in found.records]))
     small = found.smallest
     restored = small is not None and at_par(small, healthy)
-    gone = small is not None and small.uneven is None and small.better and symptom in found_at_first(found) and symptom not in small.symptoms
+    gone = (
+        small is not None
+        and small.uneven is None
+        and small.better
+        and symptom in found_at_first(found)
+        and symptom not in small.symptoms
+    )
     repaired = found.repaired or gone or (small is not None and small.cured and restored)
     after = before if small is None else float(small.accuracies.mean())
     names = [] if small is None else [one.name for one in small.remedies]

@@ -189,23 +189,22 @@ class Case:
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0
 
-    @cached_property
-    def enough(self) -> bool:
+    def enough(self, errors: float = ERRORS) -> bool:
         """Whether as much of the training samples is right as simpler methods reach on others: what is left may be noise.
 
-        That is, no less than that by ``ERRORS`` standard errors and more than half of its way from guessing. Where that is itself no more
-        than guessing by as many, it says nothing.
+        That is, no less than that by so many standard ``errors`` and more than half of its way from guessing. Where that is itself no more
+        than guessing by ``ERRORS``, it says nothing.
         """
         if self.facts is None or not math.isfinite(least := self.facts.reachable):
             return False
         guess, right = float(self.facts.shares.max()), float(self.need("train_accuracy")[-1])
         if least <= guess + ERRORS * self.facts.doubt(guess):
             return False
-        return right >= max(least - ERRORS * self.facts.doubt(least), (guess + least) / 2)
+        return right >= max(least - errors * self.facts.doubt(least), (guess + least) / 2)
 
     def poor(self, limit: float) -> bool:
         """Whether the fit is below ``limit``, and simpler methods do better."""
-        return self.fitted < limit and not self.enough
+        return self.fitted < limit and not self.enough()
 
     def level(self, begin: float, end: float, curve: np.ndarray | None = None) -> float:
         """The mean of a curve, or of the training loss, between two shares of the steps taken, by straight lines between the points."""

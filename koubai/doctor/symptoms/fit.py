@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from koubai.blueprint import read
-from koubai.doctor.case import Case
-from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
-from koubai.doctor.symptoms.pace import DOUBT, PACE, WAY, creeping, judged
+from koubai.doctor.case import ERRORS, Case
+from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.symptoms.pace import DOUBT, PACE, WAY, creeping, judged, sure
 from koubai.language import Words
 
 
@@ -80,9 +80,9 @@ def narrow(case: Case) -> int:
         "share of the training samples fitted at the end, once the loss has come to rest and the weights have moved",
         "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度",
     ),
-    fitted=Limit(0.8, OURS),
-    linear=Limit(0.92, OURS),
-    fall=Limit(0.1, OURS),
+    fitted=POOR,
+    linear=GOOD,
+    fall=Limit(0.15, OURS),
     travel=Limit(0.3, OURS),
     pace=PACE,
     doubt=DOUBT,
@@ -92,7 +92,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     """Fitted below ``fitted`` and at rest: fallen by less than ``fall`` of guessing in the last third.
 
     ``linear`` is the limit where no activation bends, or a layer has fewer units than there are classes. Only where the weights have moved
-    by more than ``travel``, the loss is not ``creeping`` (by the last three), and nearest neighbours would do no worse.
+    by more than ``travel``, the loss is not ``creeping`` (by the last three), and simpler methods do better.
     """
     loss = judged(case)
     if case.regression:
@@ -102,7 +102,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     few = 0 if straight else narrow(case)
     if (
         case.diverged
-        or not case.poor(linear if straight or few else fitted)
+        or case.fitted >= (linear if straight or few else fitted)
         or abs(fallen) > fall
         or not np.nanmax(case.travel) > travel
     ):
@@ -111,6 +111,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
         return None
     if case.learned < -0.1:  # worse than guessing: something throws it about, it is not too simple
         return None
+    sure(case, 0 if few else ERRORS)
     level, right = loss[-1] / case.guess, case.need("train_accuracy")[-1]
     mend = Words(
         "wider or deeper layers, or another activation, could fit more",
@@ -152,7 +153,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
         "正則化ありでの終了時と開始時の |W| の比、またはドロップアウト率。適合が悪い場合に限る",
     ),
     brings=("underfitting", "plateau", "vanishing-gradient", "dead-relu", "identical-units", "slow-convergence"),
-    fitted=Limit(0.9, OURS),
+    fitted=GOOD,
     shrunk=Limit(0.7, OURS),
     dropout=Limit(0.6, OURS),
     left=Limit(0.1, OURS),
@@ -199,7 +200,7 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
     ),
     brings=("underfitting", "slow-convergence", "plateau", "learning-rate-too-high"),
     samples=Limit(4, "Wu & He, ECCV 2018 (Group Normalization): the error rises steeply below 4 samples"),
-    fitted=Limit(0.95, OURS),
+    fitted=GOOD,
 )
 def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None:
     """Fewer than ``samples`` in a minibatch."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import CAUSES, OURS, Finding, Limit, short, symptom
+from koubai.doctor.finding import CAUSES, POOR, Finding, Limit, short, symptom
 from koubai.language import Words
 
 SPLIT = ("activation", "weights", "normalization")  # what the ledger splits an attenuation into
@@ -27,12 +27,10 @@ NOTHING = 1e-30  # as good as no gradient
     ),
     brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
-    fitted=Limit(0.84, OURS),
-    stuck=Limit(1e-2, OURS),
-    little=Limit(0.1, OURS),
+    fitted=POOR,
 )
-def vanishing_gradient(case: Case, ratio: float, fitted: float, stuck: float, little: float) -> Finding | None:
-    """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``, or below ``stuck`` where less than ``little`` was learned.
+def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
+    """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``, fitted below ``fitted``.
 
     The cause is the kind of layer that takes most of it, the layer the worst of them.
     """
@@ -41,7 +39,7 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float, stuck: float, li
         return None
     early = slice(max(1, case.after(0.1)))
     lowest = float(passed[early].min())
-    if lowest >= (stuck if case.learned < little else ratio):
+    if lowest >= ratio:
         return None
     cause, layer, words = _blamed(case, early, -1)
     left = Words("nothing", "最初の層には、最後の層の勾配がまったく届きません")
@@ -69,7 +67,7 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float, stuck: float, li
     ),
     brings=("not-a-number", "learning-rate-too-high", "growing-weights", "slow-convergence", "plateau", "underfitting"),
     ratio=Limit(70, "AutoTrainer (Zhang et al., ICSE 2021): first to last above 70"),
-    fitted=Limit(0.8, OURS),
+    fitted=POOR,
 )
 def exploding_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
     """``|dL/dz_1| / |dL/dz_L|`` above ``ratio`` in the first points."""

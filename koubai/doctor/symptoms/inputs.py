@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from koubai.doctor.case import ERRORS, Case, Facts
-from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.finding import GOOD, OURS, Finding, Limit, Unknown, short, symptom
 from koubai.doctor.symptoms.units import FAR
 from koubai.language import Words
 
@@ -45,7 +45,7 @@ def known(case: Case) -> Facts:
     ),
     large=Limit(FAR, "koubai/data/problems.py: what koubai data warns of"),
     small=Limit(0.05, OURS),
-    fitted=Limit(0.95, OURS),
+    fitted=GOOD,
 )
 def inputs_not_standardized(case: Case, large: float, small: float, fitted: float) -> Finding | None:
     """A feature's root mean square above ``large``, or all below ``small``, and a poor fit or a start far above guessing."""
@@ -129,10 +129,12 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
     way=Limit(0.25, OURS),
 )
 def shuffled_labels(case: Case, errors: float, way: float) -> Finding | None:
-    """Simpler methods do no better than guessing by ``errors`` standard errors, nor has the network come ``way`` from it to all right."""
+    """Simpler methods do no better than guessing by ``errors`` standard errors, nor has the network come more than ``way`` from it to all right."""
     facts = known(case)
     if not math.isfinite(facts.reachable):
-        raise Unknown("Nobody looked at what the samples tell of their labels.", "ラベルをどこまで予測できるかが調べられていません。")
+        raise Unknown(
+            "Nobody looked at what the samples tell of their labels.", "ラベルをどこまで予測できるかが調べられていません。"
+        )
     guess, doubt = float(facts.shares.max()), facts.doubt(float(facts.shares.max()))
     end = float(case.need("validation_accuracy")[-1])
     if guess + errors * doubt >= 1:
@@ -141,7 +143,8 @@ def shuffled_labels(case: Case, errors: float, way: float) -> Finding | None:
             f"サンプルの {guess:.0%} が1つのクラスなので、それを大きく上回る予測はありえません。",
         )
     above = (facts.reachable - guess) / doubt
-    if above > errors or end > guess + way * (1 - guess):  # simpler methods may say nothing, and labels yet be learned
+    learned = min(case.fitted, (end - guess) / (1 - guess))  # simpler methods may say nothing, and labels yet be learned
+    if above > errors or learned > way:
         return None
     return Finding(
         "fatal",

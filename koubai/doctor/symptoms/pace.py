@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from koubai.doctor.case import Case
-from koubai.doctor.finding import OURS, Finding, Limit, Unknown, symptom
+from koubai.doctor.case import ERRORS, Case
+from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, Unknown, symptom
 from koubai.language import Words
 
 FEWEST = 6  # points from which a curve can be judged
@@ -27,7 +27,17 @@ def judged(case: Case) -> np.ndarray:
     return case.fit
 
 
-PACE, DOUBT, WAY = Limit(0.015, OURS), Limit(5, OURS), Limit(1.0, OURS)
+def sure(case: Case, errors: float = ERRORS) -> None:
+    """Raises ``Unknown`` where the network does as well as simpler methods: then nobody can say that more could be learned."""
+    if case.facts and case.enough(errors):
+        least = f"{case.facts.reachable:.0%}"
+        raise Unknown(
+            f"Simpler methods are right for {least} on samples left out, the network for no less: what is left may be noise.",
+            f"より単純な手法の未知のサンプルでの正解率は {least} で、ネットワークはそれに劣りません。残りは雑音かもしれません。",
+        )
+
+
+PACE, DOUBT, WAY = Limit(0.03, OURS), Limit(5, OURS), Limit(1.25, OURS)
 FOUR = 4  # points that a straight line is laid through, at least, where a history has them
 
 
@@ -77,40 +87,37 @@ def falling(share: np.ndarray, at: np.ndarray, curve: np.ndarray, pace: float, d
         "または最後の 1/3 のステップでの訓練損失の減少率",
     ),
     fall=Limit(0.04, OURS),
-    fitted=Limit(0.84, OURS),
-    good=Limit(0.92, OURS),
-    learned=Limit(0.76, OURS),
-    little=Limit(0.35, OURS),
+    fitted=POOR,
+    good=GOOD,
     pace=PACE,
     doubt=DOUBT,
     way=WAY,
 )
 def slow_convergence(
-    case: Case, fall: float, fitted: float, good: float, learned: float, little: float, pace: float, doubt: float, way: float
+    case: Case, fall: float, fitted: float, good: float, pace: float, doubt: float, way: float
 ) -> Finding | None:
-    """``creeping``, or with less than ``little`` learned a ``pacing`` of training and validation loss alike, fitted below ``fitted``.
+    """``pacing`` while fitted below ``fitted``, and two of three hold: see below. Or, in a poor fit, a fall of more than ``fall`` at the end.
 
-    Or a fall of more than ``fall`` at the end while fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, where
-    the validation loss falls too. Where the weights have moved further and the loss is down by ``learned``, or nearest neighbours would do
-    worse, what is left may be what cannot be learned.
+    The three are that the weights have moved by less than ``way`` of their size, that the validation loss is ``pacing`` too, and that
+    simpler methods do better. The fall counts while fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, and
+    only where the validation loss falls too.
     """
     judged(case)
-    if case.diverged or case.enough:
+    if case.diverged:
         return None
     before, short_way, validated = case.level(0.6, 0.75), bool(np.nanmax(case.travel) < way), "validation_loss" in case.history
     fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
-    if case.fitted < fitted:
-        alike = case.learned < little and validated and pacing(case, pace, doubt, held_out=True) > 0
-        if (short_way or alike) and (pace_now := pacing(case, pace, doubt)):
+    if case.fitted < fitted and (pace_now := pacing(case, pace, doubt)):
+        alike = validated and pacing(case, pace, doubt, held_out=True) > 0
+        if short_way + alike + (not case.enough()) >= 2:
             return _slow(case, fallen, pace_now)
+    if not fallen > fall or case.fitted >= (good if short_way else fitted):
+        return None
     if validated:
         held_out = case.need("validation_loss").astype(np.float64)
         if case.level(0.9, 1, held_out) >= case.level(0.6, 0.75, held_out):
             return None  # more of this would not help
-    if not fallen > fall or case.fitted >= (good if short_way else fitted):
-        return None
-    if not short_way and case.learned >= learned:
-        return None
+    sure(case)
     return _slow(case, fallen, 0.0)
 
 
@@ -159,8 +166,9 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         end = k + (len(flat) if flat.all() else int((~flat).argmax())) - 1
         if end > k and (steps[end] - steps[k]) / steps[-1] > longest:
             longest, begin = float((steps[end] - steps[k]) / steps[-1]), k
-    if not longest > stretch or case.enough:
+    if not longest > stretch:
         return None
+    sure(case)
     level = float(loss[begin])
     still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
     return Finding(

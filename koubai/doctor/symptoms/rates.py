@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import OURS, Finding, Limit, portion, short, symptom
+from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, portion, short, symptom
 from koubai.doctor.symptoms.numbers import start, started_large
-from koubai.doctor.symptoms.pace import EARLY, judged
+from koubai.doctor.symptoms.pace import EARLY, judged, sure
 from koubai.doctor.symptoms.units import SILENT, killed
 from koubai.language import Words
 
@@ -34,42 +34,41 @@ from koubai.language import Words
         "plateau",
         "underfitting",
     ),
-    fitted=Limit(0.8, OURS),
+    fitted=POOR,
+    good=GOOD,
     spike=Limit(3, OURS),
-    rises=Limit(0.4, OURS),
-    swing=Limit(0.5, OURS),
-    perfect=Limit(0.95, OURS),
+    swing=Limit(0.35, OURS),
     dead=SILENT,
     leap=Limit(0.1, OURS),
 )
 def learning_rate_too_high(
-    case: Case, fitted: float, spike: float, rises: float, swing: float, perfect: float, dead: float, leap: float
+    case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, leap: float
 ) -> Finding | None:
-    """Diverged after a sound start; or, at a poor fit, a spike over the start and guessing, or a loss that swings up and down.
+    """Diverged after a sound start; or, below ``fitted`` or in a poor fit below ``good``, a ``spike`` over the start and guessing.
 
-    Or, while fitted below ``perfect``, its rises alone come to ``swing``, or at least ``dead`` of a layer's units fell silent in training,
-    by when a step had changed weights by more than ``leap`` of their size.
+    Or, in a poor fit below ``good``, rises that come to ``swing``, or at least ``dead`` of a layer's units fell silent, by when a step had changed
+    weights by more than ``leap`` of their size.
     """
     if case.diverged:
         if started_large(case) or not np.isfinite(start(case)) or (case.origin and not case.origin.grown):
             return None
         words = Words(f"The training diverged at step {case.diverged}.", f"ステップ {case.diverged} で発散しました。")
         return Finding("fatal", words, None, "learning rate", {"diverged": float(case.diverged)})
-    loss, poor = judged(case), case.poor(fitted) or case.learned <= 0
+    loss, poor = judged(case), case.poor(good) or case.learned <= 0
     moves = np.diff(loss[case.after(EARLY) :]) / max(case.guess, 1e-12)
     climbed, swung = float(moves[moves > 0].sum()), float(np.abs(moves).sum())
-    up = climbed / max(swung, 1e-12)
     highest = float(np.nanmax(loss) / max(case.guess, loss[0]))
     steps = np.nan_to_num(case.need("update"), nan=0.0, posinf=np.inf).max(axis=1)  # the first point has none
     size = float(steps.max())
     what: list[Words] = []
-    if poor and highest > spike:
+    if (poor or case.fitted < fitted) and highest > spike:
         what.append(
             Words(f"the loss peaks at {short(highest)} times its start", f"損失が最大で開始時の {short(highest)} 倍に達しました")
         )
-    if (poor and up > rises and swung > swing) or (climbed > swing and case.poor(perfect)):
+    if poor and climbed > swing:
+        up = climbed / swung
         what.append(Words(f"the loss swings: {up:.0%} of its moves go up", f"損失が上下に振れ、動きの {up:.0%} が上昇です"))
-    if not what and case.poor(perfect) and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
+    if not what and poor and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
         layer, at = case.label("activation", fell[0]), int(case.steps[fell[1]])
         what.append(
             Words(f"by step {at} the units of {layer} fell silent", f"ステップ {at} までに {layer} のユニットが死にました")
@@ -85,7 +84,7 @@ def learning_rate_too_high(
         ),
         None,
         "learning rate",
-        {"spike": highest, "rises": up, "swing": swung, "update": size, "fitted": case.fitted},
+        {"spike": highest, "rises": climbed, "update": size, "fitted": case.fitted},
     )
 
 
@@ -102,17 +101,18 @@ def learning_rate_too_high(
     ),
     brings=("slow-convergence", "plateau", "underfitting"),
     travel=Limit(0.5, OURS),
-    learned=Limit(0.6, OURS),
+    fitted=GOOD,
 )
-def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding | None:
-    """All layers together travel less than ``travel`` of their size, and the last layer's gradient is there."""
+def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding | None:
+    """All layers together travel less than ``travel`` of their size, fitted below ``fitted``, and the gradient is there."""
     judged(case)
     far = float(np.nanmax(case.travel)) if np.isfinite(case.travel).any() else np.inf
-    if far >= travel or case.learned >= learned or case.diverged or case.enough:
+    if far >= travel or case.fitted >= fitted or case.diverged:
         return None
     pull = float(np.nanmax(case.need("weight_gradient")[-1] * case.need("weight")[-1]))
     if pull < 1e-4:
         return None
+    sure(case)
     return Finding(
         "serious",
         Words(
@@ -137,7 +137,7 @@ def learning_rate_too_low(case: Case, travel: float, learned: float) -> Finding 
         "終了時と開始時の |W| の比の最大値。適合が悪いか、検証損失が当て推量より良くない場合に限る",
     ),
     growth=Limit(8, OURS),
-    fitted=Limit(0.95, OURS),
+    fitted=GOOD,
 )
 def growing_weights(case: Case, growth: float, fitted: float) -> Finding | None:
     """Grown by more than ``growth``, and fitted below ``fitted`` or with a validation loss above guessing."""

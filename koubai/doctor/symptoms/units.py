@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import OURS, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.finding import OURS, POOR, Finding, Limit, Unknown, short, symptom
 from koubai.language import Words
 
 PROBE = 16  # samples: of fewer, units that answer alike say nothing
@@ -47,7 +47,7 @@ def killed(case: Case, share: float) -> tuple[int, int] | None:
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
     late=Limit(0.95, OURS),
-    fitted=Limit(0.8, OURS),
+    fitted=POOR,
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
     """More than ``share`` early, if not by the steps, or more than ``late`` later on while the fit is poor."""
@@ -100,7 +100,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     ),
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence"),
     share=SILENT,
-    fitted=Limit(0.9, OURS),
+    fitted=POOR,
 )
 def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     """More than ``share`` of a layer's units silent at the end."""
