@@ -1,10 +1,11 @@
 """``python -m benchmarks.doctor --repair``: held-out ill trainings of the doctor's benchmark, prescribed for, and whether that repairs.
 
 A patient is repaired where the prescription trains without the symptom that its mutation makes, over ``SEEDS`` seeds, and its accuracy
-(of uneven classes their mean recall) is up beyond doubt; where nothing is wrong any more and it is no worse; or where it is free of what it came with and its mean accuracy at
-most ``PAR`` below that of the healthy training that the patient was made of. ``restored`` counts the last of these alone. Shuffled
-labels are counted apart: no change to a training can mend them, and the right answer (``told``) is that the labels look shuffled and
-that nothing helps. The share that is repaired is given without them and with them, where those count as not repaired.
+(of uneven classes their mean recall) is up beyond doubt; where nothing is wrong any more and it is no worse; or where it is free of what
+it came with and its mean accuracy at most ``PAR`` below that of the healthy training that the patient was made of. ``restored`` counts
+the last of these alone. Shuffled labels are counted apart: no change to a training can mend them, and the right answer (``told``) is that
+the labels look shuffled and that nothing helps. The share that is repaired is given without them and with them, where those count as not
+repaired.
 """
 
 from __future__ import annotations
@@ -68,13 +69,8 @@ def treat(ward: str, symptom: str, trial: Trial, origin: Trial, store: Store) ->
     before = float(np.mean([accuracy(record) for record in found.records]))
     small = found.smallest
     restored = small is not None and at_par(small, healthy)
-    gone = (
-        small is not None
-        and small.uneven is None
-        and small.better
-        and symptom in found_at_first(found)
-        and symptom not in small.symptoms
-    )
+    cleared = small is not None and symptom in found_at_first(found) and symptom not in small.symptoms
+    gone = cleared and small is not None and small.better and small.uneven is None
     repaired = found.repaired or gone or (small is not None and small.cured and restored)
     after = before if small is None else float(small.accuracies.mean())
     names = [] if small is None else [one.name for one in small.remedies]

@@ -45,7 +45,7 @@ def case(facts: Mapping[str, Any] | None = None, names: Mapping[str, Any] | None
         "validation_accuracy": over(0.25, 0.88, 0.94, 0.95),
         **curves,
     }  # fmt: skip
-    known = {"counts": np.array([100] * 4), "mean": np.zeros(5), "spread": np.ones(5), "neighbours": 0.9, **(facts or {})}
+    known = {"counts": np.array([100] * 4), "mean": np.zeros(5), "spread": np.ones(5), "reachable": 0.9, **(facts or {})}
     rest = {"layers": LAYERS, "kinds": KINDS, "budget": 300, "batch_size": 50, "learning_rate": 0.1, **(names or {})}
     return Case(
         steps=STEPS, history={name: curve for name, curve in history.items() if curve is not None}, facts=Facts(**known), **rest
@@ -106,7 +106,7 @@ ILL = {
     "batch-too-small": case(names={**BATCH_NORM, "batch_size": 2}, **SHORT, **poor()),
     "inputs-not-standardized": case({"spread": np.array([1, 1, 1, 1, 200.0])}, **poor()),
     "class-imbalance": case({"counts": np.array([300, 300, 10, 10])}, {"recall": lambda: np.array([1, 0.9, 0.2, 0.1])}),
-    "shuffled-labels": case({"neighbours": 0.26}, **poor(0.1)),
+    "shuffled-labels": case({"reachable": 0.26}, **poor(0.1)),
 }
 NEARLY = {
     "vanishing-gradient": [
@@ -150,7 +150,7 @@ NEARLY = {
         case({"counts": np.array([300, 300, 70, 70])}, {"recall": lambda: np.array([1, 0.9, 0.2, 0.1])}),
         case({"counts": np.array([300, 300, 10, 10])}, {"recall": lambda: np.array([0.95, 0.9, 0.9, 0.85])}),
     ],
-    "shuffled-labels": [case({"neighbours": 0.4}, **poor(0.1)), case({"neighbours": 0.26})],
+    "shuffled-labels": [case({"reachable": 0.4}, **poor(0.1)), case({"reachable": 0.26})],
 }
 
 
@@ -318,7 +318,7 @@ def test_a_small_probe_says_nothing_of_dead_units() -> None:
 
 def test_labels_of_one_class_say_nothing_of_being_shuffled() -> None:
     with pytest.raises(Unknown):
-        look("shuffled-labels", case({"counts": np.array([900, 10, 10, 10]), "neighbours": 0.97}, **poor(0.1)))
+        look("shuffled-labels", case({"counts": np.array([900, 10, 10, 10]), "reachable": 0.97}, **poor(0.1)))
 
 
 def test_a_training_under_way_is_not_judged_too_early() -> None:
@@ -346,9 +346,9 @@ def test_where_no_gradient_arrives_the_layer_that_takes_it_is_named() -> None:
 
 
 def test_what_nearest_neighbours_cannot_tell_either_is_not_underfitted() -> None:
-    noisy = {"neighbours": 0.5}  # of four classes; the network is right for 62%
+    noisy = {"reachable": 0.5}  # of four classes; the network is right for 62%
     assert look("underfitting", case(noisy, **poor())) is None and look("plateau", case(noisy, **poor())) is None
-    assert look("underfitting", case({"neighbours": 0.6}, **poor())) is not None
+    assert look("underfitting", case({"reachable": 0.6}, **poor())) is not None
 
 
 def test_a_network_of_straight_lines_underfits() -> None:
@@ -449,6 +449,6 @@ def test_a_change_is_a_share_or_a_factor() -> None:
 
 def test_what_nearest_neighbours_would_not_do_better_is_not_slow_once_the_weights_have_moved() -> None:
     curves = {**poor(0.8), **dict.fromkeys(("train_loss", "validation_loss"), over(GUESS, 1.2, 1.0, 0.8, 0.6))}
-    near, far = ({"neighbours": share} for share in (0.9, 0.6))
+    near, far = ({"reachable": share} for share in (0.9, 0.6))
     assert look("slow-convergence", case(near, **curves)) is not None and look("slow-convergence", case(far, **curves)) is None
     assert look("slow-convergence", case(far, **curves, update=each(1e-3, 4))) is not None

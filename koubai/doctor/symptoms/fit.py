@@ -77,8 +77,9 @@ def narrow(case: Case) -> int:
         "学習は落ち着いたのに、訓練サンプルにさえ適合できていません。データに対してネットワークが単純すぎます。",
     ),
     measure=Words(
-        "share of the training samples fitted at the end, once the loss has come to rest and the weights have moved",
-        "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度",
+        "share of the training samples fitted at the end, once the loss has come to rest and the weights have moved, where simpler methods "
+        "do better",
+        "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度。より単純な手法に劣る場合に限る",
     ),
     fitted=POOR,
     linear=GOOD,

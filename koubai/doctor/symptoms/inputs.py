@@ -126,10 +126,14 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
     ),
     brings=("underfitting", "overfitting", "plateau", "slow-convergence", "learning-rate-too-high"),
     errors=Limit(ERRORS, "the usual three standard errors; by heart: Zhang et al., ICLR 2017"),
+    most=Limit(0.8, OURS),
     way=Limit(0.25, OURS),
 )
-def shuffled_labels(case: Case, errors: float, way: float) -> Finding | None:
-    """Simpler methods do no better than guessing by ``errors`` standard errors, nor has the network come more than ``way`` from it to all right."""
+def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Finding | None:
+    """Simpler methods do no better than guessing by ``errors`` standard errors.
+
+    Nor has the network come by more than ``way`` from guessing to all right, on training and validation samples alike.
+    """
     facts = known(case)
     if not math.isfinite(facts.reachable):
         raise Unknown(
@@ -137,7 +141,7 @@ def shuffled_labels(case: Case, errors: float, way: float) -> Finding | None:
         )
     guess, doubt = float(facts.shares.max()), facts.doubt(float(facts.shares.max()))
     end = float(case.need("validation_accuracy")[-1])
-    if guess + errors * doubt >= 1:
+    if guess > most:
         raise Unknown(
             f"{guess:.0%} of the samples are of one class: nothing can do much better than that.",
             f"サンプルの {guess:.0%} が1つのクラスなので、それを大きく上回る予測はありえません。",

@@ -81,10 +81,11 @@ def falling(share: np.ndarray, at: np.ndarray, curve: np.ndarray, pace: float, d
         "ステップを使い切った時点で、損失がまだ下がり続けています。",
     ),
     measure=Words(
-        "how fast the loss still falls while little is learned or the weights have hardly moved: that of the minibatches, by a straight "
-        "line through its last half, or the training loss's fall over the last third of the steps, as a share of it",
-        "あまり学習できていないか、重みがあまり動いていないときに、損失がまだ下がる速さ。ミニバッチの損失の後半に当てはめた直線の傾き、"
-        "または最後の 1/3 のステップでの訓練損失の減少率",
+        "how fast the loss still falls at a poor fit: that of the minibatches, by a line through its last half, where two of three hold "
+        "(the weights have hardly moved, the validation loss falls so too, simpler methods do better), or the training loss's fall "
+        "over the last third of the steps, as a share of it",
+        "適合が悪いときに、損失がまだ下がる速さ。ミニバッチの損失の後半に当てはめた直線の傾き(重みがあまり動いていない、検証損失も同じように"
+        "下がる、より単純な手法に劣る、のうち2つが成り立つ場合)、または最後の 1/3 のステップでの訓練損失の減少率",
     ),
     fall=Limit(0.04, OURS),
     fitted=POOR,
@@ -96,11 +97,11 @@ def falling(share: np.ndarray, at: np.ndarray, curve: np.ndarray, pace: float, d
 def slow_convergence(
     case: Case, fall: float, fitted: float, good: float, pace: float, doubt: float, way: float
 ) -> Finding | None:
-    """``pacing`` while fitted below ``fitted``, and two of three hold: see below. Or, in a poor fit, a fall of more than ``fall`` at the end.
+    """``pacing`` while fitted below ``fitted``, and two of three hold; or a fall of more than ``fall`` at the end.
 
     The three are that the weights have moved by less than ``way`` of their size, that the validation loss is ``pacing`` too, and that
     simpler methods do better. The fall counts while fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, and
-    only where the validation loss falls too.
+    only where the validation loss falls too and simpler methods do better.
     """
     judged(case)
     if case.diverged:
@@ -148,8 +149,9 @@ def _slow(case: Case, fallen: float, creep: float) -> Finding:
         "損失が0から遠いまま、学習の大部分で動きません。",
     ),
     measure=Words(
-        "longest stretch, as a share of the steps, in which the training loss moves by less than 2% of guessing and stays far from 0",
-        "訓練損失の動きが当て推量の2%未満で、0から遠いままの最長区間(全ステップに対する割合)",
+        "longest stretch, as a share of the steps, in which the training loss moves by less than 2% of guessing and stays far from 0, "
+        "while simpler methods do better",
+        "訓練損失の動きが当て推量の2%未満で、0から遠いままの最長区間(全ステップに対する割合)。より単純な手法に劣る場合に限る",
     ),
     stretch=Limit(0.5, OURS),
     left=Limit(0.3, OURS),

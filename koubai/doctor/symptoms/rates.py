@@ -20,10 +20,10 @@ from koubai.language import Words
         "更新が行き過ぎて、損失が上下に振動したり、増えたり、発散したりします。",
     ),
     measure=Words(
-        "divergence; or, at a poor fit, the loss's peak over its start, or the share of rises in its moves and their sum; or, at one not "
-        "perfect, the sum of its rises in units of guessing, or ReLU units that fell silent after long steps",
-        "発散。または適合が悪い場合の、開始時に対する損失の最大値の比、もしくは損失の動きの総量とそのうちの上昇の割合。または適合が完全で"
-        "ない場合の、損失の上昇の合計(当て推量に対する比)、もしくは大きな更新の後に死んだReLUの割合",
+        "divergence; or, at a fit that is not good, the loss's peak over its start, the sum of its rises in units of guessing, or ReLU "
+        "units that fell silent after long steps",
+        "発散。または適合がよくない場合の、開始時に対する損失の最大値の比、損失の上昇の合計(当て推量に対する比)、もしくは大きな更新の後に"
+        "死んだReLUの割合",
     ),
     brings=(
         "not-a-number",
@@ -44,10 +44,10 @@ from koubai.language import Words
 def learning_rate_too_high(
     case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, leap: float
 ) -> Finding | None:
-    """Diverged after a sound start; or, below ``fitted`` or in a poor fit below ``good``, a ``spike`` over the start and guessing.
+    """Diverged after a sound start; or, where simpler methods do better and the fit is below ``good``, one of three.
 
-    Or, in a poor fit below ``good``, rises that come to ``swing``, or at least ``dead`` of a layer's units fell silent, by when a step had changed
-    weights by more than ``leap`` of their size.
+    The loss has a ``spike`` over its start and guessing (which counts below ``fitted`` anyhow), its rises come to ``swing``, or at least
+    ``dead`` of a layer's units fell silent, by when a step had changed weights by more than ``leap`` of their size.
     """
     if case.diverged:
         if started_large(case) or not np.isfinite(start(case)) or (case.origin and not case.origin.grown):
@@ -96,8 +96,8 @@ def learning_rate_too_high(
         "勾配は方向を示しているのに、全ステップを通しても重みがほとんど動きません。",
     ),
     measure=Words(
-        "median |update| / |W| times the steps, largest over layers, while little is learned",
-        "|更新量| / |W| の中央値 x ステップ数(層ごとの最大)。あまり学習できていない場合に限る",
+        "median |update| / |W| times the steps, largest over layers, while the fit is not good and simpler methods do better",
+        "|更新量| / |W| の中央値 x ステップ数(層ごとの最大)。適合がよくなく、より単純な手法に劣る場合に限る",
     ),
     brings=("slow-convergence", "plateau", "underfitting"),
     travel=Limit(0.5, OURS),
