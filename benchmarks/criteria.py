@@ -73,7 +73,7 @@ def overflown(record: Record) -> list[str]:
     with torch.no_grad():
         for layer in module(trial, weights, data.shape).eval():
             x, label = layer(x), next(labels)
-            if float(x.abs().max()) > np.finfo(np.float32).max:
+            if float(x.abs().max()) > float(np.finfo(np.float32).max):
                 return [label]
     return list(record.layers)
 

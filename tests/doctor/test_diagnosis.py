@@ -6,15 +6,20 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestNeighbors
+from scipy.spatial.distance import pdist
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
 
 import koubai as kb
 from koubai.data import load
 from koubai.doctor import SYMPTOMS, Case, Diagnosis, Facts, Finding, Joint, diagnose
-from koubai.doctor.case import LOOKED_AT, facts_of
+from koubai.doctor.case import facts_of
+from koubai.doctor.reachable import reachable
 from koubai.language import Words, speaking
 from koubai.result import Result
 from koubai.spec import Data
@@ -88,21 +93,35 @@ def test_facts_are_those_of_the_training_samples() -> None:
     assert facts is not None and facts.samples == len(data.x_train) and facts.shares.sum() == pytest.approx(1)
     assert facts.counts.tolist() == [int((data.y_train == label).sum()) for label in range(10)]
     np.testing.assert_allclose(facts.mean, data.x_train.astype(float).mean(0), atol=1e-6)
-    x, y = data.x_train[:LOOKED_AT].astype(float), data.y_train[:LOOKED_AT]
-    x = x / np.where(x.std(0) > 0, x.std(0), 1)
-    nearest = NearestNeighbors(n_neighbors=2).fit(x).kneighbors(x, return_distance=False)[:, 1]
-    assert facts.neighbours == pytest.approx(float((y[nearest] == y).mean()), abs=0.01)
 
 
 def test_facts_of_data_that_are_gone_are_not_known(tmp_path: Path) -> None:
     assert facts_of(Data(name=str(tmp_path / "gone.csv"))) is None
 
 
-def test_neighbours_tell_real_labels_from_shuffled_ones() -> None:
+def test_simpler_methods_tell_real_labels_from_shuffled_ones() -> None:
     data = load(Data(name="digits"))
     shuffled = np.random.default_rng(0).permutation(data.y_train)
-    assert Facts.of(data.x_train, data.y_train, 10).neighbours > 0.8
-    assert Facts.of(data.x_train, shuffled, 10).neighbours < 0.2
+    assert Facts.of(data.x_train, data.y_train, 10).reachable > 0.9
+    assert Facts.of(data.x_train, shuffled, 10).reachable < 0.2
+
+
+@pytest.mark.parametrize("name", ["digits", "moons", "xor"])
+def test_what_is_reachable_is_what_scikit_learn_tells_of_samples_left_out_one_by_one(name: str) -> None:
+    data = load(Data(name=name))
+    x, y = data.x_train[:60].reshape(60, -1).astype(float), data.y_train[:60]
+    x = (x - x.mean(0)) / np.where(x.std(0) > 0, x.std(0), 1)
+    unit = np.median(pdist(x, "sqeuclidean"))
+    shares = np.bincount(y) / 60
+    apart = np.eye(len(shares))[y] - shares
+
+    def right(model: Any, target: np.ndarray) -> float:
+        answers = cross_val_predict(model, x, target, cv=LeaveOneOut())
+        return float(((answers + shares).argmax(1) == y).mean() if target.ndim > 1 else (answers == y).mean())
+
+    kernels = [KernelRidge(kernel="rbf", gamma=1 / (width * unit), alpha=ridge) for width in (1, 0.25) for ridge in (0.1, 1)]
+    rights = [right(KNeighborsClassifier(1), y), *(right(model, apart) for model in kernels)]
+    assert reachable(data.x_train[:60].reshape(60, -1), y) == pytest.approx(max(rights))
 
 
 def test_a_case_knows_what_the_network_answers(trained: dict[str, kb.Result]) -> None:

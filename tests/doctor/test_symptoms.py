@@ -238,14 +238,15 @@ def test_a_step_that_kills_a_layer_was_too_long() -> None:
     assert look("learning-rate-too-high", case(update=update, **dead)) is None, "learned all the same"
 
 
-def test_a_loss_that_swings_is_a_rate_too_high_however_good_the_fit_but_for_a_perfect_one() -> None:
+def test_a_loss_that_swings_is_a_rate_too_high_but_for_a_good_fit_and_where_simpler_methods_do_no_better() -> None:
     def swinging(size: float) -> np.ndarray:
         return over(GUESS, 0.3, 0.2) + size * GUESS * (np.arange(len(STEPS)) % 2)
 
     good = {"train_accuracy": over(0.25, 0.93, 0.93)}
-    assert look("learning-rate-too-high", case(train_loss=swinging(0.4), **good)) is not None
-    assert look("learning-rate-too-high", case(train_loss=swinging(0.1), **good)) is None
-    assert look("learning-rate-too-high", case(train_loss=swinging(0.4))) is None
+    assert look("learning-rate-too-high", case({"reachable": 0.99}, train_loss=swinging(0.4), **good)) is not None
+    assert look("learning-rate-too-high", case({"reachable": 0.9}, train_loss=swinging(0.4), **good)) is None
+    assert look("learning-rate-too-high", case({"reachable": 0.99}, train_loss=swinging(0.05), **good)) is None
+    assert look("learning-rate-too-high", case({"reachable": 0.99}, train_loss=swinging(0.4))) is None
 
 
 def test_dead_units_are_born_so_or_killed() -> None:
@@ -287,12 +288,6 @@ def test_dropout_holds_too_hard_as_a_penalty_does() -> None:
 def test_without_weights_units_are_identical_and_not_dead() -> None:
     one = case(weight=each(0.0, 4), apart=each(0.0, 4), dead=each(1.0, 3), zeros=each(1.0, 3), **poor())
     assert look("dead-relu", one) is None and look("identical-units", one) is not None
-
-
-def test_where_nothing_is_learned_a_hundredth_is_little_enough() -> None:
-    factors = gradient(0.2, 0.9, 0.2, 0.9, 0.2, 0.9)  # 5.8e-3
-    assert look("vanishing-gradient", case(gradient=factors, **poor())) is None
-    assert look("vanishing-gradient", case(gradient=factors, **poor(0.0, 1.0))) is not None
 
 
 @pytest.mark.parametrize("name", SYMPTOMS)
@@ -345,22 +340,44 @@ def test_where_no_gradient_arrives_the_layer_that_takes_it_is_named() -> None:
     assert "最初の層には、最後の層の勾配がまったく届きません。" in found.words.ja
 
 
-def test_what_nearest_neighbours_cannot_tell_either_is_not_underfitted() -> None:
-    noisy = {"reachable": 0.5}  # of four classes; the network is right for 62%
-    assert look("underfitting", case(noisy, **poor())) is None and look("plateau", case(noisy, **poor())) is None
-    assert look("underfitting", case({"reachable": 0.6}, **poor())) is not None
+@pytest.mark.parametrize("name", ["underfitting", "plateau", "slow-convergence", "learning-rate-too-low"])
+def test_where_simpler_methods_reach_no_more_nobody_can_say_that_more_could_be_learned(name: str) -> None:
+    """Of four classes the network is right for 62% of 400 samples; 300 of them were looked at."""
+    ill = ILL[name] if name != "learning-rate-too-low" else case(update=each(1e-4, 4), **poor(0.5, 0.95))
+    for least, known in ((0.5, False), (0.70, False), (0.71, True), (0.9, True)):  # 3 standard errors: 0.62 + 3 * 0.0265 = 0.70
+        one = replace(ill, facts=replace(ill.facts, reachable=least)) if ill.facts else ill
+        one = replace(one, history={**one.history, "loss": poor()["loss"]}) if name == "slow-convergence" else one
+        if name == "plateau":
+            one = replace(one, history={**one.history, "train_accuracy": over(0.25, 0.625, 0.625, 0.625)})
+        if known:
+            assert look(name, one) is not None
+        else:
+            with pytest.raises(Unknown, match="Simpler methods are right for"):
+                look(name, one)
+
+
+def test_where_simpler_methods_do_no_better_than_guessing_they_say_nothing() -> None:
+    assert not case({"reachable": 0.32}, **poor()).enough() and case({"reachable": 0.33}, **poor()).enough()  # 0.25 + 3 * 0.025
+    assert not case({"reachable": 0.4}, **poor(0.08)).enough(), "0.31: less than half of the way from 0.25"
+
+
+def test_a_layer_narrower_than_the_classes_is_not_excused_by_what_is_not_quite_reached() -> None:
+    narrow = {"trial": Trial(layers=[20, 2, 20])}
+    assert look("underfitting", case({"reachable": 0.66}, names=narrow, **poor())) is not None
+    with pytest.raises(Unknown):
+        look("underfitting", case({"reachable": 0.62}, names=narrow, **poor()))
 
 
 def test_a_network_of_straight_lines_underfits() -> None:
     names = {"layers": ("dense 1", "identity 1", "dense 2", "identity 2", "dense 3", "identity 3", "dense 4")}
-    assert look("underfitting", case(**poor(0.88))) is None
-    found = look("underfitting", case(names=names, **poor(0.88)))
+    assert look("underfitting", case({"reachable": 0.99}, **poor(0.88))) is None
+    found = look("underfitting", case({"reachable": 0.99}, names=names, **poor(0.88)))
     assert found is not None and found.cause == "activation"
 
 
 def test_a_layer_with_fewer_units_than_classes_underfits() -> None:
     def found(*layers: int) -> Finding | None:
-        return look("underfitting", case(names={"trial": Trial(layers=list(layers))}, **poor(0.88)))
+        return look("underfitting", case({"reachable": 0.99}, names={"trial": Trial(layers=list(layers))}, **poor(0.88)))
 
     assert found(20, 4, 20) is None
     two, one = found(20, 2, 20), found(20, 1, 20)
@@ -377,9 +394,9 @@ def creep(fall: float, noise: float = 0.0) -> np.ndarray:
     ("curve", "update", "slow"),
     [
         (creep(0.10), 3e-3, True),
-        (creep(0.02), 3e-3, True),
-        (creep(0.01), 3e-3, False),  # too little to be told from rest
-        (creep(0.10), 4e-3, False),  # the weights went further than their own size: it may be all that it can learn
+        (creep(0.04), 3e-3, True),
+        (creep(0.02), 3e-3, False),  # too little to be told from rest
+        (creep(0.10), 5e-3, False),  # the weights went further than their own size: it may be all that it can learn
         (creep(0.10, 0.02), 3e-3, False),  # the fall is not told from the noise
         (over(GUESS, 0.9 * GUESS, 0.9 * GUESS), 3e-3, False),  # it has come to rest
     ],
@@ -397,19 +414,21 @@ def test_a_loss_that_creeps_down_while_the_weights_hardly_move_is_slow_and_no_un
         assert "steady pace" in finding.words.en and "一定の速さ" in finding.words.ja
 
 
-@pytest.mark.parametrize(("training", "validation", "learned", "slow"), [
-    (0.2, 0.2, 0.2, True),
-    (0.2, 0.0, 0.2, False),  # what is learned does not hold for other samples
-    (0.0, 0.2, 0.2, False),
-    (0.2, 0.2, 0.5, False),  # half is learned: what is left may be noise
+@pytest.mark.parametrize(("training", "validation", "update", "reachable", "slow"), [
+    (0.2, 0.2, 1e-2, 0.9, True),
+    (0.2, 0.2, 1e-3, 0.5, True),
+    (0.2, 0.0, 1e-3, 0.9, True),
+    (0.2, 0.0, 1e-2, 0.9, False),  # what is learned does not hold for other samples
+    (0.2, 0.2, 1e-2, 0.5, False),  # what is left may be noise
+    (0.2, 0.0, 1e-3, 0.5, False),
+    (0.0, 0.2, 1e-3, 0.9, False),  # it does not fall
 ])  # fmt: skip
-def test_a_loss_that_falls_steadily_with_little_learned_is_slow_however_far_the_weights_went(
-    training: float, validation: float, learned: float, slow: bool
+def test_a_loss_that_falls_steadily_is_slow_by_two_signs_of_three(
+    training: float, validation: float, update: float, reachable: float, slow: bool
 ) -> None:
-    end = poor(0.5, 1 - learned)["train_loss"]
-    one = case(
-        **{**poor(0.5), "train_loss": end, "loss": creep(training), "validation_loss": creep(validation)}, update=each(0.01, 4)
-    )
+    rest = poor()["train_loss"]
+    curves = {**poor(), "train_loss": rest, "loss": creep(training), "validation_loss": creep(validation)}
+    one = case({"reachable": reachable}, **curves, update=each(update, 4))
     assert (look("slow-convergence", one) is not None) == slow
 
 
@@ -445,10 +464,3 @@ def test_numbers_are_written_as_a_person_would(value: float, shown: str) -> None
 def test_a_change_is_a_share_or_a_factor() -> None:
     assert (portion(0.45).en, portion(0.45).ja) == ("45% of", "45%")
     assert (portion(387.48).en, portion(387.48).ja) == ("390 times", "390 倍")
-
-
-def test_what_nearest_neighbours_would_not_do_better_is_not_slow_once_the_weights_have_moved() -> None:
-    curves = {**poor(0.8), **dict.fromkeys(("train_loss", "validation_loss"), over(GUESS, 1.2, 1.0, 0.8, 0.6))}
-    near, far = ({"reachable": share} for share in (0.9, 0.6))
-    assert look("slow-convergence", case(near, **curves)) is not None and look("slow-convergence", case(far, **curves)) is None
-    assert look("slow-convergence", case(far, **curves, update=each(1e-3, 4))) is not None
