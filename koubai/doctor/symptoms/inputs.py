@@ -143,8 +143,8 @@ def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Findi
     end = float(case.need("validation_accuracy")[-1])
     if guess > most:
         raise Unknown(
-            f"{guess:.0%} of the samples are of one class: nothing can do much better than that.",
-            f"サンプルの {guess:.0%} が1つのクラスなので、それを大きく上回る予測はありえません。",
+            f"{guess:.0%} of the samples are of one class: the others are too few to tell.",
+            f"サンプルの {guess:.0%} が1つのクラスで、ほかのクラスが少なすぎて判断できません。",
         )
     above = (facts.reachable - guess) / doubt
     learned = min(case.fitted, (end - guess) / (1 - guess))  # simpler methods may say nothing, and labels yet be learned

@@ -28,12 +28,12 @@ def judged(case: Case) -> np.ndarray:
 
 
 def sure(case: Case, errors: float = ERRORS) -> None:
-    """Raises ``Unknown`` where the network does as well as simpler methods: then nobody can say that more could be learned."""
+    """Raises ``Unknown`` where the network has learned ``enough``: then nobody can say that more could be learned."""
     if case.facts and case.enough(errors):
         least = f"{case.facts.reachable:.0%}"
         raise Unknown(
-            f"Simpler methods are right for {least} on samples left out, the network for no less: what is left may be noise.",
-            f"より単純な手法の未知のサンプルでの正解率は {least} で、ネットワークはそれに劣りません。残りは雑音かもしれません。",
+            f"Simpler methods are right for {least} of samples left out, and the network is not clearly worse: what is left may be noise.",
+            f"より単純な手法は未知のサンプルの {least} に正解し、ネットワークははっきり劣ってはいません。残りは雑音かもしれません。",
         )
 
 
