@@ -22,10 +22,11 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.machine import name
+from koubai.candidate import Candidate
 from koubai.laboratory import run
 from koubai.measures import accuracy
 from koubai.prescribing import prescribe
-from koubai.prescription import Candidate, Prescription
+from koubai.prescription import Prescription
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study

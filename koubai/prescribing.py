@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from koubai.candidate import AS_GOOD, UNEVEN, Candidate, complaints, reached, recognized
 from koubai.caution import shape_and_classes
 from koubai.doctor import Case, Diagnosis, diagnose
 from koubai.doctor.hope import why
 from koubai.doctor.remedies import Remedy, remedies_for, treated
 from koubai.laboratory import STORE, check, run
 from koubai.language import UserError, Words
-from koubai.prescription import AS_GOOD, UNEVEN, Candidate, Prescription, complaints, reached, recognized
+from koubai.prescription import Prescription
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.study import Study

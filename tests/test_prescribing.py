@@ -13,11 +13,12 @@ import pytest
 from scipy import stats
 
 import koubai as kb
+from koubai.candidate import Candidate, complaints, reached
 from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
 from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together, tried
-from koubai.prescription import Candidate, Prescription, changed, complaints, points, reached
+from koubai.prescription import Prescription, changed, points
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
 from koubai.store import Record, Store
@@ -117,7 +118,7 @@ def test_uneven_classes_are_repaired_where_the_rare_ones_are_recognized_and_not_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recall = {"now": 0.5}
-    monkeypatch.setattr("koubai.prescription.recognized", lambda record: recall["now"] + 0.001 * record.trial.seed)
+    monkeypatch.setattr("koubai.candidate.recognized", lambda record: recall["now"] + 0.001 * record.trial.seed)
     same = candidate(["balance"], ORIGINAL.tolist(), uneven=np.array([0.5, 0.502, 0.501, 0.503, 0.505]))
     assert same.cured and not same.repaired and prescription(same).smallest is None
     recall["now"] = 0.7

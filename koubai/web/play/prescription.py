@@ -9,10 +9,11 @@ from typing import Any
 
 from nicegui import ui
 
+from koubai.candidate import Candidate
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, scored, spelled
 from koubai.prescribing import prescribe
-from koubai.prescription import Candidate, Prescription, points
+from koubai.prescription import Prescription, points
 from koubai.spec import Trial
 from koubai.web.controls import button
 from koubai.web.jobs import THREADS
