@@ -39,7 +39,7 @@ WATCHED = 10.0  # seconds that pages are watched in training
 LEFT = 70.0  # seconds after which those that left are forgotten
 PATHS = ("/", "/play", "/ideas", "/ideas/optimizers", "/ideas/convolution", "/runs")
 FIGURES = "document.querySelector('main h1') && [...document.querySelectorAll('.plot')].every(p => p.querySelector('.main-svg'))"
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
+PAINTS = "performance.getEntriesByName('first-contentful-paint')"
 COUNT = """() => {
   window.updates = 0;
   const step = document.querySelector("[data-step]");
@@ -138,7 +138,8 @@ async def load(url: str, pid: int, browsers: int, rounds: int) -> None:
             await page.goto(url + path)
             await page.wait_for_function(DRAWN if path == "/play" else FIGURES)
             drawn = time.perf_counter() - begun
-            painted = float(await page.evaluate(PAINTED)) / 1000
+            await page.wait_for_function(f"{PAINTS}.length")
+            painted = float(await page.evaluate(f"{PAINTS}[0].startTime")) / 1000
             await page.context.close()
             return [painted, drawn]
 

@@ -11,12 +11,13 @@ import hmac
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
+from html import escape
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from koubai.language import Language, Words, say, speaking
+from koubai.language import Language, Words, language, say, speaking
 from koubai.web.uploads import MOST
 
 Scope = MutableMapping[str, Any]
@@ -105,6 +106,9 @@ def _too_much(headers: dict[str, str]) -> tuple[int, str, dict[str, str]] | None
     return (413, say(TOO_MUCH), {}) if int(length) > MOST + ENVELOPE else None
 
 
+ANSWER = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Koubai 勾配</title>
+<p style="font: 1.1rem/1.7 system-ui, sans-serif; max-width: 34rem; margin: 4rem auto; padding: 0 1rem">{text}"""
 FOREIGN = Words(
     "This server answers only under its own name, localhost; to open it under another, start it with koubai serve --host.",
     "このサーバーには localhost でのみアクセスできます。他の名前で開くには koubai serve --host で起動してください。",
@@ -159,8 +163,8 @@ def _hardened(send: Any) -> Any:
 
 
 async def _answer(send: Any, status: int, text: str, headers: dict[str, str]) -> None:
-    """A short answer in plain text."""
-    given = {"content-type": "text/plain; charset=utf-8", "cache-control": "no-store", **headers}
+    """A short answer, as a page that is read on a phone too."""
+    given = {"content-type": "text/html; charset=utf-8", "cache-control": "no-store", **headers}
     lines = [(name.encode(), value.encode("latin-1", "replace")) for name, value in given.items()]
     await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": text.encode()})
+    await send({"type": "http.response.body", "body": ANSWER.format(language=language(), text=escape(text)).encode()})

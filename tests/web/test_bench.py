@@ -72,6 +72,20 @@ def test_what_stood_still_stands_still_when_the_browser_is_back(play: Play) -> N
     play(scene)
 
 
+def test_a_pause_that_comes_too_late_does_not_begin_anew(play: Play) -> None:
+    async def scene(bench: Bench, client: Any) -> None:
+        await bench.start()
+        assert bench.live is not None
+        bench.live.close()
+        bench.live = done = MagicMock(done=True)  # and the page has not heard
+        await bench.start()
+        assert bench.live is done
+        await bench.start()
+        assert bench.live is not done
+
+    play(scene)
+
+
 def test_what_is_kept_or_has_another_connection_trains_on(play: Play) -> None:
     async def scene(bench: Bench, client: Any) -> None:
         await bench.start()

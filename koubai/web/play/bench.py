@@ -38,6 +38,7 @@ class Bench:
         self.live: Live[Shown] | None = None
         self.brought: list[str] = []  # uploads of this visit
         self._run = 0
+        self._pauses = False  # what the page calls the button
         self._drawn = True  # the browser drew what it was sent last
         self._cut_off = False  # it trained when the browser was gone, and stands still until it is back
         self._one = asyncio.Lock()
@@ -144,7 +145,10 @@ class Bench:
         self._push()  # its first look may have come before it was ours
 
     async def start(self) -> None:
-        """Start, pause, or begin anew where it is done."""
+        """Start, pause, or begin anew where it is done; whoever meant to pause loses nothing where it was done a moment before."""
+        if self.done and self._pauses:
+            self._tell()
+            return
         if self.live is None or self.done:
             await self.reset()
         if self.live is None:
@@ -219,6 +223,7 @@ class Bench:
         self._push()
 
     def _tell(self) -> None:
+        self._pauses = self.running
         for one in self.heard:
             one()
 
