@@ -25,11 +25,11 @@ from koubai.training.cohort import Shape
 # us a network and step by MKL and by oneDNN: 64-40-20-10 alone (0.1) 92 and 220, 12 of them (1.4) 32 and 34, 24 (2.8) 29.5 and 21.9,
 # 60 (7.1) 28.7 and 21.1; 64-100x4-10 alone (0.7) 349 and 430, 2 (1.5) 315 and 298, 12 (9) 281 and 179; 4 of 784-100x4-10 (11) 845 and 578.
 LARGE = 1.5e6
-SIDE, TRIES = 512, 12  # of the product that the libraries are timed by: so often that each is once undisturbed, in some 40 ms
+SIDE, TRIES = 256, 20  # of the product that the libraries are timed by: so often that each is undisturbed at times, in some 10 ms
 GAIN = 1.4  # times as fast that oneDNN must be, which is about 2 or about 1
 
 _library: Any = torch.backends.mkldnn  # as oneDNN was called
-_door, _empty = Lock(), Condition()
+_looking, _door, _empty = Lock(), Lock(), Condition()
 _inside: list[bool] = []  # for each training at its steps, whether by oneDNN: all alike
 _usual: list[str] = []  # the setting as it was found, while it is changed
 
