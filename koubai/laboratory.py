@@ -27,6 +27,7 @@ from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
 from koubai.training import Outcome, flush_denormals, plan
 from koubai.training.cohort import budget, footprint, light
+from koubai.training.kernels import by_onednn
 from koubai.workers.crew import crew
 
 STORE = Path("koubai-store")
@@ -78,6 +79,8 @@ def run(
         large: list[list[Trial]] = []
         for stack in stacks:
             (small if alone(stack) else large).append(stack)
+        # trainings whose products are made by two libraries would wait for each other
+        small.sort(key=lambda stack: not by_onednn(stack, *shape_and_classes(stack[0])))
 
         with (
             crew(small, workers) as others,

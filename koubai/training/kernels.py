@@ -37,8 +37,8 @@ _usual: list[str] = []  # the setting as it was found, while it is changed
 def by_onednn(trials: Sequence[Trial], shape: Shape, classes: int) -> bool:
     """Whether a stack of ``trials`` trains faster by oneDNN: its products are large, and this processor is such a one."""
     first = trials[0]
-    dense = [place.products for place in places(first, shape, classes) if place.part.name == "dense"]
-    return first.dtype == "float32" and sum(dense) * first.batch_size * len(trials) >= LARGE * len(dense) and faster()
+    sizes = [place.products for place in places(first, shape, classes) if place.products]  # convolutions are oneDNN's either way
+    return first.dtype == "float32" and sum(sizes) * first.batch_size * len(trials) >= LARGE * len(sizes) and faster()
 
 
 @cache

@@ -84,6 +84,12 @@ class TestChoice:
         assert by_onednn(trials, 64, 10) is gains
 
     @pytest.mark.usefixtures("fast")
+    def test_networks_of_images_have_large_products_anyhow(self) -> None:
+        """Their step is long beside what a call of the other library costs, and they need not wait for their turn among each other."""
+        assert by_onednn([Trial(layers="simple-cnn", batch_size=100)], (28, 28), 10)
+        assert by_onednn([Trial(layers="deep-cnn", batch_size=100)], (28, 28), 10)
+
+    @pytest.mark.usefixtures("fast")
     def test_only_float32_has_another_way(self) -> None:
         assert by_onednn([Trial(layers=(1000, 1000))], 64, 10)
         assert not by_onednn([Trial(layers=(1000, 1000), dtype="float64")], 64, 10)
