@@ -133,8 +133,8 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     return Finding(
         "mild" if case.fitted > fitted / 2 else "serious",
         Words(
-            f"The loss has come to rest at {level:.2f} times that of guessing, with {right:.0%} of the training samples right: {mend.en}.",
-            f"損失は当て推量の {level:.2f} 倍で落ち着き、訓練サンプルの正解率は {right:.0%} です。{mend.ja}。",
+            f"The loss stands at {level:.2f} times that of guessing, with {right:.0%} of the training samples right: {mend.en}.",
+            f"損失は当て推量の {level:.2f} 倍で、訓練サンプルの正解率は {right:.0%} です。{mend.ja}。",
         ),
         None,
         "activation" if straight else "network",
