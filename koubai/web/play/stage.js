@@ -7,7 +7,7 @@ const LONGEST = 400; // milliseconds that a chart waits for its turn
 const SIGNED = ["--blue", "--red"]; // what is above 0, what is below
 
 const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-const near = (element) => { const { top, bottom } = element.getBoundingClientRect(), room = window.innerHeight / 2; return bottom > -room && top < window.innerHeight + room; };
+const near = (element, room) => { const { top, bottom } = element.getBoundingClientRect(); return bottom > -room && top < window.innerHeight + room; };
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const rgb = (color) => [1, 3, 5].map((k) => parseInt(color.slice(k, k + 2), 16));
 const share = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)}%`);
@@ -167,7 +167,8 @@ export default {
     // One look at all variants; `run` says of which scene.
     frame(look) {
       if (look.run !== this.scene.run) { this.waiting = look; return; } // its scene is on the way, or it is of one that is gone
-      this.came = performance.now();
+      const now = performance.now();
+      [this.gap, this.came] = [now - this.came, now];
       this.last = Object.freeze(look); // nothing in it changes, so Vue need not watch it
       this.append(look);
       requestAnimationFrame(() => { this.redraw(); this.$emit("drawn"); });
@@ -188,18 +189,19 @@ export default {
       this.scene.variants.forEach((one, k) => this.card(one, k));
       this.slowly();
     },
-    // Curves and what is inside cost more than cards, so they follow behind, one after another, where they are seen or soon will be: in a
-    // tenth of the time while frames come, and else at once.
+    // Curves and what is inside cost more than cards, so they follow behind, one after another: those that are seen in a tenth of the time
+    // while frames come (at the pace of the last two, which many pages slow down), and else at once, with those that soon will be.
     slowly() {
       this.due = [...new Set([...this.due, ...Object.keys(this.plots), "inside"])];
       if (this.later) return;
       const draw = () => {
         this.later = null;
         if (!this.due.length || !this.last || !this.$el.isConnected) return;
-        const begun = performance.now(), name = this.due.shift();
+        const begun = performance.now(), still = !(begun - this.came < Math.max(LONGEST, 3 * this.gap)), name = this.due.shift();
+        this.room = still ? window.innerHeight / 2 : 0;
         if (name !== "inside") this.chart(name);
         else if (this.$el.querySelector(".inside").open) this.scene.variants.forEach((one, k) => this.strip(one, k));
-        this.later = setTimeout(draw, begun - this.came < LONGEST ? Math.min(9 * (performance.now() - begun), LONGEST) : 0);
+        this.later = setTimeout(draw, still ? 0 : Math.min(9 * (performance.now() - begun), LONGEST));
       };
       this.later = setTimeout(draw, 0);
     },
@@ -257,7 +259,7 @@ export default {
     },
     strip(one, k) {
       const strip = this.$el.querySelector(`[data-strip="${k}"]`), now = this.now(k);
-      if (!strip || !near(strip)) return;
+      if (!strip || !near(strip, this.room)) return;
       strip.querySelectorAll(".weights").forEach((canvas, n) => { if ((now.weights || [])[n]) signed(canvas, now.weights[n], this.paint); });
       strip.querySelectorAll(".map").forEach((canvas, n) => { if ((now.maps || [])[n]) signed(canvas, now.maps[n], this.paint); });
       strip.querySelectorAll(".histogram").forEach((canvas, n) => {
@@ -270,7 +272,7 @@ export default {
     },
     chart(name) {
       const el = this.$el.querySelector(`[data-chart="${name}"]`), chart = this.plots[name];
-      if (!el || !near(el)) return;
+      if (!el || !near(el, this.room)) return;
       if (!this.Plotly) return void this.plotly();
       const [data, xaxis] = name === "flow" ? this.flow() : [this.curves(name), this.step ? {} : { range: [0, this.total] }];
       this.Plotly.react(el, data, { ...chart.layout, xaxis: { ...chart.layout.xaxis, ...xaxis }, datarevision: Math.random() }, chart.config);
