@@ -128,6 +128,6 @@ class Candidate:
 
     @property
     def enough(self) -> bool:
-        """Whether it repairs, and a remedy that made every answer right would not be preferred to it: see ``_as_good``."""
+        """Whether it repairs, and a remedy that made every answer right would not be preferred to it, as ``prescription`` prefers."""
         most = 1 - float(self.original[: len(self.records)].mean())
         return self.repaired and self.gain >= max(AS_GOOD * most, most - WORTH)

@@ -24,9 +24,8 @@ from koubai.watching.graph import Edge, Total, between, edge, floats, recordable
 from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, matrices
 from koubai.watching.values import pooled, values
 
-MANY = (
-    2**16
-)  # values of which a norm is taken along rows in float32, and over the rows in float64, in a fifth to a half of the time
+# values of which a norm is taken along rows in float32, and over the rows in float64, in a fifth to a half of the time
+MANY = 2**16
 PART = 2**22  # of a weight's values, how many are kept to see how far a step moves them
 
 Numbers = dict[str, dict[str, Any]]  # name, layer: a float or an array
