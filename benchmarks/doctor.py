@@ -14,14 +14,16 @@ Two criteria decide what counts, both on the validation accuracy and neither kno
   that is more), and a validation loss that has not risen by more than ``RISEN`` from its lowest. Others are left out, and counted.
 - ill: the origin is healthy, and the mutation costs at least ``SHARE`` of what can be learned (and two standard errors). Where a mutation
   (too high a rate) may bring on its illness or another, ``benchmarks/criteria.py`` looks whether it did, and in which layers. What is to
-  be slow must get back half of its loss in eight times the steps, and what is to be too simple must gain nothing in twice. Others are
-  left out, and counted.
+  be slow must get back half of its loss in eight times the steps, what is to be too simple must gain nothing in twice, and what is to
+  know its samples by heart must be right on them more often than on others, by as much as it is hurt at least. Others are left out, and
+  counted.
 
 What can be learned is that best accuracy over guessing, which is always naming the largest class: noise bounds it from above, and uneven
 classes from below. Until the fifth round both criteria were 5 points of accuracy, whatever the set: where guessing is right for 74%, and
 97% is the best, they called a training healthy that had missed a fifth of what can be learned, and 13 of that round's 15 false alarms were
 such. A tenth of what can be learned is the same 5 points where two even classes can be told without fault; it is less on noisy or uneven
-sets and more where classes are many. The criterion was changed so after that round was looked at, and before the next was drawn.
+sets and more where classes are many. The criterion was changed so after that round was looked at, and before the next was drawn; and
+so was what counts as overfitted: three trainings hardly better on their own samples than on others had counted.
 
 Detected is an ill training in which the symptom was found that the mutation makes; right are layer and cause where the mutation leaves no
 choice; a false alarm is any finding in a healthy training.
@@ -145,8 +147,13 @@ def unfit(one: Seen, best: float) -> str:
     """Why a patient does not count by the two criteria above; nothing where it does."""
     if not well(one.origin, best):
         return "origin not healthy" if one.patient.symptom else "not healthy"
-    cost = accuracy(one.origin) - accuracy(one.record)
-    return "not hurt" if one.patient.symptom and cost < max(SHARE * learnable(one.origin, best), error(one.origin)) else ""
+    if not one.patient.symptom:
+        return ""
+    least = max(SHARE * learnable(one.origin, best), error(one.origin))
+    if accuracy(one.origin) - accuracy(one.record) < least:
+        return "not hurt"
+    apart = float(one.record.history["train_accuracy"][-1]) - accuracy(one.record)
+    return "did not take" if one.patient.symptom == "overfitting" and apart < least else ""
 
 
 @dataclass
