@@ -140,4 +140,4 @@ def turned() -> Samples:
 
     x = load_digits(return_X_y=True)[0].reshape(-1, 8, 8) / 16
     y = np.arange(len(x)) % 4
-    return np.stack([np.rot90(image, k) for image, k in zip(x, y, strict=True)]), y
+    return np.stack([np.rot90(image, int(k)) for image, k in zip(x, y, strict=True)]), y

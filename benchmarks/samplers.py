@@ -20,7 +20,7 @@ def cuboids() -> Samples:
     low = np.array([[0, 0.75, 0], [0.75, 0, 0], [0.4, 0.4, 0.2]])
     high = np.array([[0.6, 1, 1], [1, 0.6, 1], [0.65, 0.65, 0.9]])
     about = draw.uniform(size=(2000, 3))
-    about = about[~((about[:, None] > low) & (about[:, None] < high)).all(2).any(1)][:600]
+    about = about[~np.any(np.all((about[:, None] > low) & (about[:, None] < high), 2), 1)][:600]
     return np.vstack([*(draw.uniform(a, b, (600, 3)) for a, b in zip(low, high, strict=True)), about]), np.arange(2400) // 600
 
 
@@ -66,7 +66,7 @@ def loyalty() -> Samples:
 
 
 def genes() -> Samples:
-    """Twenty genes in four groups that go together, by which of three kinds of cell: each has two groups high or low, the others by chance."""
+    """Twenty genes in four groups that go together, by three kinds of cell: in each some groups stand high or low, the others by chance."""
     draw, y = np.random.default_rng(0), np.arange(2100) % 3
     level = draw.normal(0, 0.8, (len(y), 4)) + np.array([[1.5, 0, -1.5, 0], [-1.5, 1.5, 0, 0], [0, -1.5, 1.5, 0]])[y]
     return np.repeat(level, 5, axis=1) + draw.normal(0, 1, (len(y), 20)), y
