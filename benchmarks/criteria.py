@@ -16,7 +16,7 @@ from koubai.spec import Trial
 from koubai.store import Record
 
 LONGER = {"slow-convergence": 8, "underfitting": 2}  # times the steps, which show whether it is that
-REST = 0.02  # of accuracy: what is at rest gains no more in as many steps again
+REST = 0.04  # of what can be learned: what is at rest gains no more in as many steps again
 DEAD, GROWN = 0.75, 10  # share of a layer's units that are silent on all validation samples; |W| over its first value
 
 
@@ -25,10 +25,13 @@ def longer(symptom: str, trial: Trial) -> Trial:
     return trial.replace({"steps": LONGER[symptom] * trial.steps})
 
 
-def took(symptom: str, record: Record, more: Record, origin: Record) -> bool:
-    """Whether ``more`` steps say the same: what is slow gets half of its loss back, what is too simple, and alive, nothing to speak of."""
+def took(symptom: str, record: Record, more: Record, origin: Record, learnable: float) -> bool:
+    """Whether ``more`` steps say the same: what is slow gets half of its loss back, what is too simple, and alive, nothing to speak of.
+
+    ``learnable`` is the accuracy that can be learned over guessing.
+    """
     gain, cost = accuracy(more) - accuracy(record), accuracy(origin) - accuracy(record)
-    return gain >= cost / 2 if symptom == "slow-convergence" else gain <= REST and not silent(record)
+    return gain >= cost / 2 if symptom == "slow-convergence" else gain <= REST * learnable and not silent(record)
 
 
 def silent(record: Record) -> list[str]:

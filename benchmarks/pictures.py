@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 
 import numpy as np
@@ -89,16 +90,16 @@ def colours() -> Samples:
     return np.stack([pixels[k][draw.integers(len(pixels[k]))] for k in y]) / 255, y
 
 
-def letters() -> Samples:
-    """The 26 capitals at 12x12, of any size, a little turned and out of place, under noise."""
+def letters(signs: str = string.ascii_uppercase, count: int = 3120) -> Samples:
+    """Printed signs at 12x12, of any size, a little turned and out of place, under noise."""
     from PIL import Image, ImageDraw, ImageFont
 
-    draw, y, x = np.random.default_rng(0), np.arange(3120) % 26, []
+    draw, y, x = np.random.default_rng(0), np.arange(count) % len(signs), []
     for k in y:
         image = Image.new("L", (48, 48))
         font = ImageFont.load_default(int(draw.integers(36, 48)))
         left, top = 24 + draw.uniform(-4, 4, 2)
-        ImageDraw.Draw(image).text((float(left), float(top)), chr(ord("A") + int(k)), fill=255, font=font, anchor="mm")
+        ImageDraw.Draw(image).text((float(left), float(top)), signs[k], fill=255, font=font, anchor="mm")
         turned = np.asarray(image.rotate(float(draw.uniform(-12, 12)), Image.Resampling.BILINEAR), dtype=np.float64)
         x.append(turned.reshape(12, 4, 12, 4).mean((1, 3)) / 255)
     return np.clip(np.stack(x) + draw.normal(0, 0.1, (len(y), 12, 12)), 0, 1), y
@@ -123,3 +124,20 @@ def smiles() -> Samples:
     eyes = (np.abs(down + 1.5) < 0.6) & (np.abs(np.abs(right) - 2) < 0.6)
     x = draw.uniform(0.5, 1, (len(y), 1, 1)) * (mouth | eyes)
     return np.clip(x + draw.normal(0, 0.12, x.shape), 0, 1), y
+
+
+def parity() -> Samples:
+    """scikit-learn's handwritten digits: even or odd."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return x.reshape(-1, 8, 8) / 16, y % 2
+
+
+def turned() -> Samples:
+    """scikit-learn's handwritten digits, turned by none, one, two or three quarters: by how many. Of some digits nobody can tell."""
+    from sklearn.datasets import load_digits
+
+    x = load_digits(return_X_y=True)[0].reshape(-1, 8, 8) / 16
+    y = np.arange(len(x)) % 4
+    return np.stack([np.rot90(image, int(k)) for image, k in zip(x, y, strict=True)]), y

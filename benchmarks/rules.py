@@ -104,3 +104,29 @@ def splices() -> Samples:
     bases = draw.integers(0, 4, (len(y), 9))
     like = (draw.uniform(size=bases.shape) < kept) & ((y[:, None] == 1) | (kept == 1))
     return np.eye(4)[np.where(like, consensus, bases)].reshape(len(y), -1), y
+
+
+def votes() -> Samples:
+    """All 2048 ways that eleven may vote: whether the ayes have it, where three of them have three votes each and two have two."""
+    x = np.arange(2048)[:, None] >> np.arange(11) & 1
+    weights = np.array([3, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1])
+    return x, (x @ weights > weights.sum() / 2).astype(np.int64)
+
+
+def triangles() -> Samples:
+    """Three lengths: whether they make no triangle, one with an obtuse angle, or one with none."""
+    x = np.random.default_rng(0).uniform(0.1, 1, (2400, 3))
+    short, middle, long = np.sort(x, axis=1).T
+    return x, np.where(short + middle < long, 0, np.where(short**2 + middle**2 < long**2, 1, 2))
+
+
+def star() -> Samples:
+    """Points of a square: within a star of five points, or not."""
+    x = np.random.default_rng(0).uniform(-1.5, 1.5, (1500, 2))
+    return x, (np.hypot(*x.T) < 0.9 + 0.35 * np.cos(5 * np.arctan2(x[:, 1], x[:, 0]))).astype(np.int64)
+
+
+def stripes() -> Samples:
+    """Points of a square, in three bent stripes and more, of three classes in turn."""
+    x = np.random.default_rng(0).uniform(-1.5, 1.5, (1500, 2))
+    return x, np.floor((x[:, 1] + 0.5 * np.sin(2 * x[:, 0]) + 2.4) / 0.9).astype(np.int64) % 3

@@ -219,3 +219,47 @@ def cylinders() -> Samples:
     within = (part >= 0) & (part <= 1)
     shapes = np.stack([np.ones_like(part), part, 1 - part]) * within
     return draw.normal(6, 1, (len(y), 1)) * shapes[y, np.arange(len(y))] + draw.normal(size=part.shape), y
+
+
+def wealth() -> Samples:
+    """Countries of 1952 to 2007: their income in thirds, from year, life expectancy, population and continent (one-hot)."""
+    rows = plotly("gapminder")
+    lands = np.unique([row["continent"] for row in rows], return_inverse=True)[1]
+    x = [[float(row["year"]), float(row["lifeExp"]), np.log10(float(row["pop"]))] for row in rows]
+    income = np.array([float(row["gdpPercap"]) for row in rows])
+    return np.hstack([x, np.eye(5)[lands]]), np.digitize(income, np.quantile(income, [1 / 3, 2 / 3]))
+
+
+def zones() -> Samples:
+    """Places of the world's time zones by latitude and longitude: Africa, America, Asia, Europe or the Pacific."""
+    from importlib.resources import files
+
+    lines = (files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t")[1:3] for line in lines if line and line[0] != "#"]
+    rows = [row for row in rows if row[1].partition("/")[0] in ("Africa", "America", "Asia", "Europe", "Pacific")]
+
+    def degrees(text: str) -> float:
+        """``+4230`` or ``-0613535``: degrees, of two digits or three, minutes, and seconds or none."""
+        whole = 2 + (len(text) % 2 == 0)
+        parts = [int(text[1 : 1 + whole]), int(text[1 + whole : 3 + whole]), int(text[3 + whole :] or 0)]
+        return (1 if text[0] == "+" else -1) * (parts[0] + parts[1] / 60 + parts[2] / 3600)
+
+    cuts = [max(at.rfind("+"), at.rfind("-")) for at, _ in rows]
+    x = [[degrees(at[:cut]), degrees(at[cut:])] for (at, _), cut in zip(rows, cuts, strict=True)]
+    return np.array(x), np.unique([name.partition("/")[0] for _, name in rows], return_inverse=True)[1]
+
+
+def sepals() -> Samples:
+    """150 irises: their species by the sepals alone, of which no more than about four in five can be told."""
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    return x[:, :2], y
+
+
+def sexes() -> Samples:
+    """442 patients with diabetes: of which sex they are, by age, weight, blood pressure and six measures of blood."""
+    from sklearn.datasets import load_diabetes
+
+    x = load_diabetes(return_X_y=True)[0]
+    return np.delete(x, 1, axis=1), (x[:, 1] > 0).astype(np.int64)

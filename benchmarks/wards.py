@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import pictures, rules, sets
+from benchmarks import pictures, rules, samplers, sets
 from benchmarks.sets import scikit
 from koubai.data import load
 from koubai.spec import Data
@@ -84,16 +84,36 @@ WARDS = (
     Ward("splices", rules.splices, TUNED, 24, 500),
     Ward("vowels", sets.vowels, TUNED, 32, 900),
     Ward("twonorm", sets.twonorm, TUNED, 24),
-    Ward("dots", pictures.dots, HELD, 48, 900, images=True),
-    Ward("smiles", pictures.smiles, HELD, 32, 500, images=True),
-    Ward("tips", sets.tips, HELD, 16, 300, 16),
-    Ward("sparse", sets.sparse, HELD, 12, 300, 16),
-    Ward("mandelbrot", rules.mandelbrot, HELD, 32, 1500),
-    Ward("life", rules.life, HELD, 32, 800),
-    Ward("bands", rules.bands, HELD, 32, 1500),
-    Ward("cylinders", sets.cylinders, HELD, 32, 600),
-    Ward("crowd", scikit("make_blobs", **_CROWD), HELD, 32, 900),
-    Ward("arctan", sets.arctan, HELD, 32, 1000),
+    Ward("dots", pictures.dots, TUNED, 48, 900, images=True),
+    Ward("smiles", pictures.smiles, TUNED, 32, 500, images=True),
+    Ward("tips", sets.tips, TUNED, 16, 300, 16),
+    Ward("sparse", sets.sparse, TUNED, 12, 300, 16),
+    Ward("mandelbrot", rules.mandelbrot, TUNED, 32, 1500),
+    Ward("life", rules.life, TUNED, 32, 800),
+    Ward("bands", rules.bands, TUNED, 32, 1500),
+    Ward("cylinders", sets.cylinders, TUNED, 32, 600),
+    Ward("crowd", scikit("make_blobs", **_CROWD), TUNED, 32, 900),
+    Ward("arctan", sets.arctan, TUNED, 32, 1000),
+    Ward("figures", lambda: pictures.letters("0123456789", 2400), TUNED, 48, 600, images=True),
+    Ward("turned", pictures.turned, TUNED, 32, 600, images=True),
+    Ward("wealth", sets.wealth, TUNED, 24, 800),
+    Ward("sexes", sets.sexes, TUNED, 12, 300, 16),
+    Ward("star", rules.star, TUNED, 32, 1500),
+    Ward("votes", rules.votes, TUNED, 24, 600),
+    Ward("simplex", samplers.simplex, TUNED, 24, 500),
+    Ward("pulses", samplers.pulses, TUNED, 32, 600),
+    Ward("doses", samplers.doses, TUNED, 8, 300, 16),
+    Ward("loyalty", samplers.loyalty, TUNED, 24, 600),
+    Ward("minuscules", lambda: pictures.letters("aceghkmrst", 2400), HELD, 48, 600, images=True),
+    Ward("parity", pictures.parity, HELD, 32, 600, images=True),
+    Ward("zones", sets.zones, HELD, 24, 800),
+    Ward("sepals", sets.sepals, HELD, 8, 300, 16),
+    Ward("stripes", rules.stripes, HELD, 32, 1500),
+    Ward("triangles", rules.triangles, HELD, 24, 900),
+    Ward("cuboids", samplers.cuboids, HELD, 24, 1000),
+    Ward("tones", samplers.tones, HELD, 32, 800),
+    Ward("harvest", samplers.harvest, HELD, 12, 300, 16),
+    Ward("genes", samplers.genes, HELD, 24, 500),
 )  # fmt: skip
 
 

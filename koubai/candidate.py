@@ -24,6 +24,7 @@ SIGNS = 5
 SERIOUS = ("fatal", "serious")
 
 UNEVEN = "class-imbalance"  # the accuracy hardly shows what becomes of rare classes
+SHUFFLED = "shuffled-labels"  # as long as they look so, accuracies are those of guessing, and a gain is chance
 
 
 def complaints(diagnoses: Sequence[Diagnosis]) -> list[Finding]:
@@ -95,8 +96,8 @@ class Candidate:
 
     @property
     def better(self) -> bool:
-        """Whether the gain is beyond doubt."""
-        return _beyond_doubt(self.gains)
+        """Whether the gain is beyond doubt. None is while the labels look shuffled, before and after."""
+        return not (SHUFFLED in self.ills and SHUFFLED in self.symptoms) and _beyond_doubt(self.gains)
 
     @cached_property
     def symptoms(self) -> tuple[str, ...]:

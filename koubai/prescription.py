@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from koubai.blueprint import title
-from koubai.candidate import AS_GOOD, WORTH, Candidate
+from koubai.candidate import AS_GOOD, SHUFFLED, WORTH, Candidate, complaints
 from koubai.doctor import Diagnosis, Joint
 from koubai.language import Words, say, saying_both
 from koubai.measures import is_regression, scored, spelled
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # variants in the report's curves
 ORIGINAL = Words("as it was", "元のまま")
+CHECK = Words(
+    "The labels look shuffled, and no change to a training mends that: check that each label stands by its own input.",
+    "ラベルがでたらめに見えます。学習の設定を変えても直りません。ラベルが正しい入力に付いているかを確認してください。",
+)
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,8 @@ class Prescription:
                 f"Nothing helps: of {tried} remedies and pairs, none raises the accuracy beyond doubt.",
                 f"効く対策は見つかりません。試した {tried} 通りのどれも、精度を確実には上げません。",
             )
+            if any(finding.symptom == SHUFFLED for finding in complaints(self.diagnoses)):
+                nothing = Words(f"{nothing.en} {CHECK.en}", f"{nothing.ja}{CHECK.ja}")
             return scored(nothing, self.records)
         quantity = is_regression(self.records[0])
         before, mean = (spelled(float(values.mean()), quantity) for values in (small.original, small.accuracies))

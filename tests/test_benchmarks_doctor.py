@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import rules, sets
+from benchmarks import rules, samplers, sets
 from benchmarks.criteria import overflown
 from benchmarks.wards import HELD, TUNED, WARDS, Ward, parts
 from koubai.spec import Data, Trial
@@ -45,6 +45,14 @@ def test_sets_by_rule_follow_it() -> None:
     bases, real = rules.splices()
     assert (bases.reshape(-1, 9, 4).argmax(2)[:, 3:5] == [2, 3]).all() and real.mean() == 0.5
     assert len(sets.tips()[0]) == 244
+    sides, kind = rules.triangles()
+    for (a, b, c), one in zip(np.sort(sides, axis=1), kind, strict=True):
+        cosine = (a * a + b * b - c * c) / (2 * a * b)  # of the angle against the longest side; below -1 there is none
+        assert one == (0 if cosine < -1 else 1 if cosine < 0 else 2)
+    x, boxes = samplers.cuboids()
+    assert (x[boxes == 0] <= [0.6, 1, 1]).all() and (x[boxes == 1] >= [0.75, 0, 0]).all() and x.min() >= 0 and x.max() <= 1
+    places, lands = sets.zones()
+    assert [lands[np.abs(places - at).sum(1).argmin()] for at in ([35.7, 139.7], [48.9, 2.3], [40.7, -74.0])] == [2, 3, 1]
 
 
 @pytest.mark.parametrize(("diverged", "layers"), [(0, []), (7, ["dense 1", "relu 1", "dense 2"])])

@@ -98,7 +98,7 @@ ILL = {
     "slow-convergence": case(**{**poor(), **dict.fromkeys(("train_loss", "validation_loss"), over(GUESS, 1.2, 1.0, 0.8, 0.6))}),
     "plateau": case(**poor(0.0, 1.0)),
     "growing-weights": case(weight=each(over(6, 60, 120), 4), **poor()),
-    "overfitting": case(**ended(0.99, 0.2, 1.6)),
+    "overfitting": case(**ended(0.99, 0.2, 2.0)),
     "underfitting": case(**poor()),
     "too-strong-regularization": case(
         weight=each(over(6, 3, 1), 4), names={"trial": Trial(penalty={"name": "l2", "strength": 1.0})}, **poor()
@@ -137,7 +137,7 @@ NEARLY = {
     ],
     "plateau": [case(**poor(0.5, 0.25)), case(**{**poor(), "train_loss": over(GUESS, GUESS, 0.9, 0.7, 0.5)})],
     "growing-weights": [case(weight=each(over(6, 30, 45), 4), **poor()), case(weight=each(over(6, 60, 120), 4))],
-    "overfitting": [case(**ended(0.99, 0.2, 1.4)), case(**ended(0.99, 0.08, 1.6))],
+    "overfitting": [case(**ended(0.99, 0.2, 1.6)), case(**ended(0.99, 0.08, 2.0))],
     "underfitting": [case(**poor(0.85)), case(update=each(5e-4, 4), **poor())],
     "too-strong-regularization": [
         case(weight=each(over(6, 3, 1), 4), names={"trial": Trial()}, **poor()),  # nothing pulls at them
@@ -236,6 +236,18 @@ def test_a_step_that_kills_a_layer_was_too_long() -> None:
     assert look("learning-rate-too-high", case(update=each(1e-3, 4), **dead, **poor(0.0, 1.0))) is None
     assert look("learning-rate-too-high", case(update=update[::-1], **dead, **poor(0.0, 1.0))) is None, "long steps came later"
     assert look("learning-rate-too-high", case(update=update, **dead)) is None, "learned all the same"
+
+
+def test_a_step_that_saturates_a_layer_was_too_long() -> None:
+    """Values move off the slope after a step of half the weights' size; steps that long after it, or none, are not to blame."""
+    saturated = each(np.where(STEPS < 5, 0.1, 1.0), 3)
+    update = each(np.where(STEPS == 2, 0.5, 1e-3), 4)
+    found = look("learning-rate-too-high", case(update=update, saturated=saturated, **poor()))
+    assert found is not None and "By step 5 the values of relu 1 stood at an end of its range" in found.words.en
+    assert look("learning-rate-too-high", case(update=each(1e-3, 4), saturated=saturated, **poor())) is None
+    assert look("learning-rate-too-high", case(update=update[::-1], saturated=saturated, **poor())) is None
+    assert look("learning-rate-too-high", case(update=update, saturated=saturated)) is None, "learned all the same"
+    assert look("learning-rate-too-high", case(update=update, saturated=each(1.0, 3), **poor())) is None, "so from the start"
 
 
 def test_a_loss_that_swings_is_a_rate_too_high_but_for_a_good_fit_and_where_simpler_methods_do_no_better() -> None:
@@ -421,6 +433,8 @@ def test_a_loss_that_creeps_down_while_the_weights_hardly_move_is_slow_and_no_un
     (0.2, 0.0, 1e-2, 0.9, False),  # what is learned does not hold for other samples
     (0.2, 0.2, 1e-2, 0.5, False),  # what is left may be noise
     (0.2, 0.0, 1e-3, 0.5, False),
+    (0.2, 0.02, 1e-3, 0.5, True),  # the weights hardly moved, and samples not seen gain too, if not as steadily
+    (0.2, 0.02, 3e-3, 0.5, False),
     (0.0, 0.2, 1e-3, 0.9, False),  # it does not fall
 ])  # fmt: skip
 def test_a_loss_that_falls_steadily_is_slow_by_two_signs_of_three(

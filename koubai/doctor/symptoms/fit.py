@@ -6,7 +6,7 @@ import numpy as np
 
 from koubai.blueprint import read
 from koubai.doctor.case import ERRORS, Case
-from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, Unknown, short, symptom
+from koubai.doctor.finding import GOOD, OURS, Finding, Limit, Unknown, short, symptom
 from koubai.doctor.symptoms.pace import DOUBT, PACE, WAY, creeping, judged, sure
 from koubai.language import Words
 
@@ -23,7 +23,7 @@ from koubai.language import Words
         "終了時の訓練精度と検証精度の差。検証損失が最小値から上がったか、1クラスあたりのサンプルが少ない場合に限る",
     ),
     gap=Limit(0.1, OURS),
-    rise=Limit(1.5, OURS),
+    rise=Limit(1.75, OURS),
     few=Limit(30, OURS),
 )
 def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | None:
@@ -81,9 +81,9 @@ def narrow(case: Case) -> int:
         "do better",
         "損失が落ち着き、重みも十分動いた後の、訓練サンプルへの適合度。より単純な手法に劣る場合に限る",
     ),
-    fitted=POOR,
+    fitted=Limit(0.75, OURS),
     linear=GOOD,
-    fall=Limit(0.15, OURS),
+    fall=Limit(0.1, OURS),
     travel=Limit(0.3, OURS),
     pace=PACE,
     doubt=DOUBT,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import CAUSES, POOR, Finding, Limit, short, symptom
+from koubai.doctor.finding import CAUSES, GOOD, POOR, Finding, Limit, short, symptom
 from koubai.language import Words
 
 SPLIT = ("activation", "weights", "normalization")  # what the ledger splits an attenuation into
@@ -22,12 +22,12 @@ NOTHING = 1e-30  # as good as no gradient
         "勾配が層を下るごとに小さくなり、入力側の層がほとんど学習できません。",
     ),
     measure=Words(
-        "|dL/dz| at the first layer with weights over the last's, at its lowest in the first tenth of the steps, at a poor fit",
-        "重みを持つ最初の層と最後の層の |dL/dz| の比(最初の1/10のステップでの最小値)。適合が悪い場合に限る",
+        "|dL/dz| at the first layer with weights over the last's, at its lowest in the first tenth of the steps, while the fit is not good",
+        "重みを持つ最初の層と最後の層の |dL/dz| の比(最初の1/10のステップでの最小値)。適合がよくない場合に限る",
     ),
     brings=("plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     ratio=Limit(1e-3, "AutoTrainer (Zhang et al., ICSE 2021): first to last below 1e-3"),
-    fitted=POOR,
+    fitted=GOOD,
 )
 def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
     """``|dL/dz_1| / |dL/dz_L|`` below ``ratio``, fitted below ``fitted``.

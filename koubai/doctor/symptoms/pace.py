@@ -38,6 +38,7 @@ def sure(case: Case, errors: float = ERRORS) -> None:
 
 
 PACE, DOUBT, WAY = Limit(0.03, OURS), Limit(5, OURS), Limit(1.25, OURS)
+STILL = Limit(0.5, OURS)  # travel below which the weights have hardly moved
 FOUR = 4  # points that a straight line is laid through, at least, where a history has them
 
 
@@ -82,42 +83,43 @@ def falling(share: np.ndarray, at: np.ndarray, curve: np.ndarray, pace: float, d
     ),
     measure=Words(
         "how fast the loss still falls at a poor fit: that of the minibatches, by a line through its last half, where two of three hold "
-        "(the weights have hardly moved, the validation loss falls so too, simpler methods do better), or the training loss's fall "
-        "over the last third of the steps, as a share of it",
+        "(the weights have moved little, the validation loss falls so too, simpler methods do better) or the weights have hardly moved at "
+        "all, or the training loss's fall over the last third of the steps, as a share of it",
         "適合が悪いときに、損失がまだ下がる速さ。ミニバッチの損失の後半に当てはめた直線の傾き(重みがあまり動いていない、検証損失も同じように"
-        "下がる、より単純な手法に劣る、のうち2つが成り立つ場合)、または最後の 1/3 のステップでの訓練損失の減少率",
+        "下がる、より単純な手法に劣る、のうち2つが成り立つか、重みがほとんど動いていない場合)、または最後の 1/3 のステップでの訓練損失の"
+        "減少率",
     ),
-    fall=Limit(0.04, OURS),
+    fall=Limit(0.03, OURS),
     fitted=POOR,
     good=GOOD,
     pace=PACE,
     doubt=DOUBT,
     way=WAY,
+    still=STILL,
 )
 def slow_convergence(
-    case: Case, fall: float, fitted: float, good: float, pace: float, doubt: float, way: float
+    case: Case, fall: float, fitted: float, good: float, pace: float, doubt: float, way: float, still: float
 ) -> Finding | None:
     """``pacing`` while fitted below ``fitted``, and two of three hold; or a fall of more than ``fall`` at the end.
 
     The three are that the weights have moved by less than ``way`` of their size, that the validation loss is ``pacing`` too, and that
-    simpler methods do better. The fall counts while fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, and
-    only where the validation loss falls too and simpler methods do better.
+    simpler methods do better; weights moved by less than ``still`` are enough where the validation loss falls. The fall counts while
+    fitted below ``fitted``, or below ``good`` with weights moved less than ``way``, and only where the validation loss falls too and
+    simpler methods do better.
     """
     judged(case)
     if case.diverged:
         return None
-    before, short_way, validated = case.level(0.6, 0.75), bool(np.nanmax(case.travel) < way), "validation_loss" in case.history
+    before, moved, validated = case.level(0.6, 0.75), float(np.nanmax(case.travel)), "validation_loss" in case.history
     fallen = 1 - case.level(0.9, 1) / before if before > 0 else 0.0
+    held_out = case.need("validation_loss").astype(np.float64) if validated else case.fit
+    helps = case.level(0.9, 1, held_out) < case.level(0.6, 0.75, held_out)
     if case.fitted < fitted and (pace_now := pacing(case, pace, doubt)):
         alike = validated and pacing(case, pace, doubt, held_out=True) > 0
-        if short_way + alike + (not case.enough()) >= 2:
+        if (moved < way) + alike + (not case.enough()) >= 2 or (moved < still and validated and helps):
             return _slow(case, fallen, pace_now)
-    if not fallen > fall or case.fitted >= (good if short_way else fitted):
+    if not fallen > fall or case.fitted >= (good if moved < way else fitted) or not helps:
         return None
-    if validated:
-        held_out = case.need("validation_loss").astype(np.float64)
-        if case.level(0.9, 1, held_out) >= case.level(0.6, 0.75, held_out):
-            return None  # more of this would not help
     sure(case)
     return _slow(case, fallen, 0.0)
 
@@ -172,7 +174,7 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         return None
     sure(case)
     level = float(loss[begin])
-    still = float(np.nanmax(case.travel)) < 0.5  # it stands because nothing moves
+    still = float(np.nanmax(case.travel)) < STILL.value  # it stands because nothing moves
     return Finding(
         "serious",
         Words(

@@ -7,8 +7,8 @@ import numpy as np
 from koubai.doctor.case import Case
 from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, portion, short, symptom
 from koubai.doctor.symptoms.numbers import start, started_large
-from koubai.doctor.symptoms.pace import EARLY, judged, sure
-from koubai.doctor.symptoms.units import SILENT, killed
+from koubai.doctor.symptoms.pace import EARLY, STILL, judged, sure
+from koubai.doctor.symptoms.units import PINNED, SILENT, killed, pinned
 from koubai.language import Words
 
 
@@ -20,10 +20,10 @@ from koubai.language import Words
         "更新が行き過ぎて、損失が上下に振動したり、増えたり、発散したりします。",
     ),
     measure=Words(
-        "divergence; or, at a fit that is not good, the loss's peak over its start, the sum of its rises in units of guessing, or ReLU "
-        "units that fell silent after long steps",
+        "divergence; or, at a fit that is not good, the loss's peak over its start, the sum of its rises in units of guessing, or units "
+        "that fell silent or saturated after long steps",
         "発散。または適合がよくない場合の、開始時に対する損失の最大値の比、損失の上昇の合計(当て推量に対する比)、もしくは大きな更新の後に"
-        "死んだReLUの割合",
+        "死んだ、または飽和したユニットの割合",
     ),
     brings=(
         "not-a-number",
@@ -37,17 +37,19 @@ from koubai.language import Words
     fitted=POOR,
     good=GOOD,
     spike=Limit(3, OURS),
-    swing=Limit(0.35, OURS),
+    swing=Limit(0.45, OURS),
     dead=SILENT,
+    late=PINNED,
     leap=Limit(0.1, OURS),
 )
 def learning_rate_too_high(
-    case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, leap: float
+    case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, late: float, leap: float
 ) -> Finding | None:
     """Diverged after a sound start; or, where simpler methods do better and the fit is below ``good``, one of three.
 
     The loss has a ``spike`` over its start and guessing (which counts below ``fitted`` anyhow), its rises come to ``swing``, or at least
-    ``dead`` of a layer's units fell silent, by when a step had changed weights by more than ``leap`` of their size.
+    ``dead`` of a layer's units fell silent, or ``late`` of its values came to stand at an end of its range, by when a step had changed
+    weights by more than ``leap`` of their size.
     """
     if case.diverged:
         if started_large(case) or not np.isfinite(start(case)) or (case.origin and not case.origin.grown):
@@ -72,6 +74,14 @@ def learning_rate_too_high(
         layer, at = case.label("activation", fell[0]), int(case.steps[fell[1]])
         what.append(
             Words(f"by step {at} the units of {layer} fell silent", f"ステップ {at} までに {layer} のユニットが死にました")
+        )
+    if not what and poor and (held := pinned(case, late)) and steps[: held[1] + 1].max() > leap:
+        layer, at = case.label("activation", held[0]), int(case.steps[held[1]])
+        what.append(
+            Words(
+                f"by step {at} the values of {layer} stood at an end of its range",
+                f"ステップ {at} までに {layer} の値が値域の端に張り付きました",
+            )
         )
     if not what:
         return None
@@ -100,7 +110,7 @@ def learning_rate_too_high(
         "|更新量| / |W| の中央値 x ステップ数(層ごとの最大)。適合がよくなく、より単純な手法に劣る場合に限る",
     ),
     brings=("slow-convergence", "plateau", "underfitting"),
-    travel=Limit(0.5, OURS),
+    travel=STILL,
     fitted=GOOD,
 )
 def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding | None:
@@ -137,7 +147,7 @@ def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding |
         "終了時と開始時の |W| の比の最大値。適合が悪いか、検証損失が当て推量より良くない場合に限る",
     ),
     growth=Limit(8, OURS),
-    fitted=GOOD,
+    fitted=POOR,
 )
 def growing_weights(case: Case, growth: float, fitted: float) -> Finding | None:
     """Grown by more than ``growth``, and fitted below ``fitted`` or with a validation loss above guessing."""

@@ -10,6 +10,7 @@ from koubai.language import Words
 
 PROBE = 16  # samples: of fewer, units that answer alike say nothing
 FAR = 10.0  # root mean square of a feature from which inputs count as large
+PINNED = Limit(0.95, OURS)  # of the values at an end of the range
 SILENT = Limit(0.7, "AutoTrainer (Zhang et al., ICSE 2021): more than 70% zero gradients")
 
 
@@ -18,9 +19,9 @@ def silent(case: Case) -> np.ndarray:
     return np.minimum(case.need("dead"), case.need("zeros"))
 
 
-def since(silent: np.ndarray, layer: int, share: float) -> int:
-    """The first point at which ``share`` of an activation's units were silent."""
-    return int((silent[:, layer] >= share).argmax())
+def since(shares: np.ndarray, layer: int, share: float) -> int:
+    """The first point at which a ``share`` of an activation's units were so."""
+    return int((shares[:, layer] >= share).argmax())
 
 
 def killed(case: Case, share: float) -> tuple[int, int] | None:
@@ -31,6 +32,16 @@ def killed(case: Case, share: float) -> tuple[int, int] | None:
     fell = np.where(dead[0] < share, dead[-1], 0.0)
     layer = int(fell.argmax())
     return (layer, since(dead, layer, share)) if fell[layer] >= share else None
+
+
+def pinned(case: Case, share: float) -> tuple[int, int] | None:
+    """The activation whose values came to stand at the ends of its range, ``share`` of them in the last half, and the point since when."""
+    if "saturated" not in case.history or not case.where("activation"):
+        return None
+    saturated = case.need("saturated")
+    came = np.where(saturated[0] < share, np.nanmedian(saturated[case.after(0.5) :], axis=0), 0.0)
+    layer = int(came.argmax())
+    return (layer, since(saturated, layer, share)) if came[layer] >= share else None
 
 
 @symptom(
@@ -46,7 +57,7 @@ def killed(case: Case, share: float) -> tuple[int, int] | None:
     ),
     brings=("vanishing-gradient", "plateau", "underfitting", "slow-convergence", "learning-rate-too-low"),
     share=Limit(0.6, OURS),
-    late=Limit(0.95, OURS),
+    late=PINNED,
     fitted=POOR,
 )
 def saturated_activations(case: Case, share: float, late: float, fitted: float) -> Finding | None:
