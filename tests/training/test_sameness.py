@@ -121,7 +121,7 @@ def test_first_weights_and_minibatches_are_bitwise_the_same(small: Dataset, cpu:
     for row, trial in enumerate(trials):
         alone = Stack([trial], small, cpu)
         picks = torch.cat([alone.minibatches.take(count) for count in (1, 4, 2)])[:, 0]
-        assert torch.equal(batches[:, together.seed_of[row]], picks)
+        assert torch.equal(batches[:, together.seeds.index(trial.seed)], picks)
         for parameter, mine in zip(together.network.parameters, alone.network.parameters, strict=True):
             assert torch.equal(parameter.value[row], mine.value[0])
 
