@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -24,7 +24,7 @@ def fill(noise: Tensor, streams: Iterable[Generator]) -> None:
         noise.copy_(drawn, non_blocking=True)
 
 
-def in_turn(seed_of: Tensor) -> bool:
+def in_turn(seed_of: Sequence[int]) -> bool:
     """Whether trials, of the seeds at these places, stand seed by seed, as many of each: what a seed has need be made once then."""
-    count = int(seed_of.max()) + 1
-    return torch.equal(seed_of, torch.arange(count, device=seed_of.device).repeat_interleave(len(seed_of) // count))
+    count = max(seed_of) + 1
+    return list(seed_of) == [seed for seed in range(count) for _ in range(len(seed_of) // count)]

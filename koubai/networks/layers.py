@@ -221,8 +221,9 @@ class Dropout(Layer):
         super().__init__(features)
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
         places = list(self.streams)
-        self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
-        self.groups = len(places) if in_turn(self.seed_of) else len(seeds)
+        seed_of = [places.index(seed) for seed in seeds]
+        self.seed_of = torch.tensor(seed_of, device=device)
+        self.groups = len(places) if in_turn(seed_of) else len(seeds)
         self.rate = self.grouped(rate) if isinstance(rate, Tensor) else rate
         self.device = device
         self.drawn = self.mask = torch.empty(0)

@@ -17,11 +17,12 @@ from koubai.networks.architectures import stacked
 from koubai.networks.layers import Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
-from koubai.streams import generator, in_turn
+from koubai.streams import in_turn
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
-from koubai.training.graphs import Graph
+from koubai.training.graphs import graph_on
+from koubai.training.minibatches import Minibatches
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -36,29 +37,6 @@ def first_largest(outputs: Tensor) -> Tensor:
     return classes - largest.mul_(places).amax(1, keepdim=True).long()
 
 
-class Minibatches:
-    """Endless minibatches, one stream a seed: every sample once an epoch, in an order that the seed decides."""
-
-    def __init__(self, seeds: Sequence[int], samples: int, batch: int) -> None:
-        self.samples, self.batch = samples, batch
-        self.generators = [generator(seed, "minibatches") for seed in seeds]
-        self.left = [torch.empty(0, dtype=torch.int64) for _ in seeds]
-
-    def take(self, steps: int) -> Tensor:
-        """The samples of the next ``steps`` minibatches, ``[step, seed, sample]``."""
-        need = steps * self.batch
-        picks = []
-        for k, draw in enumerate(self.generators):
-            parts, have = [self.left[k]], len(self.left[k])
-            while have < need:
-                parts.append(torch.randperm(self.samples, generator=draw))
-                have += self.samples
-            order = torch.cat(parts)
-            picks.append(order[:need].view(steps, self.batch))
-            self.left[k] = order[need:]
-        return torch.stack(picks, 1)
-
-
 class Stack:
     """Trials that train together, and where they stand: ``t`` steps done."""
 
@@ -70,10 +48,10 @@ class Stack:
         self.x = self.laid(data.x_train)
         self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
-        seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
+        seed_of = [self.seeds.index(trial.seed) for trial in trials]
         # gathered once a seed where that can be
         self.inputs = len(self.seeds) if self.network.shares and in_turn(seed_of) else len(trials)
-        self.input_of = (seed_of if self.inputs == len(trials) else torch.arange(len(self.seeds))).to(device)
+        self.input_of = torch.tensor(seed_of if self.inputs == len(trials) else range(len(self.seeds)), device=device)
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
         self.augments = augments(first.augment, self.seeds, first.batch_size, device)
         self.standard = tuple(torch.from_numpy(part).to(device, dtype) for part in data.transform.standard or ())
@@ -81,7 +59,7 @@ class Stack:
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
         self.into = self.batch.view(self.inputs, first.batch_size, -1).mT
         self.labels = torch.empty(len(trials), 1, first.batch_size, dtype=self.y.dtype, device=device)
-        self.graph = Graph() if device.type == "cuda" else None
+        self.graph = graph_on(device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         decaying = [parameter for parameter in self.network.parameters if parameter.decays]

@@ -17,7 +17,8 @@ from koubai.data import Dataset
 from koubai.networks import build
 from koubai.spec import Trial
 from koubai.training import Outcome, plan, train
-from koubai.training.stack import Minibatches, Stack
+from koubai.training.minibatches import Minibatches
+from koubai.training.stack import Stack
 
 STEPS = 100
 CLOSE = {"float32": 1e-5, "float64": 1e-10}  # relative, of final losses
