@@ -92,8 +92,8 @@ def aside(function: Function, inputs: Sequence[Tensor]) -> Tensor:
 def recorded(function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, Callable[[], None]]:
     """Where ``function(*inputs)`` will lie, and what computes it anew each time; nothing is computed yet."""
     graph = torch.cuda.CUDAGraph()
-    # other threads may take memory meanwhile
-    with _alone, torch.cuda.graph(graph, stream=side(), capture_error_mode="thread_local"):
-        made = function(*inputs)
-    torch.cuda.empty_cache()  # what the calls before it took on this stream
+    with _alone:
+        with torch.cuda.graph(graph, stream=side(), capture_error_mode="thread_local"):  # other threads may take memory meanwhile
+            made = function(*inputs)
+        torch.cuda.empty_cache()  # what the calls before it took on this stream
     return made, graph.replay
