@@ -73,7 +73,7 @@ def graph_on(device: torch.device) -> Graph | None:
 
 @cache
 def side() -> torch.cuda.Stream:
-    """The stream beside the usual one, on which nothing may be recorded."""
+    """The stream on which steps are recorded; on the usual one nothing can be."""
     return torch.cuda.Stream()
 
 
@@ -91,8 +91,8 @@ def aside(function: Function, inputs: Sequence[Tensor]) -> Tensor:
 
 def recorded(function: Function, inputs: Sequence[Tensor]) -> tuple[Tensor, Callable[[], None]]:
     """Where ``function(*inputs)`` will lie, and what computes it anew each time; nothing is computed yet."""
-    graph = torch.cuda.CUDAGraph()
-    with _alone:
+    graph, usual = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    with _alone, torch.cuda.stream(usual):  # to which a recording that fails does not come back by itself
         with torch.cuda.graph(graph, stream=side(), capture_error_mode="thread_local"):  # other threads may take memory meanwhile
             made = function(*inputs)
         torch.cuda.empty_cache()  # what the calls before it took on this stream

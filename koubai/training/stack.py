@@ -157,7 +157,7 @@ class Stack:
         """Bring the samples of a minibatch to where the step finds them."""
         if isinstance(self.x, Lying):
             samples = torch.from_numpy(np.asarray(self.x[picks.numpy()]))
-            self.batch.copy_(samples.pin_memory() if self.graph else samples, non_blocking=True)
+            self.batch.copy_(samples.pin_memory() if self.batch.is_cuda else samples, non_blocking=True)
         else:
             torch.index_select(self.x, 0, picks, out=self.batch)
 

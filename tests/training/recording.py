@@ -5,7 +5,6 @@ Tensors without values are those of PyTorch's device ``meta``. The likeness repe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -90,27 +89,59 @@ class Recording(TorchDispatchMode):
                     old.copy_(new)
 
 
-def recorded(function: Callable[..., Tensor], inputs: Sequence[Tensor]) -> tuple[Tensor, Callable[[], None]]:
-    """In the place of ``graphs.recorded``: as there, what is recorded is not done yet."""
-    recording = Recording()
-    before = {one.cdata: one for one in map(storage, inputs)}
-    kept: list[tuple[Tensor, Tensor]] = []
+class Untouched(TorchDispatchMode):
+    """Keeps what memory held when a kernel first met it, and puts it back."""
 
-    class Untouched(TorchDispatchMode):
-        """Keeps what memory held when a kernel first met it."""
+    def __init__(self) -> None:
+        super().__init__()
+        self.met: dict[int, StorageWeakRef] = {}
+        self.held: list[tuple[Tensor, Tensor]] = []
 
-        def __torch_dispatch__(self, kernel: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            for x in tensors((args, kwargs)) if kernel.overloadpacket is not SET else ():
-                one = storage(x)
-                if one.cdata not in before:
-                    before[one.cdata] = one
-                    whole = torch.empty(0, dtype=x.dtype).set_(x.untyped_storage())
-                    kept.append((whole, whole.clone()))
-            return kernel(*args, **(kwargs or {}))
+    def __torch_dispatch__(self, kernel: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        for x in tensors((args, kwargs)) if kernel.overloadpacket is not SET else ():
+            one = storage(x)
+            if one.cdata not in self.met:
+                self.met[one.cdata] = one
+                whole = torch.empty(0, dtype=x.dtype).set_(x.untyped_storage())
+                self.held.append((whole, whole.clone()))
+        return kernel(*args, **(kwargs or {}))
 
-    with Untouched(), recording:
-        made = function(*inputs)
-    for memory, held in kept:
-        memory.copy_(held)
-    function.__self__.recording = recording  # type: ignore[attr-defined]
-    return made, recording.replay
+    def restore(self) -> None:
+        """Everything as it was."""
+        for memory, before in self.held:
+            memory.copy_(before)
+
+
+class LikeCUDAGraph:
+    """In the place of ``torch.cuda.CUDAGraph``."""
+
+    recording: Recording
+
+    def replay(self) -> None:
+        """All kernels once more."""
+        self.recording.replay()
+
+
+class LikeCapture:
+    """In the place of ``torch.cuda.graph``: as there, what is recorded is not done yet."""
+
+    def __init__(self, graph: LikeCUDAGraph, stream: Any, capture_error_mode: str) -> None:
+        assert capture_error_mode in ("global", "thread_local", "relaxed")
+        graph.recording = self.recording = Recording()
+        self.untouched = Untouched()
+
+    def __enter__(self) -> None:
+        self.untouched.__enter__()
+        self.recording.__enter__()
+
+    def __exit__(self, *what: Any) -> None:
+        self.recording.__exit__(*what)
+        self.untouched.__exit__(*what)
+        self.untouched.restore()
+
+
+class LikeStream:
+    """In the place of ``torch.cuda.Stream``: on a processor all happens in its turn."""
+
+    def wait_stream(self, other: LikeStream) -> None:
+        """Nothing to wait for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ import torch
 from torch import Tensor
 
 from koubai.data import Dataset, load
+from koubai.data.lying import Lying
+from koubai.data.transform import Transform
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS, AUGMENTATIONS, OPTIMIZERS, PENALTIES
 from koubai.techniques.activations import Activation
@@ -21,7 +25,7 @@ from koubai.training import Outcome, Training, graphs
 from koubai.training.graphs import WARM, Graph
 from koubai.training.ledger import snapshot
 from koubai.training.stack import Stack
-from tests.training.recording import META, NothingBrought, OnOneDevice, recorded
+from tests.training.recording import META, LikeCapture, LikeCUDAGraph, LikeStream, NothingBrought, OnOneDevice
 
 IMAGES = ["conv 4 3x3 pad 1", "maxpool 2", "dropout 0.2", "conv 3 3x3", "batchnorm", "avgpool 2", "lrn", "flatten", 6]
 DENSE: dict[str, dict[str, Any]] = {
@@ -120,10 +124,19 @@ def test_the_strict_look_sees_each_fault(fault: str, strict: OnOneDevice, monkey
 @pytest.fixture
 def replayed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Steps are recorded after the first few and replayed from then on, by the processor."""
-    monkeypatch.setattr(graphs, "aside", lambda function, inputs: function(*inputs))
-    monkeypatch.setattr(graphs, "recorded", recorded)
+    for name, like in {
+        "CUDAGraph": LikeCUDAGraph,
+        "graph": LikeCapture,
+        "Stream": LikeStream,
+        "current_stream": LikeStream,
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, like)
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    monkeypatch.setattr(Tensor, "record_stream", lambda tensor, stream: None)
     monkeypatch.setattr("koubai.training.stack.graph_on", lambda device: Graph())
+    graphs.side.cache_clear()
     yield
+    graphs.side.cache_clear()
 
 
 def not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +170,21 @@ def test_what_is_replayed_is_what_was_recorded(
         torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-15)
 
 
+def test_samples_that_stay_in_a_file_are_brought_before_each_step(
+    replayed: None, cpu: torch.device, digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = digits.x_train
+    lying = replace(digits, x_train=Lying(x, np.arange(len(x)), Transform()))
+    made = trials(apart="of shared seeds", dtype="float32", augment="shift")
+    weights = []
+    for data in (digits, lying):
+        stack = Stack(made, data, cpu)
+        with torch.no_grad():
+            stack.advance(WARM + 4)
+        weights.append(stack.network.weights)
+    assert torch.equal(*weights)
+
+
 def trained_plainly(made: Sequence[Trial], cpu: torch.device) -> tuple[Tensor, Tensor]:
     stack = Stack(made, of(made), cpu)
     with torch.no_grad():
@@ -170,7 +198,8 @@ def test_memory_that_is_recorded_outlives_the_recording(name: str, replayed: Non
     stack = Stack(made, of(made), cpu)
     with torch.no_grad():
         stack.advance(WARM + 1)
-        recording = stack.recording  # type: ignore[attr-defined]
+        assert stack.graph is not None
+        recording = stack.graph.replay.__self__.recording  # type: ignore[union-attr]
         recording.kernels.clear()  # which hold their memory themselves
         for samples in (25, 7, 10):
             stack.evaluate(stack.x[:samples], stack.y[:samples])
