@@ -346,6 +346,8 @@ def test_the_deep_cnns_sizes_are_the_books() -> None:
 
 
 def test_rows_cannot_be_convolved() -> None:
-    with pytest.raises(UserError, match=r"^layers: 'conv 3 3x3' needs images, .*; a sample of this data is 2\.$") as raised:
+    with pytest.raises(
+        UserError, match=r"^layers: 'conv 3 3x3' needs images, .*; this data has 2 features a sample\.$"
+    ) as raised:
         places(Trial(layers=["batchnorm", "conv 3 3x3"]), (2,), 2)
-    assert "1サンプルは 2 です" in raised.value.words.ja
+    assert "1サンプルは 2 個の特徴量です" in raised.value.words.ja
