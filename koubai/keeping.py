@@ -121,7 +121,8 @@ class TooLarge(UserError):
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: Python's, a GPU's, or PyTorch's on a processor, which has no error of its own for it."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+    said = ("allocate memory", "out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # the last two by libraries on a GPU
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(words in str(error) for words in said)
 
 
 @contextmanager

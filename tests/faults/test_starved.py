@@ -178,7 +178,13 @@ def test_a_report_is_made_from_a_store_while_another_process_trains(tmp_path: Pa
 
 @pytest.mark.parametrize("fits", [1, 2, 3])
 @pytest.mark.parametrize(
-    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory."), RuntimeError("can't allocate memory")]
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("can't allocate memory"),
+        RuntimeError("CUDA error: out of memory"),
+    ],
 )
 def test_a_stack_that_does_not_fit_goes_on_in_halves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int, error: Exception

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -322,9 +324,15 @@ def test_a_gpu_records_the_step_and_the_numbers_stay(name: str, monkeypatch: pyt
             torch.cuda.set_sync_debug_mode("default")
 
     monkeypatch.setattr(graphs, "aside", watched)
+    if "check_input_liveness" in inspect.signature(torch.cuda.graph).parameters:
+        monkeypatch.setattr(torch.cuda, "graph", partial(torch.cuda.graph, check_input_liveness=True))
     stack = Stack(made, of(made), CUDA)
     with torch.no_grad():
         stack.advance(WARM + 1)
+        for samples in (25, 7, 10):
+            stack.evaluate(stack.x[:samples], stack.y[:samples])
+            snapshot(stack, stack.x[:samples], stack.y[:samples], None, True)
+        stack.advance(2)
     assert stack.graph is not None and stack.graph.replay is not None
     recorded = outcome(made, CUDA)
     not_recorded(monkeypatch)
