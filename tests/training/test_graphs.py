@@ -25,7 +25,7 @@ from koubai.techniques.activations import Activation
 from koubai.techniques.registry import Words
 from koubai.training import Outcome, Training, graphs
 from koubai.training.graphs import WARM, Graph
-from koubai.training.ledger import snapshot
+from koubai.training.ledger import snapshot, weight_copies
 from koubai.training.stack import Stack
 from tests.training.recording import META, LikeCapture, LikeCUDAGraph, LikeStream, NothingBrought, OnOneDevice
 
@@ -93,6 +93,21 @@ def test_a_step_waits_for_nothing_and_takes_nothing_from_the_processor(
     with torch.no_grad():
         losses = Stack(stack, of(stack), META).advance(2)
     assert losses.shape == (2, 4) and strict.kernels > 20
+
+
+@pytest.mark.parametrize("name", DENSE)
+def test_evaluation_and_ledger_mix_no_devices(name: str, strict: OnOneDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may wait for values, which come to the processor at their end."""
+    made = trials(apart="of their own numbers", **{**DENSE[name], "dtype": "float32"})
+    stack = Stack(made, of(made), META)
+    monkeypatch.setattr(Tensor, "cpu", lambda x: torch.zeros(x.shape, dtype=x.dtype))
+    with torch.no_grad():
+        before = weight_copies(stack)
+        stack.advance(1)
+        loss, accuracy = stack.evaluate(stack.x[:25], stack.y[:25])
+        found = snapshot(stack, stack.x[:10], stack.y[:10], before, False)
+    assert loss.device == accuracy.device == META
+    assert found["gradient"].shape == (4, len(stack.network.layers))
 
 
 @pytest.mark.parametrize("name", ["regression", "bfloat16", "bfloat16 images", "rows of three channels"])
