@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from numbers import Integral
@@ -111,7 +112,18 @@ class Data(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_name(cls, given: Any) -> Any:
-        return {"name": given} if isinstance(given, str) else given
+        if isinstance(given, str | os.PathLike):
+            return {"name": os.fspath(given)}
+        if isinstance(given, Mapping | Data):
+            return given
+        raise custom(
+            UserError(
+                f"a data set is named, or a table with its name in it, not {brief(given)}; "
+                "arrays go into a file first: numpy.savez('mine.npz', x=x, y=y).",
+                f"データは名前か、名前を含む表で書きます: {brief(given)}"
+                "。配列は先に numpy.savez('mine.npz', x=x, y=y) でファイルにしてください。",
+            )
+        )
 
     def compact(self) -> str | dict[str, Any]:
         """The shortest form that reads back as this choice."""
