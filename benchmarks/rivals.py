@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from koubai.spec import Trial
 
+CPU = torch.device("cpu")
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
@@ -38,11 +39,11 @@ def modules(trial: Trial, features: int, classes: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(int(trial.layers[-1]), classes))
 
 
-def plain_pytorch(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int) -> float:
-    """One network: modules, ``torch.optim``, minibatches by indexing, no DataLoader, no logging."""
-    model = modules(trial, x.shape[1], int(y.max()) + 1)
+def plain_pytorch(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, device: torch.device = CPU) -> float:
+    """One network: modules, ``torch.optim``, data where it trains, minibatches by indexing, no DataLoader, no logging."""
+    model = modules(trial, x.shape[1], int(y.max()) + 1).to(device)
     optimizer = OPTIMIZERS[trial.optimizer.name](model.parameters(), lr=trial.learning_rate)
-    return loop(model, optimizer, torch.from_numpy(x), torch.from_numpy(y), trial.batch_size, steps)
+    return loop(model, optimizer, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device), trial.batch_size, steps)
 
 
 def loop(model: nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, labels: Tensor, batch: int, steps: int) -> float:
@@ -50,18 +51,25 @@ def loop(model: nn.Module, optimizer: torch.optim.Optimizer, features: Tensor, l
     criterion = nn.CrossEntropyLoss()
     begun = time.perf_counter()
     for _ in range(steps):
-        picks = torch.randint(0, len(features), (batch,))
+        picks = torch.randint(0, len(features), (batch,), device=features.device)
         loss = criterion(model(features[picks]), labels[picks])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    finish(features.device)
     return time.perf_counter() - begun
 
 
-def vmapped(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, count: int) -> float:
+def finish(device: torch.device) -> None:
+    """Wait until a GPU has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def vmapped(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, count: int, device: torch.device = CPU) -> float:
     """``count`` networks at once, as PyTorch's tutorial on model ensembling has it: ``stack_module_state``, ``vmap`` and Adam."""
-    features, labels = torch.from_numpy(x), torch.from_numpy(y)
-    models = [modules(trial, x.shape[1], int(y.max()) + 1) for _ in range(count)]
+    features, labels = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+    models = [modules(trial, x.shape[1], int(y.max()) + 1).to(device) for _ in range(count)]
     parameters, _ = stack_module_state(models)
     skeleton = modules(trial, x.shape[1], int(y.max()) + 1).to("meta")
     optimizer = torch.optim.Adam(list(parameters.values()), lr=trial.learning_rate)
@@ -72,11 +80,12 @@ def vmapped(trial: Trial, x: np.ndarray, y: np.ndarray, steps: int, count: int) 
     gradients = vmap(grad(loss))
     begun = time.perf_counter()
     for _ in range(steps):
-        picks = torch.randint(0, len(features), (count, trial.batch_size))
+        picks = torch.randint(0, len(features), (count, trial.batch_size), device=device)
         found = gradients(parameters, features[picks], labels[picks])
         for name, parameter in parameters.items():
             parameter.grad = found[name].detach()
         optimizer.step()
+    finish(device)
     return time.perf_counter() - begun
 
 

@@ -32,15 +32,15 @@ def confirm(study: Study, yes: bool) -> None:
     if yes or len(study) <= MANY:
         return
     some = study.some(LOOKED_AT)
-    cores = os.cpu_count() or 1
-    seconds = len(study) * (EACH + fmean(trial.steps * cost(trial, *shape_and_classes(trial)) for trial in some) / RATE / cores)
+    count = cores()
+    seconds = len(study) * (EACH + fmean(trial.steps * cost(trial, *shape_and_classes(trial)) for trial in some) / RATE / count)
     memory = len(study) * fmean(SPEC + history(trial) for trial in some)
     disk = len(study) * fmean(history(trial) + weights(trial) for trial in some)
     time = lasting(seconds)
     raise UserError(
-        f"{study.name} makes {len(study):,} trials: about {time.en} on {cores} cores, {size(memory)} of memory and {size(disk)} on disk. "
+        f"{study.name} makes {len(study):,} trials: about {time.en} on {count} cores, {size(memory)} of memory and {size(disk)} on disk. "
         "Add --yes (in Python yes=True) to train them all the same.",
-        f"{study.name} は {len(study):,} 試行になります。{cores} コアで約 {time.ja}、メモリ約 {size(memory)}、ディスク約 {size(disk)} が"
+        f"{study.name} は {len(study):,} 試行になります。{count} コアで約 {time.ja}、メモリ約 {size(memory)}、ディスク約 {size(disk)} が"
         "必要です。それでも学習するには --yes(Pythonでは yes=True)を付けてください。",
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from koubai.blueprint import IMAGES, WEIGHTS, Chain, Part, Shape, read, spell
-from koubai.language import UserError
+from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.convolution import ImpossibleSize, output_sides
@@ -87,9 +87,17 @@ def entrance(layers: Chain, shape: Sequence[int]) -> Shape:
     if len(shape) == 3:
         return shape
     first = next(item for item in layers if isinstance(item, str) and item.split()[0] in IMAGES)
+    has = (
+        Words(
+            f"this data has {shape[0]:,} feature{'s'[: shape[0] != 1]} a sample",
+            f"このデータの1サンプルは {shape[0]:,} 個の特徴量です",
+        )
+        if len(shape) == 1
+        else Words(f"a sample of this data is {text(shape)}", f"このデータの1サンプルは {text(shape)} です")
+    )
     raise UserError(
-        f"layers: {first!r} needs images, height x width or channels x height x width; a sample of this data is {text(shape)}.",
-        f"layers: {first!r} には画像(縦x横、またはチャンネルx縦x横)が必要です。このデータの1サンプルは {text(shape)} です。",
+        f"layers: {first!r} needs images, height x width or channels x height x width; {has.en}.",
+        f"layers: {first!r} には画像(縦x横、またはチャンネルx縦x横)が必要です。{has.ja}。",
     )
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks import gpu
 from benchmarks.book import Book
 from benchmarks.compare import compared
 from benchmarks.rivals import OPTIMIZERS, loop, modules
@@ -72,3 +74,21 @@ def test_a_regression_is_what_lies_below_the_old_spread() -> None:
     assert not lost(file(20, 14, 21), file(15, 14, 16)), "within the old run's spread"
     assert not lost(file(20, 19, 21), file(25, 24, 26))
     assert compared(file(20, 19, 21), {"rows": [{"work": "another", "ratios": {}}]}) == []
+
+
+@pytest.mark.parametrize("work", ["notes", "deep", pytest.param("alexnet", marks=pytest.mark.slow)])
+def test_what_is_measured_on_a_gpu_trains_anywhere(work: str, cpu: torch.device) -> None:
+    row = {
+        "notes": lambda: gpu.notes(cpu, networks=12, steps=2, repeats=1, rate=1e11),
+        "deep": lambda: gpu.deep(cpu, networks=2, batch=3, steps=1, repeats=1),
+        "alexnet": lambda: gpu.alexnet(cpu, batch=2, steps=1, repeats=1, compiled=False),
+    }[work]()
+    assert next(iter(row.times)) == "Koubai" and len(row.ratios) >= 1
+    assert all(time > 0 for time in row.times.values())
+
+
+def test_without_a_gpu_there_is_nothing_to_measure(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("sys.argv", ["benchmarks.gpu"])
+    assert gpu.main() == 2
+    assert capsys.readouterr().err == "There is no CUDA GPU that PyTorch can use, so there is nothing to measure.\n"

@@ -25,6 +25,7 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Outcome
 from koubai.training import train as plain
+from koubai.workers import pool
 
 BASE = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 7, "learning_rate": 0.05}
 STUDY = Study(BASE, name="small", axes={"activation": ["relu", "tanh"], "seed": 3})  # two cohorts of three
@@ -178,6 +179,28 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert device_named("auto") == device_named("cuda") == torch.device("cuda")
     assert device_named("cpu") == torch.device("cpu")
+
+
+def test_on_a_gpu_stacks_are_as_wide_as_its_memory_and_come_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many cores the machine has, and no worker is started. (What would train is only noted: there is no GPU here.)"""
+    busy, seen = threading.Lock(), []
+
+    def noted(stack: list[Trial], data: Dataset, study: str, place: torch.device, *rest: Any) -> bool:
+        assert place.type == "cuda" and busy.acquire(blocking=False)
+        seen.append(len(stack))
+        busy.release()
+        return True
+
+    monkeypatch.setattr(laboratory, "device_named", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(laboratory, "train_and_store", noted)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**33, 2**34))
+    monkeypatch.setattr(pool.Pool, "start", lambda *_: pytest.fail("a worker would train beside the GPU"))
+    study = Study({**BASE, "layers": [40, 20]}, name="wide", axes={"activation": ["relu", "tanh"], "seed": 1200})
+    with pytest.raises(UserError, match="no longer in"):
+        go(study, tmp_path / "store", device="auto", threads=4)
+    assert seen == [1200, 1200]
 
 
 def test_an_unusable_store_is_known_before_anything_is_trained(tmp_path: Path, trained: list[list[Trial]]) -> None:

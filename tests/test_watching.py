@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -291,14 +292,61 @@ def test_nothing_is_left_behind(broken: bool) -> None:
     assert len(seen.case().steps) == 3
 
 
-def test_between_looks_and_once_a_loss_is_told_a_single_hook_stays_on_the_model() -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_between_looks_no_hook_is_on_the_model(told: bool) -> None:
     model = dense()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with watch(model, optimizer) as seen:
-        train(model, optimizer, seen, 6)
-        assert [len(module._forward_hooks) for module in model.modules()] == [0] * len(list(model.modules()))
-        assert [len(module._forward_pre_hooks) for module in model.modules()] == [1] + [0] * (len(list(model.modules())) - 1)
+        train(model, optimizer, seen if told else None, 6)
+        assert [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()] == [0] * 8
     assert seen.history.steps == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_watch_inside_another_sees_the_same_and_neither_stays() -> None:
+    model = dense_plain()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    before, kept = hooks(model, optimizer), set(vars(model))
+    with watch(model, optimizer) as outer:
+        train(model, optimizer, None, 2)
+        with watch(model, optimizer) as inner:
+            x, y = batch()
+            train(model, optimizer, None, 2)
+            train(model, optimizer, None, 1, x * math.inf, y)
+    assert (outer.t, inner.t) == (5, 3)
+    assert (outer.origin.part, outer.origin.step, inner.origin.part, inner.origin.step) == ("input", 5, "input", 3)  # type: ignore[union-attr]
+    assert (hooks(model, optimizer), set(vars(model))) == (before, kept)
+
+
+def test_a_copy_and_a_file_made_under_watch_are_the_models_own(tmp_path: Path) -> None:
+    model, (x, _) = dense_plain(), batch()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(model, optimizer) as seen:
+        train(model, optimizer, seen, 6)  # at the next step nothing is looked at
+        average = copy.deepcopy(model)
+        torch.save(model, tmp_path / "model.pt")
+        train(model, optimizer, seen, 6)
+        loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+        for other in (average, loaded):
+            assert torch.equal(other(x), type(model).forward(other, x))
+            assert not torch.equal(other(x), model(x))
+            assert not any(module._forward_hooks for module in other.modules())
+    assert seen.t == 12
+
+
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # PyTorch's advice on Python 3.13.0
+def test_a_step_may_be_compiled_around_the_model() -> None:
+    weights = []
+    for look in (True, False):
+        model, (x, y) = dense_plain(), batch()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        loss = torch.compile(lambda model=model, x=x, y=y: F.cross_entropy(model(x), y), backend="eager")
+        with watch(model, optimizer) if look else nullcontext():
+            for _ in range(8):
+                optimizer.zero_grad()
+                loss().backward()
+                optimizer.step()
+        weights.append(model.state_dict().values())
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def test_activations_called_as_functions_are_layers_too() -> None:

@@ -108,18 +108,21 @@ class Pool(Images):
 class MaxPool(Pool):
     """The largest value of each window."""
 
-    chosen = torch.empty(0)
+    def __init__(self, size: Size, filter: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]) -> None:
+        super().__init__(size, filter, stride, pad)
+        self.chosen: dict[int, Tensor] = {}  # by samples: steps keep theirs while others are evaluated
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = max`` over each window; where it stood is remembered."""
-        if self.chosen.shape != y.shape:
-            self.chosen = torch.empty_like(y, dtype=torch.int64)
-        aten.max_pool2d_with_indices.out(x, *self.window, out=y, indices=self.chosen)
+        if len(y) not in self.chosen:
+            self.chosen[len(y)] = torch.empty_like(y, dtype=torch.int64)
+        aten.max_pool2d_with_indices.out(x, *self.window, out=y, indices=self.chosen[len(y)])
 
     def backward(self, x: Tensor, y: Tensor, dy: Tensor, dx: Tensor | None) -> None:
         """``dx = dy`` where the largest stood."""
         if dx is not None:
-            aten.max_pool2d_with_indices_backward.grad_input(dy, x, *self.window, (1, 1), False, self.chosen, grad_input=dx)
+            chosen = self.chosen[len(y)]
+            aten.max_pool2d_with_indices_backward.grad_input(dy, x, *self.window, (1, 1), False, chosen, grad_input=dx)
 
 
 class AveragePool(Pool):
@@ -199,11 +202,14 @@ class ImageDropout(Images, Dropout):
         super().__init__(math.prod(size), spread(rate, size[0]), seeds, depth, device)
         self.size = size
 
-    def noise(self, x: Tensor) -> Tensor:
-        """Uniform draws for every value, those of a seed the same for all its trials."""
+    def drawn_for(self, samples: int) -> tuple[int, ...]:
+        """``(sample, height, width, channel)``."""
         channels, *sides = self.size
-        drawn = self.draws((len(x), *sides, channels), x.device).index_select(0, self.seed_of)
-        return drawn.permute(1, 0, 4, 2, 3).reshape(x.shape)
+        return samples, *sides, channels
+
+    def noise(self, x: Tensor) -> Tensor:
+        """The draws as they meet ``x``, those of a seed the same for all its trials."""
+        return self.drawn.index_select(0, self.seed_of).permute(1, 0, 4, 2, 3).reshape(x.shape)
 
     def grouped(self, x: Tensor) -> Tensor:
         """As it lies: every trial has its own mask."""

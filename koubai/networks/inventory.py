@@ -53,15 +53,17 @@ def seconds(trial: Trial, shape: int | Sequence[int], classes: int, samples: int
     network = build([trial], shape, classes, torch.device("cpu"))
     spent: list[list[float]] = [[] for _ in network.layers]
     for layer, times in zip(network.layers, spent, strict=True):
-        for name in ("forward", "backward"):
+        for name in ("draw", "forward", "backward"):
             setattr(layer, name, timed(getattr(layer, name), times))
-    draw = torch.Generator().manual_seed(0)
+    noise = torch.Generator().manual_seed(0)
     features = math.prod(network.image) if network.image else places(trial, shape, classes)[0].before[0]
-    x = torch.randn(1, features, samples, dtype=network.dtype, generator=draw)
-    labels = torch.randint(classes, (1, 1, samples), generator=draw)
+    x = torch.randn(1, features, samples, dtype=network.dtype, generator=noise)
+    labels = torch.randint(classes, (1, 1, samples), generator=noise)
     buffers = network.allocate(samples, steps=True)
     begun = time.perf_counter()
     for measured in range(PASSES + 1):
+        for layer in network.layers:
+            layer.draw(samples)
         network.forward(buffers, x, Mode.TRAIN)
         network.loss(buffers, labels)
         network.backward(buffers, labels)
@@ -73,7 +75,7 @@ def seconds(trial: Trial, shape: int | Sequence[int], classes: int, samples: int
             break
     if not spent[0]:
         return first
-    return [median(a + b for a, b in zip(times[::2], times[1::2], strict=True)) for times in spent]
+    return [median(map(sum, zip(times[::3], times[1::3], times[2::3], strict=True))) for times in spent]
 
 
 def timed(function: Callable[..., Any], times: list[float]) -> Callable[..., None]:

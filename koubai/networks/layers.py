@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Generator, Tensor
 
-from koubai.streams import generator, in_turn
+from koubai.streams import fill, generator, in_turn
 from koubai.techniques.dropout import dropout, dropout_backward
 from koubai.techniques.normalization import batch_norm, batch_norm_backward, batch_norm_evaluated, running
 
@@ -68,6 +68,9 @@ class Layer:
     def units(self, y: Tensor, trials: int) -> Tensor:
         """The layer's output, or the gradient by it, as ``[trial, unit, answer]``: what the ledger reads."""
         return y
+
+    def draw(self, samples: int) -> None:
+        """Take from the random streams what the next training step needs, for so many samples."""
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """Write the output for ``x`` into ``y``."""
@@ -212,21 +215,35 @@ class Dropout(Layer):
     """
 
     kind = "dropout"
+    dropping = False  # whether the last forward left some out
 
     def __init__(self, features: int, rate: float | Tensor, seeds: Sequence[int], depth: int, device: torch.device) -> None:
         super().__init__(features)
         self.streams = {seed: generator(seed, "dropout", depth) for seed in seeds}
         places = list(self.streams)
-        self.seed_of = torch.tensor([places.index(seed) for seed in seeds], device=device)
-        self.groups = len(places) if in_turn(self.seed_of) else len(seeds)
+        seed_of = [places.index(seed) for seed in seeds]
+        self.seed_of = torch.tensor(seed_of, device=device)
+        self.groups = len(places) if in_turn(seed_of) else len(seeds)
         self.rate = self.grouped(rate) if isinstance(rate, Tensor) else rate
+        self.device = device
         self.drawn = self.mask = torch.empty(0)
 
+    def draw(self, samples: int) -> None:
+        """Uniform draws for every value, a seed's from its stream."""
+        shape = len(self.streams), *self.drawn_for(samples)
+        if self.drawn.shape != shape:
+            self.drawn = torch.empty(shape, device=self.device)
+        fill(self.drawn, self.streams.values())
+
+    def drawn_for(self, samples: int) -> tuple[int, ...]:
+        """The shape of a seed's draws."""
+        return self.features, samples
+
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
-        """Drop and scale in a training step, else pass on."""
-        if mode is not Mode.TRAIN:
+        """Drop and scale in a training step, by what was drawn for it, else pass on."""
+        self.dropping = mode is Mode.TRAIN
+        if not self.dropping:
             y.copy_(x)
-            self.mask = torch.empty(0)
             return
         noise = self.noise(x)
         shape = torch.broadcast_shapes(noise.shape, self.rate.shape if isinstance(self.rate, Tensor) else ())
@@ -238,7 +255,7 @@ class Dropout(Layer):
         """The gradient of the units that were kept."""
         if dx is None:
             return
-        if self.mask.numel():
+        if self.dropping:
             dropout_backward(self.grouped(dy), self.mask, self.grouped(dx))
         else:
             dx.copy_(dy)
@@ -248,14 +265,5 @@ class Dropout(Layer):
         return x.view(self.groups, -1, *x.shape[1:])
 
     def noise(self, x: Tensor) -> Tensor:
-        """Uniform draws for every value, ``[group, 1, feature, sample]``."""
-        drawn = self.draws(x.shape[1:], x.device)
-        return (drawn if self.groups == len(drawn) else drawn.index_select(0, self.seed_of)).unsqueeze(1)
-
-    def draws(self, shape: Sequence[int], device: torch.device) -> Tensor:
-        """``[seed, *shape]`` of them."""
-        if self.drawn.shape[1:] != torch.Size(shape):
-            self.drawn = torch.empty(len(self.streams), *shape)
-        for part, stream in zip(self.drawn, self.streams.values(), strict=True):
-            torch.rand(part.shape, generator=stream, out=part)
-        return self.drawn.to(device)
+        """The draws as they meet ``x``, ``[group, 1, feature, sample]``."""
+        return (self.drawn if self.groups == len(self.drawn) else self.drawn.index_select(0, self.seed_of)).unsqueeze(1)

@@ -47,6 +47,7 @@ class Network:
         image: tuple[int, int, int] | None = None,
     ) -> None:
         self.layers, self.trials, self.dtype, self.device, self.image = list(layers), trials, dtype, device, image
+        self.random = [layer for layer in self.layers if layer.streams]
         self.head = LOSSES["squared_error" if self.layers[-1].features == 1 else "cross_entropy"]
         self.parameters: list[Parameter] = [parameter for layer in self.layers for parameter in layer.parameters]
         self.parameters.sort(key=lambda parameter: not parameter.decays)
@@ -85,8 +86,16 @@ class Network:
         each = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
         return Pass(samples, images, values, gradients, each)
 
+    def draw(self, samples: int) -> None:
+        """Take from the random streams what the next training step needs, for so many samples."""
+        for layer in self.random:
+            layer.draw(samples)
+
     def forward(self, buffers: Pass, x: Tensor, mode: Mode) -> Tensor:
-        """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``; fewer inputs where the network ``shares``."""
+        """The outputs ``[trial, class, sample]`` for inputs ``[trial, feature, sample]``; fewer inputs where the network ``shares``.
+
+        Before that of a training step comes ``draw``.
+        """
         values = buffers.values
         values[0] = x if self.image is None else as_images(x, self.image, buffers.images)
         for layer, into, out in zip(self.layers, values, values[1:], strict=False):

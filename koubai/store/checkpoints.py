@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import safe_open
-from safetensors.numpy import load_file, save
+from safetensors.numpy import save
 
 from koubai.data.files import shorten
 from koubai.data.fingerprint import fingerprint
@@ -43,7 +43,10 @@ class Checkpoint:
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Its arrays, and what goes with them. Raises ``UserError`` where the file is not as it was written."""
         try:
-            arrays, about = load_file(self.file), _about(self.file)
+            with safe_open(
+                self.file, framework="numpy"
+            ) as kept:  # one look: another process may put a newer file in its place meanwhile
+                arrays, about = {key: kept.get_tensor(key) for key in kept.keys()}, _head(kept)  # noqa: SIM118
             if about["hash"] != _hash(arrays, about):
                 raise ValueError("its content is not what was written")
             return arrays, about["about"]
@@ -172,7 +175,11 @@ def tidy(folder: Path, stored: set[str]) -> None:
 
 def _about(file: Path) -> dict[str, Any]:
     with safe_open(file, framework="numpy") as kept:
-        return dict(json.loads((kept.metadata() or {})["koubai"]))
+        return _head(kept)
+
+
+def _head(kept: Any) -> dict[str, Any]:
+    return dict(json.loads((kept.metadata() or {})["koubai"]))
 
 
 def _hash(arrays: Arrays, whole: Mapping[str, Any]) -> str:

@@ -34,6 +34,11 @@ def penalty(
     return register
 
 
+def beside(w: Tensor, number: Value) -> Tensor:
+    """A number as a tensor of ``w``'s type, made where ``w`` lies: a GPU does not wait for the processor."""
+    return number if isinstance(number, torch.Tensor) else w.new_full((), number)
+
+
 @penalty("none", formula="0", about=Words("No penalty.", "正則化なし。"), source="baseline")
 def none(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
     """Nothing is added. Weakness: nothing holds the weights."""
@@ -52,7 +57,7 @@ def none(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
 def l2(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value) -> None:
     """Gradient ``lambda w``. Weakness: makes weights small, hardly any of them 0."""
     for w, g in zip(weights, gradients, strict=True):
-        g.addcmul_(w, torch.as_tensor(strength, dtype=w.dtype, device=w.device))
+        g.addcmul_(w, beside(w, strength))
 
 
 @penalty(
@@ -71,7 +76,7 @@ def l1(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Valu
     Weakness: a plain gradient step crosses 0 rather than stopping there, so weights hover around it.
     """
     for w, g in zip(weights, gradients, strict=True):
-        g.addcmul_(w.sign(), torch.as_tensor(strength, dtype=w.dtype, device=w.device))
+        g.addcmul_(w.sign(), beside(w, strength))
 
 
 @penalty(

@@ -130,5 +130,8 @@ def cost(trial: Trial, shape: Shape, classes: int) -> float:
 
 
 def budget(device: torch.device) -> int:
-    """Bytes that a stack may take: what a processor's cache likes, or a quarter of what a GPU has free."""
-    return int(torch.cuda.mem_get_info(device)[0] // 4) if device.type == "cuda" else CPU_BYTES
+    """Bytes that a stack may take: what a processor's cache likes, or a quarter of what a GPU has free or PyTorch keeps for itself."""
+    if device.type == "cpu":
+        return CPU_BYTES
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return (torch.cuda.mem_get_info(device)[0] + kept) // 4

@@ -21,7 +21,10 @@ HISTOGRAMS = 5  # of them with histograms
 SAMPLES = 256  # of training and of validation data that a point on the way is measured on
 LAST = 10_000  # of each that the last point is measured on
 SEGMENT = 128  # steps prepared at once
-MOST = 5e10  # of ``cost`` in a segment: about a second, so that who watches, stops or saves need not wait longer
+MOST = {
+    "cpu": 5e10,
+    "cuda": 5e12,
+}  # of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
 
 Progress = Callable[[int, int], None]  # (trials in training, steps done by each since the last call)
 
@@ -78,7 +81,7 @@ class Training:
         self.marks = list(marks or points(trials[0].steps))
         drawn = np.linspace(0, len(self.marks) - 1, min(HISTOGRAMS, len(self.marks))).round().astype(int)
         self.histogram_marks = [self.marks[k] for k in drawn]
-        self.segment = max(1, min(SEGMENT, int(MOST / len(trials) / cost(trials[0], data.shape, data.outputs))))
+        self.segment = max(1, min(SEGMENT, int(MOST[device.type] / len(trials) / cost(trials[0], data.shape, data.outputs))))
         self.history: dict[str, np.ndarray] = {}
         self.point = 0  # the next to be taken
         self.diverged, self.stopped = (np.zeros(len(trials), dtype=np.int64) for _ in range(2))

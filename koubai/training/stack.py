@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from koubai.networks.architectures import stacked
 from koubai.networks.layers import Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
-from koubai.streams import generator, in_turn
+from koubai.streams import in_turn
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
+from koubai.training.graphs import graph_on
+from koubai.training.minibatches import Minibatches
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -34,29 +37,6 @@ def first_largest(outputs: Tensor) -> Tensor:
     return classes - largest.mul_(places).amax(1, keepdim=True).long()
 
 
-class Minibatches:
-    """Endless minibatches, one stream a seed: every sample once an epoch, in an order that the seed decides."""
-
-    def __init__(self, seeds: Sequence[int], samples: int, batch: int) -> None:
-        self.samples, self.batch = samples, batch
-        self.generators = [generator(seed, "minibatches") for seed in seeds]
-        self.left = [torch.empty(0, dtype=torch.int64) for _ in seeds]
-
-    def take(self, steps: int) -> Tensor:
-        """The samples of the next ``steps`` minibatches, ``[step, seed, sample]``."""
-        need = steps * self.batch
-        picks = []
-        for k, draw in enumerate(self.generators):
-            parts, have = [self.left[k]], len(self.left[k])
-            while have < need:
-                parts.append(torch.randperm(self.samples, generator=draw))
-                have += self.samples
-            order = torch.cat(parts)
-            picks.append(order[:need].view(steps, self.batch))
-            self.left[k] = order[need:]
-        return torch.stack(picks, 1)
-
-
 class Stack:
     """Trials that train together, and where they stand: ``t`` steps done."""
 
@@ -68,16 +48,22 @@ class Stack:
         self.x = self.laid(data.x_train)
         self.y = self.answers(data.y_train)
         self.seeds = sorted({trial.seed for trial in trials})
-        self.seed_of = torch.tensor([self.seeds.index(trial.seed) for trial in trials])
+        seed_of = [self.seeds.index(trial.seed) for trial in trials]
         # gathered once a seed where that can be
-        self.inputs = len(self.seeds) if self.network.shares and in_turn(self.seed_of) else len(trials)
+        self.inputs = len(self.seeds) if self.network.shares and in_turn(seed_of) else len(trials)
+        self.input_of = torch.tensor(seed_of if self.inputs == len(trials) else range(len(self.seeds)), device=device)
         self.minibatches = Minibatches(self.seeds, len(self.x), first.batch_size)
-        self.augments = augments(first.augment, self.seeds)
+        self.augments = augments(first.augment, self.seeds, first.batch_size, device)
         self.standard = tuple(torch.from_numpy(part).to(device, dtype) for part in data.transform.standard or ())
         self.buffers = self.network.allocate(first.batch_size, steps=True)
         self.batch = torch.empty(self.inputs * first.batch_size, data.features, dtype=dtype, device=device)
+        self.into = self.batch.view(self.inputs, first.batch_size, -1).mT
+        self.labels = torch.empty(len(trials), 1, first.batch_size, dtype=self.y.dtype, device=device)
+        self.graph = graph_on(device)
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
+        decaying = [parameter for parameter in self.network.parameters if parameter.decays]
+        self.decaying = [p.value for p in decaying], [p.gradient for p in decaying]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
         clips = [trial.clip_grad_norm for trial in trials]
         self.clips = torch.tensor(clips, dtype=torch.float64, device=device) if any(clips) else None
@@ -106,7 +92,8 @@ class Stack:
         factors = self.trials[0].layer_rates
         if self.uniform and not factors:
             bounds = [0, network.decaying, network.weights.numel()]
-            starts = sorted({*bounds, *range(0, bounds[-1], PIECE)})
+            pieces = range(0, bounds[-1], PIECE) if self.device.type == "cpu" else ()
+            starts = sorted({*bounds, *pieces})
             parts = [[run[start:stop] for start, stop in itertools.pairwise(starts)] for run in runs]
             decays = [start < network.decaying for start in starts[:-1]]
         else:
@@ -140,38 +127,57 @@ class Stack:
 
     def advance(self, steps: int) -> Tensor:
         """Train ``steps`` steps; the minibatch losses ``[step, trial]``."""
-        network, buffers, trials = self.network, self.buffers, len(self.trials)
-        decaying = [parameter for parameter in network.parameters if parameter.decays]
-        weights, gradients = [p.value for p in decaying], [p.gradient for p in decaying]
-        picks = self.minibatches.take(steps)
-        if self.inputs == trials:
-            picks = picks.index_select(1, self.seed_of)
-        picks = picks.view(steps, -1).to(self.device)
-        rates = self.rates(steps)
-        paces = [((rates * factor).unbind(), blocks) for factor, blocks in self.paces]
-        losses = []
-        x = self.batch.view(self.inputs, buffers.samples, -1).mT
+        picks = self.minibatches.take(steps).to(self.device)
+        if self.inputs == len(self.trials):
+            picks = picks.index_select(1, self.input_of)
+        picks = picks.view(steps, -1)
         answers = self.y[picks].view(steps, self.inputs, 1, -1)
-        labels = torch.empty(trials, 1, buffers.samples, dtype=self.y.dtype, device=self.device)
-        by_input = labels.view(self.inputs, -1, buffers.samples)
-        for step in range(steps):
-            if isinstance(self.x, Lying):
-                self.batch.copy_(self.tensor(self.x[picks[step].cpu().numpy()]))
-            else:
-                torch.index_select(self.x, 0, picks[step], out=self.batch)
-            if self.augments:
-                self._augment()
-            by_input.copy_(answers[step])
-            network.forward(buffers, x, Mode.TRAIN)
-            losses.append(network.loss(buffers, labels))
-            network.backward(buffers, labels)
-            self.penalty(weights, gradients, **self.penalty_numbers)
-            if self.clips is not None:
-                clip_grad_norm([parameter.gradient for parameter in network.parameters], self.clips)
+        if isinstance(self.x, Lying):
+            picks = picks.cpu()
+        rates = self.rates(steps)
+        paces = [(rates * factor).unbind() for factor, _ in self.paces]
+        times: Sequence[int | Tensor] = range(self.t + 1, self.t + steps + 1)
+        step = self._step
+        if self.graph:  # numbers that are recorded must lie on the device
+            times = torch.arange(self.t + 1, self.t + steps + 1, dtype=torch.float64, device=self.device).unbind()
+            step = partial(self.graph, step)
+        by_input = self.labels.view(self.inputs, -1, self.buffers.samples)
+        losses = []
+        for k, (t, *now) in enumerate(zip(times, *paces, strict=True)):
+            self._gather(picks[k])
+            by_input.copy_(answers[k])
+            self.network.draw(self.buffers.samples)
+            for augment in self.augments:
+                augment.draw()
+            losses.append(step(t, *now))
             self.t += 1
-            for rate, blocks in paces:
-                self.optimizer(blocks, self.t, rate[step], **self.numbers)
         return torch.stack(losses)
+
+    def _gather(self, picks: Tensor) -> None:
+        """Bring the samples of a minibatch to where the step finds them."""
+        if isinstance(self.x, Lying):
+            samples = torch.from_numpy(np.asarray(self.x[picks.numpy()]))
+            self.batch.copy_(samples.pin_memory() if self.batch.is_cuda else samples, non_blocking=True)
+        else:
+            torch.index_select(self.x, 0, picks, out=self.batch)
+
+    def _step(self, t: int | Tensor, *rates: Tensor) -> Tensor:
+        """Step ``t``, on the minibatch, the labels and the draws that are there; its losses ``[trial]``.
+
+        A fixed list of kernels: nothing in it depends on a value, and what it finds and leaves stays where it is.
+        """
+        network, buffers = self.network, self.buffers
+        if self.augments:
+            self._augment()
+        network.forward(buffers, self.into, Mode.TRAIN)
+        losses = network.loss(buffers, self.labels)
+        network.backward(buffers, self.labels)
+        self.penalty(*self.decaying, **self.penalty_numbers)
+        if self.clips is not None:
+            clip_grad_norm([parameter.gradient for parameter in network.parameters], self.clips)
+        for rate, (_, blocks) in zip(rates, self.paces, strict=True):
+            self.optimizer(blocks, t, rate, **self.numbers)
+        return losses
 
     def _augment(self) -> None:
         """Change the images of the minibatch at hand at random, as they were before they were standardized."""
@@ -181,9 +187,8 @@ class Stack:
         if self.standard:
             mean, scale = self.standard
             rows.mul_(scale).add_(mean)
-        seed_of = torch.arange(len(self.seeds)) if self.inputs < len(self.trials) else self.seed_of
         for augment in self.augments:
-            images.copy_(augment(images, seed_of))
+            images.copy_(augment(images, self.input_of))
         if self.standard:
             rows.sub_(mean).div_(scale)
 

@@ -21,7 +21,7 @@ from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
-from koubai.watching.origin import Pass, origin
+from koubai.watching.origin import Pass, minibatch, origin
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -59,7 +59,8 @@ class Watch:
 
     def __init__(self, model: nn.Module, optimizers: Sequence[Optimizer]) -> None:
         self.model: nn.Module = getattr(model, "_orig_mod", model)  # what torch.compile was given
-        self._compiled = self.model is not model or self.model._compiled_call_impl is not None
+        called = self.model._compiled_call_impl  # another watch's or torch.compile's
+        self._compiled = self.model is not model or not (called is None or isinstance(getattr(called, "__self__", None), Watch))
         self.optimizers = list(optimizers)
         self.t = 0  # steps done
         self.origin: Origin | None = None
@@ -77,7 +78,7 @@ class Watch:
         self._next = self._drawn = 0
         self._look: Look | None = None
         self._handles: list[Any] | None = None
-        self._pass: Pass | None = None
+        self._pass: tuple[tuple[Any, ...], dict[str, Any], bool] | None = None  # the last that may still lose its numbers
         if not self._mine:
             raise UserError(
                 f"The model {type(model).__name__} has no parameters, so there is nothing to watch; hand over the model that is trained.",
@@ -100,8 +101,10 @@ class Watch:
         self._device = next(self.model.parameters()).device.type
         self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
         if not self._compiled:
-            self._handles.append(self.model.register_forward_pre_hook(self._begun, with_kwargs=True))
-            self._handles.append(self.model.register_forward_hook(self._ended))  # the last: it goes where a loss is told
+            # The place of torch.compile's answer: calling through it takes no time to speak of, where a hook sends PyTorch a longer way
+            # in every step, and copies and files of the model do without it.
+            self._call = self.model._compiled_call_impl or self.model._call_impl
+            self.model._compiled_call_impl = self._called
         self._open()
         return self
 
@@ -109,6 +112,10 @@ class Watch:
         """End: every hook is taken away, whatever happened."""
         self._close()
         self._pass = None
+        if self.model._compiled_call_impl == self._called:
+            self.model._compiled_call_impl = self._call
+            if self._call == self.model._call_impl:
+                del self.model._compiled_call_impl
         for handle in self._handles or ():
             handle.remove()
 
@@ -131,8 +138,6 @@ class Watch:
         """
         if self._overheard:
             self._overheard = False
-            if self._handles and not self._compiled:
-                self._handles.pop().remove()
             self.history.forget()
             if self._look:
                 self._look.forget()
@@ -141,7 +146,7 @@ class Watch:
     def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
-        number = _number(value)
+        number = value.item() if isinstance(value, Tensor) and value.is_cpu else _number(value)
         self.history.tell("loss", number)
         if accuracy is not None:
             self.history.tell("accuracy", _number(accuracy))
@@ -223,29 +228,29 @@ class Watch:
     def _checks(self) -> bool:
         return self.origin is None and (self._device == "cpu" or self._look is not None or self.t % SELDOM == 0)
 
-    def _begun(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """The model is called: remember with what, in case that no number comes of it."""
-        if recordable():
-            self._pass = Pass(args, kwargs, self._device, torch.is_autocast_enabled(self._device))
-
-    def _ended(self, model: nn.Module, args: Any, output: Any) -> None:
-        """The model has answered: if it hands out its loss, take it, unless it is told."""
-        if self._overheard and recordable():
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
+        """The model is called: remember with what, in case that no number comes of it, and take a loss it hands out unless one is told."""
+        if not recordable():
+            return self._call(*args, **kwargs)
+        self._pass = args, kwargs, torch.is_autocast_enabled(self._device)
+        output = self._call(*args, **kwargs)
+        if self._overheard:
             loss = getattr(output, "loss", None)
             if isinstance(loss, Tensor) and loss.grad_fn is not None and loss.numel() == 1:
                 self._tell(loss)
+        return output
 
     def _before(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._ours(optimizer):
+        if optimizer is not self._lead and not self._ours(optimizer):
             return
         inside = bool(kwargs.get("closure") or args[1:])  # forward and backward are still to come, inside the step
         if self._look:
             self._look.before_step(optimizer, read=not inside)
-        if not inside and self._checks() and not hasattr(optimizer, "grad_scale") and not self._sound(optimizer):
+        if not inside and self._checks() and "grad_scale" not in vars(optimizer) and not self._sound(optimizer):
             self._lost()
 
     def _after(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if not self._ours(optimizer):
+        if optimizer is not self._lead and not self._ours(optimizer):
             return
         if self._look:
             if kwargs.get("closure") or args[1:]:
@@ -258,8 +263,9 @@ class Watch:
             self.history.add(self.t, self._look)
             self._close()
             if self._pass and self._samples is None:
-                self._samples, self._inputs = self._pass.minibatch()
+                self._samples, self._inputs = minibatch(self._pass[:2])
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
+        self._pass = None
         self.t += 1
         if self.t == self._next and self.origin is None:
             self._open()
@@ -291,7 +297,8 @@ class Watch:
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
         order = self.history.order or list(self._look.kinds if self._look else ())
-        self.origin = origin(self.model, self._pass, self.t + 1, order, self._grown())
+        made = Pass(*self._pass, self._device) if self._pass else None
+        self.origin = origin(self.model, made, self.t + 1, order, self._grown())
 
     def _grown(self) -> bool:
         """Whether the loss or the weights are far larger than they were."""

@@ -7,6 +7,8 @@ let a page read whatever the server can.
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -49,8 +51,8 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
     new = not path.exists()
     if new and sum(file.stat().st_size for file in _files(store)) + len(content) > ALL:
         raise UserError(
-            f"Uploads take more than {ALL / 1e6:.0f} MB; remove some from {folder(store)}.",
-            f"アップロードの合計が {ALL / 1e6:.0f} MB を超えます。{folder(store)} の中を整理してください。",
+            f"Uploads take more than {ALL / 1e6:.0f} MB together; make room in the server's folder {folder(store).name} first.",
+            f"アップロードの合計が {ALL / 1e6:.0f} MB を超えます。先にサーバーのフォルダー {folder(store).name} を整理してください。",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,12 +62,21 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
         with at_most(VALUES):
             load(data)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", f"{path} に書き込めません({error.strerror})。") from None
+        raise UserError(
+            f"{name[-60:]!r} could not be kept on the server: {error.strerror}.",
+            f"{name[-60:]!r} をサーバーに保存できませんでした({error.strerror})。",
+        ) from None
     except UserError as error:
         if new:
             path.unlink(missing_ok=True)
         raise UserError(*(words.replace(str(path), name[-60:]).replace(path.name, name[-60:]) for words in error.words)) from None
     return data
+
+
+def told(store: Store, error: UserError) -> UserError:
+    """An error as a visitor reads it: uploads by the names that they came with, not by their places on this machine."""
+    place = re.compile(re.escape(f"{folder(store)}{os.sep}") + r"([\w-]+)-[0-9a-f]{12}(\.[a-z]+)")
+    return UserError(*(place.sub(r"\1\2", words) for words in error.words))
 
 
 def permitted(store: Store, names: Iterable[str]) -> None:

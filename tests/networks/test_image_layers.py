@@ -87,6 +87,8 @@ def weights_of(network: Network, row: int) -> dict[str, Any]:
 def walk(network: Network, x: Tensor, labels: Tensor, mode: Mode = Mode.PROBE) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
     """Outputs, losses, and the gradient at the output of every layer as it stands there."""
     buffers = network.allocate(x.shape[2])
+    if mode is Mode.TRAIN:
+        network.draw(x.shape[2])
     outputs = network.forward(buffers, x, mode).clone()
     losses = network.loss(buffers, labels).clone()
     seen: dict[int, Tensor] = {}
@@ -344,6 +346,8 @@ def test_the_deep_cnns_sizes_are_the_books() -> None:
 
 
 def test_rows_cannot_be_convolved() -> None:
-    with pytest.raises(UserError, match=r"^layers: 'conv 3 3x3' needs images, .*; a sample of this data is 2\.$") as raised:
+    with pytest.raises(
+        UserError, match=r"^layers: 'conv 3 3x3' needs images, .*; this data has 2 features a sample\.$"
+    ) as raised:
         places(Trial(layers=["batchnorm", "conv 3 3x3"]), (2,), 2)
-    assert "1サンプルは 2 です" in raised.value.words.ja
+    assert "1サンプルは 2 個の特徴量です" in raised.value.words.ja

@@ -79,6 +79,8 @@ def weights_of(network: Network, row: int) -> dict[str, Any]:
 def walk(network: Network, x: Tensor, labels: Tensor, mode: Mode = Mode.PROBE) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
     """Outputs, losses, and the gradient at the output of every layer; the parameters' gradients stand in the network."""
     buffers = network.allocate(x.shape[2])
+    if mode is Mode.TRAIN:
+        network.draw(x.shape[2])
     outputs = network.forward(buffers, x, mode).clone()
     losses = network.loss(buffers, labels).clone()
     seen: dict[int, Tensor] = {}

@@ -20,7 +20,7 @@ from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS
 from koubai.training import Outcome, train
-from koubai.training.stack import Minibatches
+from koubai.training.minibatches import Minibatches
 
 STEPS = 150
 Make = Callable[..., torch.optim.Optimizer]

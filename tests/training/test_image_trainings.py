@@ -21,7 +21,8 @@ from koubai.techniques.clipping import norm
 from koubai.training import plan, train
 from koubai.training.cohort import budget, footprint
 from koubai.training.ledger import snapshot
-from koubai.training.stack import Minibatches, Stack
+from koubai.training.minibatches import Minibatches
+from koubai.training.stack import Stack
 
 CHAIN = ["conv 4 3x3 pad 1", "maxpool 2", "conv 6 3x3 stride 2 pad 1", "flatten", 12]
 STEPS = 20

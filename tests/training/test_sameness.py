@@ -17,7 +17,8 @@ from koubai.data import Dataset
 from koubai.networks import build
 from koubai.spec import Trial
 from koubai.training import Outcome, plan, train
-from koubai.training.stack import Minibatches, Stack
+from koubai.training.minibatches import Minibatches
+from koubai.training.stack import Stack
 
 STEPS = 100
 CLOSE = {"float32": 1e-5, "float64": 1e-10}  # relative, of final losses
@@ -121,7 +122,7 @@ def test_first_weights_and_minibatches_are_bitwise_the_same(small: Dataset, cpu:
     for row, trial in enumerate(trials):
         alone = Stack([trial], small, cpu)
         picks = torch.cat([alone.minibatches.take(count) for count in (1, 4, 2)])[:, 0]
-        assert torch.equal(batches[:, together.seed_of[row]], picks)
+        assert torch.equal(batches[:, together.seeds.index(trial.seed)], picks)
         for parameter, mine in zip(together.network.parameters, alone.network.parameters, strict=True):
             assert torch.equal(parameter.value[row], mine.value[0])
 

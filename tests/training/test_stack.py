@@ -20,7 +20,8 @@ from koubai.techniques import KINDS
 from koubai.training import plan, train
 from koubai.training.cohort import footprint, together
 from koubai.training.loop import points
-from koubai.training.stack import CHUNK, Minibatches, Stack, first_largest
+from koubai.training.minibatches import Minibatches
+from koubai.training.stack import CHUNK, Stack, first_largest
 
 SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=4, unique=True)
 

@@ -6,6 +6,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import hypothesis.strategies as st
 import numpy as np
@@ -65,6 +66,23 @@ def test_what_no_reader_accepts_is_not_kept(store: Store, name: str, content: by
         uploads.keep(store, name, content)
     assert not kept(store)
     assert str(store.folder.parent) not in str(error.value)
+
+
+def test_what_is_wrong_with_an_upload_later_names_the_file_and_not_its_place(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = uploads.keep(store, "my table.csv", TABLE.encode())
+    with pytest.raises(UserError) as error:
+        load(data.model_copy(update={"target": "color"}))
+    for words in uploads.told(store, error.value).words:
+        assert "mytable.csv" in words and str(store.folder.parent) not in words and Path(data.name).name not in words
+    monkeypatch.setattr(uploads, "write_whole", MagicMock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(UserError, match=r"'more\.csv' could not be kept on the server: No space left") as full:
+        uploads.keep(store, "more.csv", TABLE.encode())
+    monkeypatch.setattr(uploads, "ALL", 10)
+    with pytest.raises(UserError, match="together") as many:
+        uploads.keep(store, "more.csv", TABLE.encode())
+    assert not any(str(store.folder.parent) in words for words in (*full.value.words, *many.value.words))
 
 
 def test_arrays_that_would_have_to_be_unpickled_are_refused(store: Store, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from koubai.web.play.live import Live
 from koubai.web.play.look import Look, Shown
 from koubai.web.play.scene import Stage, scene
 from koubai.web.shell import aside, warn
-from koubai.web.uploads import permitted
+from koubai.web.uploads import permitted, told
 
 USUAL_SPEED = 1000.0  # steps a second
 FALLBACK = (20, 20)  # layers, where data came that the layers before do not take
@@ -98,7 +98,7 @@ class Bench:
             except UserError as error:
                 self.refused = True
                 with self._client:
-                    warn(error)
+                    warn(told(self.store, error))
             self._tell()
             self.refused = False
 
@@ -109,7 +109,7 @@ class Bench:
                 await self._begin(self.board, False)
             except UserError as error:
                 with self._client:
-                    warn(error)
+                    warn(told(self.store, error))
             self._tell()
 
     async def _begin(self, board: Board, going: bool) -> None:
@@ -208,7 +208,7 @@ class Bench:
             return
         if live.error:
             with self._client:
-                warn(live.error if isinstance(live.error, UserError) else BUG)
+                warn(told(self.store, live.error) if isinstance(live.error, UserError) else BUG)
             self.live = None
             self._tell()
             return

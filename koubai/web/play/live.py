@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import ctypes
 import math
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from weakref import WeakSet
 
 import torch
 
-from koubai.caution import shape_and_classes
+from koubai.caution import cores, shape_and_classes
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
 from koubai.keeping import memory
@@ -67,7 +66,7 @@ class Turns:
                 self._free += 1
 
 
-TURNS = Turns(os.cpu_count() or 1)
+TURNS = Turns(cores())
 LIVES: WeakSet[Live[Any]] = WeakSet()  # those whose threads the end of the process must not meet inside PyTorch
 
 

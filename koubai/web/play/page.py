@@ -17,7 +17,7 @@ from koubai.web.play.prescription import prescriptions
 from koubai.web.play.scene import Stage
 from koubai.web.play.variants import adding
 from koubai.web.shell import problem, put
-from koubai.web.uploads import permitted
+from koubai.web.uploads import permitted, told
 
 FIRST = Board(
     Trial(data="spirals", layers=(8,) * 5, activation="sigmoid", initializer="xavier", batch_size=32, steps=5000),
@@ -77,7 +77,7 @@ def asked(store: Store) -> tuple[Board, UserError | None]:
         permitted(store, {trial.data.name for trial in board.variants})
         return board, None
     except UserError as error:
-        return FIRST, error
+        return FIRST, told(store, error)
 
 
 def controls(bench: Bench) -> None:

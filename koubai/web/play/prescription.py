@@ -20,6 +20,7 @@ from koubai.web.jobs import THREADS
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import MOST_SEEDS, apart
 from koubai.web.shell import Put, aside, problem, put, tabular
+from koubai.web.uploads import told
 
 SEEDS = 3  # at least: a gain of one seed proves nothing
 
@@ -54,7 +55,7 @@ def prescriptions(bench: Bench) -> None:
         except UserError as error:
             place.clear()
             with place:
-                problem(error)
+                problem(told(bench.store, error))
         except Gone:
             if now == [] and bench.live is not None:
                 place.set_visibility(False)
