@@ -6,9 +6,10 @@ sets the first does not have: the figures are the second's. Five times sets that
 part, the rules behind the misses were mended, and new sets were held out instead. While held out they gave 294 of 299 ill found with 3
 false alarms in 244 healthy (Fashion-MNIST to quantiles), 275 of 278 with 3 in 162 (patches to species), 245 of 252 with none in 301
 (gratings to noughts), 515 of 527 with 17 in 363 (bars to ringnorm), 538 of 547 with 15 in 376 (dots to arctan; by the criterion of today
-547 of 554 with 6 in 376), and every cause and layer right but for 5 layers of the first. The last two times twenty sets were written in
+547 of 552 with 6 in 376), and every cause and layer right but for 5 layers of the first. The last two times twenty sets were written in
 ten pairs of a kind, and before any was trained on a draw chose which of each pair is held out; this time its seed was the hash of the
-commit that brought them, 068250b.
+commit that brought them, 068250b. The halves that were not drawn joined the first part and gave 270 of 273 with none in 175, every cause
+and layer right (figures to loyalty). No rule was changed after a look at either; by the former criterion the drawn give 518/523, 3/345.
 
 Two criteria decide what counts, both on the validation accuracy and neither known to the doctor:
 
@@ -17,15 +18,14 @@ Two criteria decide what counts, both on the validation accuracy and neither kno
 - ill: the origin is healthy, and the mutation costs at least ``SHARE`` of what can be learned (and two standard errors). Where a mutation
   (too high a rate) may bring on its illness or another, ``benchmarks/criteria.py`` looks whether it did, and in which layers. What is to
   be slow must get back half of its loss in eight times the steps, what is to be too simple must gain nothing in twice, and what is to
-  know its samples by heart must be right on them more often than on others, by as much as it is hurt at least. Others are left out, and
-  counted.
+  know its samples by heart must be right on them more often than on others, by as much. Others are left out, and counted.
 
 What can be learned is that best accuracy over guessing, which is always naming the largest class: noise bounds it from above, and uneven
 classes from below. Until the fifth round both criteria were 5 points of accuracy, whatever the set: where guessing is right for 74%, and
-97% is the best, they called a training healthy that had missed a fifth of what can be learned, and 13 of that round's 15 false alarms were
-such. A tenth of what can be learned is the same 5 points where two even classes can be told without fault; it is less on noisy or uneven
-sets and more where classes are many. The criterion was changed so after that round was looked at, and before the next was drawn; and
-so was what counts as overfitted: three trainings hardly better on their own samples than on others had counted.
+97% is the best, they called healthy what had missed a fifth of what can be learned; 13 of that round's 15 false alarms were such. A tenth
+of what can be learned is the same 5 points where two even classes can be told without fault; it is less on noisy or uneven sets and more
+where classes are many. The criterion was changed so after that round was looked at, and before the next was drawn; and so was what counts
+as overfitted: three trainings hardly better on their own samples than on others had.
 
 Detected is an ill training in which the symptom was found that the mutation makes; right are layer and cause where the mutation leaves no
 choice; a false alarm is any finding in a healthy training.

@@ -464,6 +464,8 @@ def test_an_overfitted_loss_that_has_not_risen_is_not_said_to_have() -> None:
     few = {"counts": np.array([10] * 4)}
     found = look("overfitting", case(few, **{**ended(0.99, 0.2, 1.0), "validation_loss": over(GUESS, 0.5, 0.4)}))
     assert found is not None and "times" not in found.words.en and "増え" not in found.words.ja
+    from_nothing = look("overfitting", case(few, **{**ended(0.99, 0.2, 1.0), "validation_loss": over(GUESS, 0.0, 0.4)}))
+    assert from_nothing is not None and "times" not in from_nothing.words.en and "inf" not in from_nothing.words.en
     risen = look("overfitting", case(few, **ended(0.99, 0.2, 1.6)))
     assert risen is not None and "1.6 times" in risen.words.en and "1.6 倍" in risen.words.ja
 

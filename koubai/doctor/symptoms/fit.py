@@ -33,7 +33,7 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     loss = case.need("validation_loss").astype(np.float64)
     apart = float(train[-1] - held_out[-1])
     lowest = int(np.nanargmin(loss))
-    up = float(loss[-1] / loss[lowest])
+    up = float(loss[-1] / loss[lowest]) if loss[lowest] > 0 else float("inf")
     scarce = case.facts is not None and case.facts.samples < few * len(case.facts.counts)
     far = apart > gap / 2 if scarce else apart > gap and up > rise
     if case.diverged or not far or case.fitted < 0.5:
@@ -49,7 +49,7 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
             f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。",
         )
     risen = Words("", "")
-    if up > 1.05:
+    if 1.05 < up < float("inf"):
         risen = Words(
             f"; the validation loss is {short(up)} times what it was at step {since}",
             f"検証損失はステップ {since} のときの {short(up)} 倍に増えました。",
