@@ -13,8 +13,8 @@ import numpy as np
 from koubai.doctor.hope import why
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, scored, spelled
-from koubai.report.groups import MOST_PANELS, Group, spoken
-from koubai.store import Record
+from koubai.report.groups import MOST_PANELS, Group, few, spoken
+from koubai.store import Record, write_whole
 from koubai.study import Study
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ USUAL = (
     "accuracy", "loss", "predicted", "filters", "feature-maps", "confusion", "mistakes",
     "ledger", "gradient-flow", "gradient-norm", "activations", "rates", "scales", "final",
 )  # fmt: skip
+MOST_ROWS = 100  # of a table on the screen
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,7 @@ class Result:
     @cached_property
     def table(self) -> list[dict[str, Any]]:
         """One row a variant: final accuracies with 95% intervals over seeds, attenuation, diverged; see ``report.summary``."""
-        from koubai.report.summary import summarize
-
-        return [{"variant": group.label, **summarize(group.records)} for group in self.groups]
+        return _rows(self.groups)
 
     def to_pandas(self) -> pandas.DataFrame:
         """One row a trial: the values of its axes and its final measures. Raises ``UserError`` where pandas is not installed."""
@@ -116,6 +115,21 @@ class Result:
 
         return write(path, self.page())
 
+    def curves(self, path: str | Path = "curves.csv") -> Path:
+        """Write the curves of all trials as CSV, a row a point, and give its path. Raises ``UserError`` where it cannot."""
+        from koubai.report.curves import as_csv
+
+        path = Path(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path.absolute(), as_csv(self.groups).encode())  # "." has no name
+        except OSError as error:
+            raise UserError(
+                f"The curves cannot be written to {path}: {error.strerror}; choose another place.",
+                f"曲線を {path} に書けません({error.strerror})。別の場所を指定してください。",
+            ) from None
+        return path
+
     def page(self, section: Section | None = None) -> Page:
         """The report, before it is written: of one section, as ``section`` makes it."""
         from koubai.report.page import Page
@@ -166,16 +180,35 @@ class Result:
 
         from koubai.report.summary import cells, columns
 
-        heads = columns(self.table)
+        table = _rows(few(self.groups, MOST_ROWS))
+        heads = columns(table)
         head = "".join(f"<th>{escape(say(words))}</th>" for words in heads.values())
-        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, heads)) + "</tr>" for row in self.table)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row, heads)) + "</tr>" for row in table)
+        notes = "".join(f"<p>{escape(say(words))}</p>" for words in self._cut())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{notes}"
 
     def __repr__(self) -> str:
-        """The table, as text."""
+        """The table, as text; of very many variants its ends."""
         from koubai.report.summary import as_text
 
-        return "\n".join([as_text(self.table), *map(say, self.stops())])
+        return "\n".join([as_text(_rows(few(self.groups, MOST_ROWS))), *map(say, [*self._cut(), *self.stops()])])
+
+    def _cut(self) -> list[Words]:
+        """That a table on the screen shows the ends of what there is, where it is too much to read."""
+        count = len(self.groups)
+        if count <= MOST_ROWS:
+            return []
+        words = Words(
+            f"{count:,} variants: these are the best and the worst {MOST_ROWS // 2} by final validation accuracy; result.table has all.",
+            f"設定は {count:,} 通り。最終の検証精度の上位と下位 {MOST_ROWS // 2} 個ずつを表示しています(すべては result.table に)。",
+        )
+        return [spoken(words, self.groups)]
+
+
+def _rows(groups: Sequence[Group]) -> list[dict[str, Any]]:
+    from koubai.report.summary import summarize
+
+    return [{"variant": group.label, **summarize(group.records)} for group in groups]
 
 
 NO_REASON = Words("reason unknown: the data are gone", "理由不明(データが見つからない)")

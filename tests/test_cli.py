@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from koubai.__main__ import asked
 from koubai.data.builtin import BUILTIN
 from koubai.experiments.catalogue import EXERCISES
 from koubai.language import Words
+from koubai.naming import study_named
 from koubai.result import USUAL
 from koubai.store import Store
 from koubai.study import Study
@@ -259,6 +261,28 @@ def test_an_exercise_from_training_to_report(command: Command, tmp_path: Path) -
     listed = command("runs", "--out", "results")
     row = next(line.split() for line in listed.out.splitlines() if line.startswith("vanishing-gradient"))
     assert row[3:7] == ["finished", "24", "24", "0"]
+
+
+def test_the_curves_of_a_study_are_written_for_other_programs(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text('name = "s"\n[base]\ndata = "moons"\nsteps = 30\n[axes]\nlayers = [[4], [3, 3]]\nseed = 2\n')
+    assert command("study", "s.toml").code == 0
+    ended = command("runs", "s", "--curves", "new/curves.csv")
+    assert (ended.code, ended.out.strip()) == (0, "new/curves.csv: the curves of 4 trials.")
+    with (tmp_path / "new" / "curves.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    store = Store(tmp_path / "koubai-out" / "store")
+    records = store.get(study_named(store, "s").trials)
+    assert len(rows) == sum(len(record.steps) for record in records)
+    for record in records:
+        mine = [row for row in rows if row["id"] == record.trial.id]
+        assert [int(row["step"]) for row in mine] == record.steps.tolist()
+        assert [float(row["validation_loss"]) for row in mine] == record.history["validation_loss"].tolist()
+        for k, layer in enumerate(record.layers):
+            assert [float(row[f"gradient at {layer}"]) for row in mine] == record.history["gradient"][:, k].tolist()
+        assert {bool(row["gradient at dense 3"]) for row in mine} == {"dense 3" in record.layers}
+    for wrong, words in ((("runs", "--curves", "x.csv"), "needs a study"), (("runs", "s", "--curves", "."), "cannot be written")):
+        ended = command(*wrong)
+        assert ended.code == 2 and words in ended.err and "Traceback" not in ended.err
 
 
 def test_verdicts_on_other_data_are_compared_with_those_on_digits(command: Command, tmp_path: Path) -> None:

@@ -56,6 +56,18 @@ def test_as_text_speaks_both_languages(result: kb.Result) -> None:
     assert "検証精度" in repr(result) and "届かない" in repr(result)
 
 
+def test_of_very_many_variants_the_screen_shows_the_ends_and_says_so(result: kb.Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "result.table" not in repr(result)
+    monkeypatch.setattr("koubai.result.MOST_ROWS", 2)
+    accuracies = [row["validation_accuracy"] for row in result.table]
+    ends = {result.table[k]["variant"] for k in (np.argmax(accuracies), np.argsort(accuracies)[0])}
+    for words in ("4 variants: these are the best and the worst 1 by final validation accuracy", "設定は 4 通り"):
+        assert {row["variant"] for row in result.table if row["variant"] in repr(result)} == ends
+        assert all(words in shown for shown in (repr(result), result._repr_html_()))
+        assert result._repr_html_().count("<tr>") == 3
+        speak("ja")
+
+
 @pytest.mark.parametrize(
     ("decades", "shown"),
     [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, text
+from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.printing import Table, put, rows
-from koubai.language import Words, say
+from koubai.language import UserError, Words, say
 
 if TYPE_CHECKING:
     from koubai.store import Store
@@ -52,6 +53,15 @@ def _numbers(defaults: Mapping[str, float]) -> str:
 )
 def runs(
     name: Annotated[str | None, typer.Argument(metavar="RUN", help=text("A study: its name or id.", "実験の名前か id。"))] = None,
+    curves: Annotated[
+        Path | None,
+        option(
+            "--curves",
+            "Write its curves (loss, accuracy, gradient by layer) as CSV instead.",
+            "一覧の代わりに、曲線(損失・精度・層ごとの勾配)をCSVに書き出す。",
+            "FILE",
+        ),
+    ] = None,
     out: Out = OUT,
     lang: Lang = None,
 ) -> None:
@@ -59,6 +69,14 @@ def runs(
     from koubai.measures import spelled
     from koubai.store import STATES, Store
 
+    if curves is not None:
+        if name is None:
+            raise UserError(
+                "--curves needs a study: koubai runs RUN --curves FILE.",
+                "--curves には実験の指定が必要です: koubai runs RUN --curves FILE",
+            )
+        _curves(Store(out / "store"), name, curves)
+        return
     if name is not None:
         _trials(Store(out / "store"), name)
         return
@@ -73,6 +91,17 @@ def runs(
         counts = (f"{one[key]:,}" for key in ("trials", "stored", "diverged"))
         listed.add_row(one["name"], when, say(STATES[one["state"]]), *counts, best, one["id"][:8])
     put(listed)
+
+
+def _curves(store: Store, name: str, path: Path) -> None:
+    """The curves of one study, for other programs."""
+    from koubai.naming import study_named
+    from koubai.result import Result
+
+    study = study_named(store, name)
+    records = store.get(study.trials, stopped=True)
+    Result(study, tuple(records)).curves(path)
+    print(text(f"{path}: the curves of {len(records):,} trials.", f"{path}: {len(records):,} 試行の曲線。"))
 
 
 def _trials(store: Store, name: str) -> None:

@@ -23,6 +23,7 @@ class Source:
     about: Words
     shape: tuple[int, ...]
     classes: tuple[str, ...]
+    drawn: bool = False  # labels that have nothing to do with the inputs, on purpose
 
 
 def digits() -> Arrays:
@@ -107,6 +108,10 @@ BUILTIN: dict[str, Source] = {
         (),
     ),
     "noise": Source(
-        noise, Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"), (100,), _TWO
+        noise,
+        Words("1,000 x 100 normal draws with random labels", "1,000x100の正規乱数(ラベルは無関係)"),
+        (100,),
+        _TWO,
+        drawn=True,
     ),
 }

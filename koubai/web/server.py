@@ -34,6 +34,7 @@ def serve(store: Store, host: str, port: int, token: str | None, first: Language
     page("/runs/compare", PAGES["/runs"], compare.content, store)
     page("/runs/{id}", PAGES["/runs"], study.content, store)
     app.get("/runs/{id}/report")(partial(_report, store))
+    app.get("/runs/{id}/curves")(partial(_curves, store))
     app.get("/runs/{id}/model/{trial}")(partial(_model, store))
     app.exception_handler(404)(nowhere)
     app.post(play.UPLOADS)(partial(_upload, store))
@@ -62,15 +63,27 @@ async def _report(store: Store, id: str) -> Response:
         return PlainTextResponse(str(error), 404)
 
 
+async def _curves(store: Store, id: str) -> Response:
+    """The curves of a study as CSV."""
+    try:
+        name, content = await aside(study.curves, store, id)
+    except UserError as error:
+        return PlainTextResponse(str(error), 404)
+    return Response(content, media_type="text/csv; charset=utf-8", headers=_named(name))
+
+
 async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Response:
     """A trained network as a zip file."""
     try:
         name, content = await aside(study.download, store, id, trial, onnx)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
-    return Response(
-        content, media_type="application/zip", headers={"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    )
+    return Response(content, media_type="application/zip", headers=_named(name))
+
+
+def _named(name: str) -> dict[str, str]:
+    """The header by which a browser keeps what it is given, as a file of this name."""
+    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
 
 
 ICON = (

@@ -16,6 +16,7 @@ from koubai.export import export
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, named, spelled
 from koubai.naming import SHOWN, trial_named
+from koubai.report.curves import as_csv
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
@@ -105,6 +106,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
     with put("div", classes="row actions"):
         if found.records:
             put("a", Words("Open the report", "レポートを開く"), "button main", href=f"/runs/{id}/report", target="_blank")
+            put("a", Words("Curves (CSV)", "曲線(CSV)"), "button", href=f"/runs/{id}/curves", download="")
         resume = button(Words("Resume", "続きを学習する"), lambda: go())
         resume.set_visibility(row["state"] == "interrupted")
         if any(not record.diverged for record in found.records):
@@ -227,13 +229,23 @@ def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, 
     """What ``koubai export`` writes of a study's trial, as a zip file with its name. Raises ``UserError``."""
     row = known(store, id)
     name, best = row["name"], trial_named(result(store, row), trial)
-    plain = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study"
-    folder = f"{plain[:60]}-{best.record.trial.id[:SHOWN]}"
+    folder = f"{_plain(name)}-{best.record.trial.id[:SHOWN]}"
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(export(best.record, Path(place) / folder, name, onnx).iterdir()):
             archive.write(file, f"{folder}/{file.name}")
     return f"{folder}.zip", packed.getvalue()
+
+
+def curves(store: Store, id: str) -> tuple[str, str]:
+    """The curves of a study as CSV, with the file's name. Raises ``UserError``."""
+    row = known(store, id)
+    return f"{_plain(row['name'])}-curves.csv", as_csv(result(store, row).groups)
+
+
+def _plain(name: str) -> str:
+    """A study's name as a file's."""
+    return ("".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study")[:60]
 
 
 def report(store: Store, id: str) -> str:

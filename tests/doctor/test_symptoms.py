@@ -323,6 +323,16 @@ def test_a_small_probe_says_nothing_of_dead_units() -> None:
         look("dead-relu", case(names={"batch_size": 8}, dead=each(1.0, 3), zeros=each(1.0, 3), **poor()))
 
 
+def test_labels_that_are_drawn_on_purpose_are_no_fault() -> None:
+    known = case({"reachable": 0.26}, **poor(0.1))
+    accused = look("shuffled-labels", replace(known, trial=Trial()))
+    told = look("shuffled-labels", replace(known, trial=Trial(data="noise")))
+    assert accused is not None and told is not None
+    assert (accused.severity, told.severity) == ("fatal", "mild")
+    assert "on purpose" in told.words.en and told.words.en.startswith(accused.words.en)
+    assert "意図して" in told.words.ja and told.words.ja.startswith(accused.words.ja)
+
+
 def test_labels_of_one_class_say_nothing_of_being_shuffled() -> None:
     with pytest.raises(Unknown):
         look("shuffled-labels", case({"counts": np.array([900, 10, 10, 10]), "reachable": 0.97}, **poor(0.1)))

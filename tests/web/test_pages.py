@@ -274,6 +274,10 @@ def test_a_run_is_resumed_exported_and_reported(page: Page, laboratory: Laborato
         page.get_by_role("button", name="Export").click()
     names = zipfile.ZipFile(download.value.path()).namelist()
     assert {name.split("/")[1] for name in names} == {"model.py", "model.safetensors", "model.json", "README.md"}
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Curves (CSV)").click()
+    assert download.value.path().read_text(encoding="utf-8").startswith("variant,seed,id,step,")
+    assert download.value.suggested_filename.endswith("-curves.csv")
     pytest.importorskip("onnxruntime")
     page.get_by_label("with ONNX").check()
     with page.expect_download(timeout=60_000) as download:

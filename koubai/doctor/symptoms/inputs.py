@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from koubai.data.builtin import BUILTIN
 from koubai.doctor.case import ERRORS, Case, Facts
 from koubai.doctor.finding import GOOD, OURS, Finding, Limit, Unknown, short, symptom
 from koubai.doctor.symptoms.units import FAR
@@ -150,13 +151,19 @@ def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Findi
     learned = min(case.fitted, (end - guess) / (1 - guess))  # simpler methods may say nothing, and labels yet be learned
     if above > errors or learned > way:
         return None
+    purpose = Words("", "")
+    if case.trial and (source := BUILTIN.get(case.trial.data.name)) and source.drawn:
+        purpose = Words(
+            f" The set {case.trial.data.name} is made so on purpose: it is for looking at signals, not for learning.",
+            f"データセット {case.trial.data.name} は意図してこう作られています(学習用ではなく、信号の伝わり方を見るためのものです)。",
+        )
     return Finding(
-        "fatal",
+        "mild" if purpose.en else "fatal",
         Words(
             f"Always naming the largest class is right for {guess:.0%}; on samples that they have not seen, nearest neighbours and a "
-            f"kernel reach {facts.reachable:.0%}, and the network {end:.0%}.",
+            f"kernel reach {facts.reachable:.0%}, and the network {end:.0%}.{purpose.en}",
             f"常に最大のクラスと答えれば正解率は {guess:.0%} です。未知のサンプルで、最近傍法とカーネル回帰は {facts.reachable:.0%}、"
-            f"ネットワークは {end:.0%} にとどまります。",
+            f"ネットワークは {end:.0%} にとどまります。{purpose.ja}",
         ),
         None,
         "data",
