@@ -43,9 +43,8 @@ class Checkpoint:
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Its arrays, and what goes with them. Raises ``UserError`` where the file is not as it was written."""
         try:
-            with safe_open(
-                self.file, framework="numpy"
-            ) as kept:  # one look: another process may put a newer file in its place meanwhile
+            # one look: another process may put a newer file in its place meanwhile
+            with safe_open(self.file, framework="numpy") as kept:
                 arrays, about = {key: kept.get_tensor(key) for key in kept.keys()}, _head(kept)  # noqa: SIM118
             if about["hash"] != _hash(arrays, about):
                 raise ValueError("its content is not what was written")

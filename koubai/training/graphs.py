@@ -16,9 +16,8 @@ from torch import Tensor
 
 from koubai.language import Words, tell
 
-WARM = (
-    3  # calls before the recording: at first use libraries choose kernels and take memory of their own, which cannot be recorded
-)
+# calls before the recording: at first use libraries choose kernels and take memory of their own, which cannot be recorded
+WARM = 3
 
 Function = Callable[..., Tensor]
 

@@ -21,10 +21,8 @@ HISTOGRAMS = 5  # of them with histograms
 SAMPLES = 256  # of training and of validation data that a point on the way is measured on
 LAST = 10_000  # of each that the last point is measured on
 SEGMENT = 128  # steps prepared at once
-MOST = {
-    "cpu": 5e10,
-    "cuda": 5e12,
-}  # of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
+# of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
+MOST = {"cpu": 5e10, "cuda": 5e12}
 
 Progress = Callable[[int, int], None]  # (trials in training, steps done by each since the last call)
 
