@@ -19,20 +19,29 @@ EPS = 1e-6  # beside the norm that is divided by; PyTorch's
 
 
 def norm(x: Tensor) -> Tensor:
-    """The Euclidean norm of each trial's part of ``x`` ``[trial, ...]``, float64 ``[trial]``, however small or large it is.
+    """The Euclidean norm of each trial's part of ``x`` ``[trial, ...]``, float64 ``[trial]``, however small or large it is."""
+    return norms([x]).squeeze(1)
+
+
+def norms(tensors: Sequence[Tensor]) -> Tensor:
+    """``norm`` of several, ``[trial, tensor]``.
 
     Float32 is summed along its rows as it is, in a fifth of the time, and over the rows in float64; a trial whose squares are of a size
     that leaves float32's range is summed in float64 throughout.
     """
     # on other devices a look at the sizes would make them wait
-    if x.dtype is not torch.float32 or x.dim() < 3 or x.device.type != "cpu":
-        return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
-    rows = torch.linalg.vector_norm(x.flatten(2), dim=2)
-    found = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    if any(x.dtype is not torch.float32 or x.dim() < 3 or x.device.type != "cpu" for x in tensors):
+        return torch.stack([_in_float64(x) for x in tensors], 1)
+    rows = [torch.linalg.vector_norm(x.flatten(2), dim=2) for x in tensors]
+    found = torch.stack([_in_float64(row) for row in rows], 1)
     safe = (found > SAFE) & (found < 1 / SAFE)
     if not safe.all():
-        found = torch.where(safe, found, torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64))
+        found = torch.where(safe, found, torch.stack([_in_float64(x) for x in tensors], 1))
     return found
+
+
+def _in_float64(x: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(x.flatten(1), dim=1, dtype=torch.float64)
 
 
 def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> None:
@@ -40,7 +49,7 @@ def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> Non
 
     Weakness: where most steps are clipped, ``c`` takes the place of the learning rate.
     """
-    whole = norm(torch.stack([norm(g) for g in gradients], 1))
+    whole = norm(norms(gradients))
     share = torch.where(whole > max_norm, max_norm / (whole + EPS), 1.0).to(gradients[0].dtype)
     for g in gradients:
         g.mul_(share.view(-1, *[1] * (g.dim() - 1)))

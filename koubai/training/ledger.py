@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from koubai.networks.layers import Activation, Mode, Weighted
-from koubai.techniques.clipping import norm
+from koubai.techniques.clipping import norm, norms
 from koubai.training.stack import Stack
 
 BINS = 40
@@ -28,35 +28,37 @@ def weight_copies(stack: Stack) -> list[Tensor]:
     return [layer.weight.value.clone() for layer in stack.network.layers if isinstance(layer, Weighted)]
 
 
-def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor] | None, histograms: bool) -> Snapshot:
+def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor], histograms: bool) -> Snapshot:
     """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every array has the trials first.
 
     ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight``, ``update``
-    (the last step's size over the weights', from the weights ``before`` it) and ``apart`` ``[trial, weighted layer]``; ``mean``, ``std``,
-    ``saturated``, ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram`` ``[trial, activation, bin]``
-    (shares) between ``low`` and ``high`` ``[trial, activation]``.
+    (the last step's size over the weights', from the weights ``before`` it, NaN without them) and ``apart`` ``[trial, weighted layer]``;
+    ``mean``, ``std``, ``saturated``, ``dead``, ``zeros`` ``[trial, activation]``; with ``histograms`` also ``histogram``
+    ``[trial, activation, bin]`` (shares) between ``low`` and ``high`` ``[trial, activation]``.
     """
     network, trials = stack.network, len(stack.trials)
-    norms, values_of = gradients(stack, x, y)
+    gradient, values_of = gradients(stack, x, y)
     weighted = [layer for layer in network.layers if isinstance(layer, Weighted)]
-    sizes = [norm(layer.weight.value) for layer in weighted]
-    if before is None:
-        moved = [torch.full_like(size, torch.nan) for size in sizes]
-    else:
-        moved = [norm(layer.weight.value - old) / size for layer, old, size in zip(weighted, before, sizes, strict=True)]
+    weights = [layer.weight.value for layer in weighted]
+    sizes = norms(weights)
+    moved = torch.full_like(sizes, torch.nan)
+    if before:
+        moved = norms([weight - old for weight, old in zip(weights, before, strict=True)]) / sizes
     found = {
-        "gradient": norms,
-        "weight_gradient": [norm(layer.weight.gradient) for layer in weighted],
+        "gradient": torch.stack(gradient, 1),
+        "weight_gradient": norms([layer.weight.gradient for layer in weighted]),
         "weight": sizes,
         "update": moved,
-        "apart": [apart(layer.weight.value) for layer in weighted],
+        "apart": apart(weights, sizes),
     }
+    seen: dict[str, list[Tensor]] = {}
     for layer, values in zip(network.layers, values_of, strict=True):
         if isinstance(layer, Activation):
             y = layer.units(values, trials)
             for name, value in (describe(y, layer) | (histogram(y, layer) if histograms else {})).items():
-                found.setdefault(name, []).append(value)
-    return {name: torch.stack(values, 1).cpu().numpy() for name, values in found.items()}
+                seen.setdefault(name, []).append(value)
+    found |= {name: torch.stack(values, 1) for name, values in seen.items()}
+    return {name: values.cpu().numpy() for name, values in found.items()}
 
 
 def gradients(stack: Stack, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:
@@ -66,31 +68,38 @@ def gradients(stack: Stack, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Te
     labels = y.expand(trials, 1, -1)
     network.forward(buffers, network.common(x), Mode.PROBE)
     network.loss(buffers, labels)
-    norms: list[Tensor] = [torch.empty(0)] * len(network.layers)
+    found: list[Tensor] = [torch.empty(0)] * len(network.layers)
 
     def observe(k: int, dy: Tensor) -> None:
-        norms[k] = norm(network.layers[k].units(dy, trials))
+        found[k] = norm(network.layers[k].units(dy, trials))
 
     network.backward(buffers, labels, observe)
-    return norms, buffers.values[1:]
+    return found, buffers.values[1:]
 
 
-def apart(weight: Tensor) -> Tensor:
-    """How far units differ: ``|W - mean over units| / |W|`` ``[trial]``, 0 where all are one, NaN where there is only one."""
-    if weight.shape[1] < 2:
-        return torch.full((len(weight),), torch.nan, dtype=torch.float64, device=weight.device)
-    size = norm(weight)
-    return torch.where(size > 0, norm(weight - weight.mean(1, keepdim=True)) / size, 0.0)
+def apart(weights: Sequence[Tensor], sizes: Tensor) -> Tensor:
+    """How far units differ: ``|W - mean over units| / |W|`` ``[trial, layer]``, 0 where all are one, NaN where there is only one.
+
+    ``sizes`` are the norms of ``weights``.
+    """
+    found = norms([weight - weight.mean(1, keepdim=True) for weight in weights]) / sizes
+    single = torch.tensor([weight.shape[1] < 2 for weight in weights], device=sizes.device)
+    return found.where(sizes > 0, 0.0).masked_fill(single, torch.nan)
 
 
 def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
     """Mean, spread and the shares that are saturated, dead (a unit that always answers alike) and zero, ``[trial]`` each."""
     low, high = layer.technique.bounds
     flat = y.flatten(1)
-    saturated = torch.zeros(len(y), device=y.device)
+    # comparisons as numbers, since means of booleans take seven times as long
+    scratch = torch.empty_like(flat)
+    zeros = torch.eq(flat, 0, out=scratch).mean(1)
+    saturated = torch.zeros_like(zeros)
     if low is not None and high is not None:
         margin = NEAR * (high - low)
-        saturated = ((flat < low + margin) | (flat > high - margin)).mean(1, dtype=torch.float32)
+        saturated = (torch.lt(flat, low + margin, out=scratch) + torch.gt(flat, high - margin, out=torch.empty_like(flat))).mean(
+            1
+        )
     mean = flat.mean(1, keepdim=True)
     return {
         "mean": mean.squeeze(1),
@@ -98,7 +107,7 @@ def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
         "std": (norm(y - mean.unsqueeze(2)) / flat.shape[1] ** 0.5).to(y.dtype),
         "saturated": saturated,
         "dead": (y.amax(2) == y.amin(2)).mean(1, dtype=torch.float32),
-        "zeros": (flat == 0).mean(1, dtype=torch.float32),
+        "zeros": zeros,
     }
 
 
@@ -117,7 +126,7 @@ def binned(flat: Tensor, bounds: tuple[float | None, float | None]) -> tuple[Ten
     low = flat.amin(1, keepdim=True) if bounds[0] is None else flat.new_full((len(flat), 1), bounds[0])
     high = flat.amax(1, keepdim=True) if bounds[1] is None else flat.new_full((len(flat), 1), bounds[1])
     width = torch.where(high > low, high - low, torch.ones_like(low))
-    cell = flat.sub_(low).div_(width).mul_(BINS).long().clamp_(0, BINS - 1)
-    cell += torch.arange(len(flat), device=flat.device).view(-1, 1) * BINS
+    cell = flat.sub_(low).div_(width).mul_(BINS).int().clamp_(0, BINS - 1)
+    cell += torch.arange(len(flat), dtype=torch.int32, device=flat.device).view(-1, 1) * BINS
     counts = torch.bincount(cell.flatten(), minlength=len(flat) * BINS).view(-1, BINS)
     return counts, low.squeeze(1), (low + width).squeeze(1)

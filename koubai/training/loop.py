@@ -19,7 +19,9 @@ from koubai.training.stack import Stack
 RECORDS = 32  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
 SAMPLES = 256  # of training and of validation data that a point on the way is measured on
-LAST = 10_000  # of each that the last point is measured on
+# of each that the last point is measured on: an accuracy of 90% is known to 0.6 points from 2,500 training samples
+LAST = {"train": 2500, "validation": 10_000}
+DRAWN = ("histogram", "low", "high")  # of a history, only at those points
 SEGMENT = 128  # steps prepared at once
 # of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
 MOST = {"cpu": 5e10, "cuda": 5e12}
@@ -104,27 +106,31 @@ class Training:
     def advance(self) -> int:
         """Train one segment, not past the history's next point, and take that point where it is reached; the steps that were done."""
         begun, stop = self.t, self.marks[self.point]
+        before: list[torch.Tensor] = []  # the weights before the last step to the point, to measure its size
+
+        def copy() -> None:
+            before.extend(weight_copies(self.stack))
+
         if stop > begun:
-            count, before = min(self.segment, stop - begun), None
-            if count == 1:
-                before = weight_copies(self.stack)
-            elif begun + count == stop:
-                count -= 1  # the last step before a point is taken alone, to measure its size
+            count = min(self.segment, stop - begun)
             with products(self.onednn):
-                losses = self.stack.advance(count)
-            self.loss += losses.sum(0)
-            lost = (~losses.isfinite()).cpu().numpy()
-            gone = lost.any(0) & (self.diverged[self.rows] == 0)  # not those lost in an earlier segment
-            self.diverged[self.rows[gone]] = begun + 1 + lost.argmax(0)[gone]
+                losses = self.stack.advance(count, last=copy if begun + count == stop else None)
+            self.loss += losses.sum(0, dtype=torch.float64)
+            if not self.loss.isfinite().all():
+                lost = (~losses.isfinite()).cpu().numpy()
+                gone = lost.any(0) & (self.diverged[self.rows] == 0)  # not those lost in an earlier segment
+                self.diverged[self.rows[gone]] = begun + 1 + lost.argmax(0)[gone]
             if self.t < stop:
                 return count
-            kept = self._keep(self.diverged[self.rows] == 0)
+            fine = self.diverged[self.rows] == 0
+            if not fine.all():
+                before = [weight[torch.from_numpy(fine)] for weight in before]
+                self._keep(fine)
             if not len(self.rows):
                 return count
-            before = before and [weight[kept] for weight in before]
             loss = self.loss / (stop - self.marks[self.point - 1])
         else:
-            before, loss = None, torch.full_like(self.loss, torch.nan)
+            loss = torch.full_like(self.loss, torch.nan)
         with products(self.onednn):
             self._take(loss.cpu().numpy(), before)
         self.loss.zero_()
@@ -136,46 +142,40 @@ class Training:
                 curve[late, -1] = np.nan
         return self.t - begun
 
-    def _keep(self, fine: np.ndarray) -> torch.Tensor:
-        """Leave only some of the trials in the stack; where those stood in it."""
-        kept = torch.from_numpy(np.flatnonzero(fine))
-        if len(kept) < len(self.rows):
-            self.rows, self.loss = self.rows[fine], self.loss[kept]
-            if len(kept):
-                self.stack = self.stack.subset(kept.tolist())
-        return kept
+    def _keep(self, fine: np.ndarray) -> None:
+        """Leave only some of the trials in the stack."""
+        kept = np.flatnonzero(fine).tolist()
+        self.rows, self.loss = self.rows[fine], self.loss[kept]
+        if kept:
+            self.stack = self.stack.subset(kept)
 
     def drop(self, rows: Sequence[int]) -> None:
         """Stop some of the trials, as they are numbered in ``trials``, for good."""
         leaving = np.isin(self.rows, rows)
         gone = self.rows[leaving]
         self.stopped[gone[self.diverged[gone] == 0]] = max(self.t, 1)
-        self._keep(~leaving)
+        if leaving.any():
+            self._keep(~leaving)
 
-    def _record(self, name: str, point: int, count: int, value: np.ndarray) -> None:
-        if name not in self.history:
-            dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
-            self.history[name] = np.full((len(self.trials), count, *value.shape[1:]), np.nan, dtype=dtype)
-        with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
-            self.history[name][self.rows, point] = value
-
-    def _take(self, loss: np.ndarray, before: list[torch.Tensor] | None) -> None:
+    def _take(self, loss: np.ndarray, before: list[torch.Tensor]) -> None:
         """Take the history's next point."""
         stack, count = self.stack, len(self.marks)
         drawn = self.t in self.histogram_marks
-        self._record("loss", self.point, count, loss)
+        found = {"loss": loss}
         for part, (x, y) in {"train": (stack.x, stack.y), "validation": self.held_out}.items():
-            few = slice(LAST if self.point == count - 1 else SAMPLES)
-            for name, value in zip(("loss", "accuracy"), stack.evaluate(x[few], y[few]), strict=True):
-                self._record(f"{part}_{name}", self.point, count, value.cpu().numpy())
+            few = slice(LAST[part] if self.point == count - 1 else SAMPLES)
+            losses, accuracy = (value.cpu().numpy() for value in stack.evaluate(x[few], y[few]))
+            found |= {f"{part}_loss": losses, f"{part}_accuracy": accuracy}
             if self.data.target:
-                value = self.history[f"{part}_loss"][self.rows, self.point]
-                self._record(f"{part}_rmse", self.point, count, np.sqrt(value) * self.data.target[1])
-        for name, found in snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn).items():
-            if name in ("histogram", "low", "high"):
-                self._record(name, self.histogram_marks.index(self.t), len(self.histogram_marks), found)
-            else:
-                self._record(name, self.point, count, found)
+                found[f"{part}_rmse"] = np.sqrt(losses) * self.data.target[1]
+        found |= snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn)
+        for name, value in found.items():
+            marks = self.histogram_marks if name in DRAWN else self.marks
+            if name not in self.history:
+                dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
+                self.history[name] = np.full((len(self.trials), len(marks), *value.shape[1:]), np.nan, dtype=dtype)
+            with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
+                self.history[name][self.rows, marks.index(self.t)] = value
         self.point += 1
 
     def outcome(self) -> Outcome:
@@ -215,7 +215,8 @@ class Training:
         """The training of ``trials`` whose ``state`` this was. Raises ``LookupError``, ``ValueError`` or ``RuntimeError`` for another's."""
         training = cls(trials, data, device, about["marks"])
         rows = arrays["rows"]
-        training._keep(np.isin(training.rows, rows))
+        if len(rows) < len(trials):
+            training._keep(np.isin(training.rows, rows))
         training.point = int(about["point"])
         training.diverged[:], training.stopped[:] = arrays["diverged"], arrays["stopped"]
         training.loss.copy_(torch.from_numpy(arrays["loss_since"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -68,7 +68,8 @@ class Stack:
         clips = [trial.clip_grad_norm for trial in trials]
         self.clips = torch.tensor(clips, dtype=torch.float64, device=device) if any(clips) else None
         self._make_blocks()
-        self._evaluation: dict[int, Pass] = {}
+        # a step leaves nothing in its buffers that a later one needs
+        self._evaluation = {first.batch_size: self.buffers} if self.buffers.images is dtype else {}
 
     def _make_blocks(self) -> None:
         """Lay out the optimizer's memory, and decide how many passes over it a step takes.
@@ -125,8 +126,8 @@ class Stack:
         table = torch.stack([trial.learning_rate * shares[trial.schedule] for trial in trials], 1).to(self.device)
         return table.view(steps) if self.uniform else table.view(steps, -1, 1, 1)
 
-    def advance(self, steps: int) -> Tensor:
-        """Train ``steps`` steps; the minibatch losses ``[step, trial]``."""
+    def advance(self, steps: int, last: Callable[[], None] | None = None) -> Tensor:
+        """Train ``steps`` steps; the minibatch losses ``[step, trial]``. ``last`` is called before the last of them."""
         picks = self.minibatches.take(steps).to(self.device)
         if self.inputs == len(self.trials):
             picks = picks.index_select(1, self.input_of)
@@ -144,6 +145,8 @@ class Stack:
         by_input = self.labels.view(self.inputs, -1, self.buffers.samples)
         losses = []
         for k, (t, *now) in enumerate(zip(times, *paces, strict=True)):
+            if last and k == steps - 1:
+                last()
             self._gather(picks[k])
             by_input.copy_(answers[k])
             self.network.draw(self.buffers.samples)
@@ -193,7 +196,7 @@ class Stack:
             rows.sub_(mean).div_(scale)
 
     def buffers_for(self, samples: int) -> Pass:
-        """Buffers for so many samples a trial, made once; not those that a step uses."""
+        """Buffers for so many samples a trial, made once."""
         if samples not in self._evaluation:
             self._evaluation[samples] = self.network.allocate(samples)
         return self._evaluation[samples]

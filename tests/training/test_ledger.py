@@ -17,7 +17,7 @@ from koubai.networks.layers import Activation
 from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
-from koubai.techniques.clipping import norm
+from koubai.techniques.clipping import norm, norms
 from koubai.training import train
 from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, snapshot, weight_copies
 from koubai.training.stack import Stack
@@ -75,7 +75,7 @@ def test_norms_are_those_of_autograd_and_factors_multiply_to_the_attenuation(
 ) -> None:
     stack = trained(digits, cpu, **fields)
     x, y = stack.x[:50], stack.y[:50]
-    found = snapshot(stack, x, y, None, False)
+    found = snapshot(stack, x, y, (), False)
     kinds = [layer.kind for layer in stack.network.layers]
     for row in range(3):
         model = plain(stack, row)
@@ -104,7 +104,7 @@ def test_looking_changes_nothing(digits: Dataset, cpu: torch.device, untouched: 
     fields = {"batch_norm": "before", "dropout": 0.3, "optimizer": "adam", "activation": "relu"}
     watched, alone = (trained(digits, cpu, **fields) for _ in range(2))
     for size in (50, 7):
-        snapshot(watched, watched.x[:size], watched.y[:size], None, True)
+        snapshot(watched, watched.x[:size], watched.y[:size], (), True)
         watched.evaluate(watched.x, watched.y)
         assert torch.equal(watched.advance(3), alone.advance(3))
     assert torch.equal(watched.network.weights, alone.network.weights)
@@ -121,7 +121,7 @@ def test_update_is_the_last_steps_size_over_the_weights_size(digits: Dataset, cp
         for row in range(3):
             step = np.sqrt(((new[row] - old[row]).numpy() ** 2).sum())
             assert found[row, k] == pytest.approx(step / np.sqrt((new[row].numpy() ** 2).sum()), rel=1e-9)
-    assert np.isnan(snapshot(stack, stack.x[:50], stack.y[:50], None, False)["update"]).all()
+    assert np.isnan(snapshot(stack, stack.x[:50], stack.y[:50], (), False)["update"]).all()
 
 
 def test_the_history_measures_each_points_last_step(digits: Dataset, cpu: torch.device) -> None:
@@ -237,7 +237,11 @@ def test_history_has_every_measure_at_every_point(digits: Dataset, cpu: torch.de
 
 
 def test_apart_says_how_far_units_differ() -> None:
+    def of(weight: Tensor) -> list[list[float]]:
+        found: list[list[float]] = apart([weight], norms([weight])).tolist()
+        return found
+
     alike, spread = torch.ones(1, 3, 4), torch.tensor([[[1.0, 0.0], [-1.0, 0.0]]])
-    assert apart(alike).tolist() == [0.0] and apart(torch.zeros(1, 3, 4)).tolist() == [0.0]
-    assert apart(spread).tolist() == [1.0]  # a mean of nothing: all of it is difference
-    assert apart(torch.ones(2, 1, 4)).isnan().all()
+    assert of(alike) == [[0.0]] and of(torch.zeros(1, 3, 4)) == [[0.0]]
+    assert of(spread) == [[1.0]]  # a mean of nothing: all of it is difference
+    assert np.isnan(of(torch.ones(2, 1, 4))).all()
