@@ -18,8 +18,8 @@ from koubai.techniques import LOSSES
 class Pass:
     """Buffers for so many samples: ``values[k]`` goes into layer ``k`` and ``values[k + 1]`` comes out; ``gradients`` likewise.
 
-    A layer that runs in place has the same memory on both sides. ``each`` are the losses of the samples,
-    ``images`` is the type of the values of layers of images.
+    A layer that runs in place has the same memory on both sides. ``each`` are the losses of the samples, ``loss`` ``[trial]`` is their
+    mean, ``images`` is the type of the values of layers of images.
     """
 
     samples: int
@@ -27,6 +27,7 @@ class Pass:
     values: list[Tensor]
     gradients: list[Tensor | None]
     each: Tensor
+    loss: Tensor
 
 
 class Network:
@@ -84,7 +85,7 @@ class Network:
             values.append(values[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
             gradients.append(gradients[-1] if stays else layer.empty(self.trials, samples, dtype, self.device))
         each = torch.empty(self.trials, 1, samples, dtype=self.dtype, device=self.device)
-        return Pass(samples, images, values, gradients, each)
+        return Pass(samples, images, values, gradients, each, each.new_empty(self.trials))
 
     def draw(self, samples: int) -> None:
         """Take from the random streams what the next training step needs, for so many samples."""
@@ -105,9 +106,9 @@ class Network:
     def loss(self, buffers: Pass, labels: Tensor) -> Tensor:
         """The loss of the last forward, mean over samples, ``[trial]``, for labels or targets ``[trial, 1, sample]``.
 
-        Leaves the samples' own losses in ``buffers.each``.
+        It lies in ``buffers.loss``; the samples' own losses are left in ``buffers.each``.
         """
-        return self.head(buffers.values[-1], labels, buffers.gradients[-1], buffers.each)
+        return self.head(buffers.values[-1], labels, buffers.gradients[-1], buffers.each, buffers.loss)
 
     def backward(self, buffers: Pass, labels: Tensor, observe: Callable[[int, Tensor], None] | None = None) -> None:
         """The gradients of the loss by every parameter, after ``forward`` and ``loss``.

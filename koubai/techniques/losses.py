@@ -1,8 +1,8 @@
 """Losses: how wrong the outputs are, and the gradient that starts the way back.
 
-Outputs are ``[trial, output, sample]``; the loss is a mean over the samples, one a trial. ``scratch``, of the outputs' shape, is where the
-way back starts: the loss leaves there what its backward turns into the gradient. ``each`` ``[trial, 1, sample]`` is left with the samples'
-own losses. What is to be predicted decides which loss it is: classes, or a quantity.
+Outputs are ``[trial, output, sample]``; the loss is a mean over the samples, one a trial, and is written into ``mean``. ``scratch``, of the
+outputs' shape, is where the way back starts: the loss leaves there what its backward turns into the gradient. ``each``
+``[trial, 1, sample]`` is left with the samples' own losses. What is to be predicted decides which loss it is: classes, or a quantity.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def cross_entropy(outputs: Tensor, labels: Tensor, scratch: Tensor, each: Tensor) -> Tensor:
+def cross_entropy(outputs: Tensor, labels: Tensor, scratch: Tensor, each: Tensor, mean: Tensor) -> Tensor:
     """``-log p[label]`` with ``p = softmax(outputs)``. Weakness: one label that is wrong may cost without end."""
     torch.log_softmax(outputs, 1, out=scratch)
     torch.gather(scratch, 1, labels, out=each)
-    return each.neg_().mean((1, 2))
+    return torch.mean(each.neg_(), (1, 2), out=mean)
 
 
 def cross_entropy_backward(labels: Tensor, scratch: Tensor, each: Tensor) -> None:
@@ -30,11 +30,11 @@ def cross_entropy_backward(labels: Tensor, scratch: Tensor, each: Tensor) -> Non
     scratch.exp_().scatter_add_(1, labels, each.fill_(-1)).div_(scratch.shape[2])
 
 
-def squared_error(outputs: Tensor, targets: Tensor, scratch: Tensor, each: Tensor) -> Tensor:
+def squared_error(outputs: Tensor, targets: Tensor, scratch: Tensor, each: Tensor, mean: Tensor) -> Tensor:
     """``(output - target)^2``. Weakness: a target far off counts by its square, and a few such decide everything."""
     torch.sub(outputs, targets, out=scratch)
     torch.mul(scratch, scratch, out=each)
-    return each.mean((1, 2))
+    return torch.mean(each, (1, 2), out=mean)
 
 
 def squared_error_backward(targets: Tensor, scratch: Tensor, each: Tensor) -> None:

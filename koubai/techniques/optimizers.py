@@ -198,8 +198,9 @@ def library_adam(blocks: Sequence[Block], t: Count, rate: float, beta1: float, b
     weights, gradients, slots, _, _ = zip(*blocks, strict=True)
     m, v = zip(*slots, strict=True)
     steps = [torch.tensor(float(t))] * len(blocks)
-    numbers = {"lr": rate, "beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": 0.0, "amsgrad": False, "maximize": False}
-    torch.ops.aten._fused_adam_(weights, gradients, m, v, [], steps, **numbers)
+    torch._fused_adam_(
+        weights, gradients, m, v, [], steps, lr=rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0, amsgrad=False, maximize=False
+    )  # fmt: skip
 
 
 @optimizer(

@@ -23,6 +23,7 @@ from koubai.techniques.clipping import clip_grad_norm
 from koubai.training.augment import Augment, augments
 from koubai.training.graphs import graph_on
 from koubai.training.minibatches import Minibatches
+from koubai.training.tape import Noted
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -60,6 +61,7 @@ class Stack:
         self.into = self.batch.view(self.inputs, first.batch_size, -1).mT
         self.labels = torch.empty(len(trials), 1, first.batch_size, dtype=self.y.dtype, device=device)
         self.graph = graph_on(device)
+        self.noted = Noted()
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         decaying = [parameter for parameter in self.network.parameters if parameter.decays]
@@ -144,11 +146,11 @@ class Stack:
             step = partial(self.graph, step)
         by_input = self.labels.view(self.inputs, -1, self.buffers.samples)
         losses = []
-        for k, (t, *now) in enumerate(zip(times, *paces, strict=True)):
+        for k, (t, pick, answer, *now) in enumerate(zip(times, picks.unbind(), answers.unbind(), *paces, strict=True)):
             if last and k == steps - 1:
                 last()
-            self._gather(picks[k])
-            by_input.copy_(answers[k])
+            self._gather(pick)
+            by_input.copy_(answer)
             self.network.draw(self.buffers.samples)
             for augment in self.augments:
                 augment.draw()
@@ -169,18 +171,24 @@ class Stack:
 
         A fixed list of kernels: nothing in it depends on a value, and what it finds and leaves stays where it is.
         """
-        network, buffers = self.network, self.buffers
         if self.augments:
             self._augment()
-        network.forward(buffers, self.into, Mode.TRAIN)
-        losses = network.loss(buffers, self.labels)
-        network.backward(buffers, self.labels)
+        if self.graph:
+            self._walk()
+        else:
+            self.noted(self._walk)
         self.penalty(*self.decaying, **self.penalty_numbers)
         if self.clips is not None:
-            clip_grad_norm([parameter.gradient for parameter in network.parameters], self.clips)
+            clip_grad_norm([parameter.gradient for parameter in self.network.parameters], self.clips)
         for rate, (_, blocks) in zip(rates, self.paces, strict=True):
             self.optimizer(blocks, t, rate, **self.numbers)
-        return losses
+        return self.buffers.loss.clone()
+
+    def _walk(self) -> None:
+        """Forward and backward through the networks: the gradients of the minibatch's loss."""
+        self.network.forward(self.buffers, self.into, Mode.TRAIN)
+        self.network.loss(self.buffers, self.labels)
+        self.network.backward(self.buffers, self.labels)
 
     def _augment(self) -> None:
         """Change the images of the minibatch at hand at random, as they were before they were standardized."""
