@@ -14,6 +14,7 @@ import itertools
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,11 +25,11 @@ from benchmarks.machine import floor, name, peak, settle
 from benchmarks.rivals import best_of_threads, jax_scan, numpy_by_hand, plain_pytorch, vmapped
 from benchmarks.table import HERE, Row, in_turn, row, show, write
 from koubai.data import Dataset, load
-from koubai.laboratory import run
+from koubai.laboratory import run, threaded
 from koubai.spec import Data, Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.training import Training, plan, train
+from koubai.training import Training, flush_denormals, plan, train
 from koubai.training.kernels import faster, products
 
 SCALES = [{"name": "normal", "std": 0.05 * (k + 1)} for k in range(6)]
@@ -44,28 +45,34 @@ def study_seconds(study: Study) -> float:
 
 def extra_shares(stack: list[Trial], data: Dataset, repeats: int) -> tuple[float, float]:
     """What ledger and history add to the training of one stack on one thread, and what storing it does, as shares: medians."""
-    ledger, stored, threads = [], [], torch.get_num_threads()
-    torch.set_num_threads(1)  # as Koubai has it where there are several stacks
-    for _ in range(repeats):
-        settle()
-        marks = [time.perf_counter()]
-        outcome = train(stack, data, torch.device("cpu"))
-        marks.append(time.perf_counter())
-        bare = Training(stack, data, torch.device("cpu"))
-        with torch.no_grad(), products(bare.onednn):
-            bare.stack.advance(stack[0].steps)
-        marks.append(time.perf_counter())
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(folder)
-            store.prepare()
-            marks.append(time.perf_counter())
-            store.put(outcome, "cpu")
-            marks.append(time.perf_counter())
-        recorded, alone, _, put = (after - before for before, after in itertools.pairwise(marks))
-        ledger.append(recorded / alone - 1)
-        stored.append(put / recorded)
-    torch.set_num_threads(threads)
+    ledger, stored = [], []
+    with threaded(1), ThreadPoolExecutor(1, initializer=flush_denormals) as thread:  # as ``run`` trains it
+        for _ in range(repeats):
+            settle()
+            recorded, alone, put = thread.submit(parts, stack, data).result()
+            ledger.append(recorded / alone - 1)
+            stored.append(put / recorded)
     return statistics.median(ledger), statistics.median(stored)
+
+
+@torch.no_grad()
+def parts(stack: list[Trial], data: Dataset) -> tuple[float, float, float]:
+    """Seconds of a stack's training with all that is recorded, of its steps alone, and of storing it."""
+    marks = [time.perf_counter()]
+    bare = Training(stack, data, torch.device("cpu"))
+    with products(bare.onednn):
+        bare.stack.advance(stack[0].steps)
+    marks.append(time.perf_counter())
+    outcome = train(stack, data, torch.device("cpu"))
+    marks.append(time.perf_counter())
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        store.prepare()
+        marks.append(time.perf_counter())
+        store.put(outcome, "cpu")
+        marks.append(time.perf_counter())
+    alone, recorded, _, put = (after - before for before, after in itertools.pairwise(marks))
+    return recorded, alone, put
 
 
 def wide_images(folder: Path) -> Data:
@@ -121,9 +128,9 @@ def measure(work: str, study: Study, repeats: int, usual: float, rate: float, ri
     if "numpy" in rivals:
         trains["NumPy by hand"] = lambda: numpy_by_hand(first, np.asarray(data.x_train), data.y_train, steps) / steps
     times = in_turn(work, trains, repeats)
-    stack = plan(trials, lambda trial: (data.shape, len(data.classes)))[0]
+    stack = plan(trials, lambda trial: (data.shape, len(data.classes)), workers=torch.get_num_threads())[0]
     sizes = (data.features, *map(int, first.layers), len(data.classes))
-    ledger, stored = extra_shares(stack, data, max(1, repeats - 2))
+    ledger, stored = extra_shares(stack, data, repeats)
     if usual < rate:
         over = statistics.median(times["Koubai"]) / floor(sizes, first.batch_size, usual)
         notes[f"times the floor at PyTorch's usual {usual / 1e9:.0f} GFLOP/s"] = f"{over:.2f}"
