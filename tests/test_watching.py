@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 import koubai
 from koubai.doctor import Case
 from koubai.language import UserError
+from koubai.techniques.clipping import norms
 from koubai.training import ledger
 from koubai.watching import Watch, watch
 from koubai.watching.look import MANY, _fetched, size
@@ -114,7 +115,9 @@ def test_weights_and_their_gradients_and_steps() -> None:
     np.testing.assert_allclose(
         case.history["update"][0], [0.5 * g / float(w.norm()) for g, w in zip(gradients, after, strict=True)], rtol=1e-6
     )
-    np.testing.assert_allclose(case.history["apart"][0], [float(ledger.apart(w[None])) for w in after], rtol=1e-6)
+    np.testing.assert_allclose(
+        case.history["apart"][0], [float(ledger.apart([w[None]], norms([w[None]]))) for w in after], rtol=1e-6
+    )
     assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
 
 

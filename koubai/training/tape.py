@@ -1,7 +1,7 @@
 """The calls of PyTorch that a walk through a network is made of, noted once and made again at every step, without the Python between them.
 
-A step of small networks is some twenty calls of a few microseconds each. As much time goes into looking up layers and taking views, and
-where stacks train side by side each of those asks for Python's lock, which the others hold (docs/performance.md has the figures).
+A step of small networks is some twenty calls of a few microseconds each. Between them layers are looked up and views are taken, all of it
+under Python's lock, for which the threads that train beside it wait (docs/performance.md has the figures).
 """
 
 from __future__ import annotations

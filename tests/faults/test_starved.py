@@ -102,7 +102,7 @@ def test_what_cannot_be_stored_is_still_in_its_checkpoint(tmp_path: Path, monkey
         patch.setattr(Store, "put", full)
         go(tmp_path, Study(SMALL.base, name="one"))
     (one,) = checkpoints.found(tmp_path, [SMALL.base])
-    assert one.steps > 50
+    assert one.steps >= 40, "all but its last segment"
 
 
 # A folder that vanishes
