@@ -4,8 +4,13 @@
   const plots = [...document.querySelectorAll(".plot")];
   const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const night = {{ night|safe }};
+
   const figureOf = (place) => {
-    const figure = JSON.parse(document.getElementById("figure-" + place.dataset.figure).textContent);
+    let content = document.getElementById("figure-" + place.dataset.figure).textContent;
+    if (dark.matches && !place.dataset.print) for (const [day, its] of Object.entries(night)) content = content.replaceAll(`"${day}"`, `"${its}"`);
+    const figure = JSON.parse(content);
     if (root.dataset.shown === "ja") {
       for (const [path, text] of figure.ja) {
         let part = figure;
@@ -48,10 +53,12 @@
     near.observe(place);
   }
 
+  const again = () => { for (const place of plots) if (place.dataset.there) show(place); };
+  dark.addEventListener("change", again);
   let waiting;
   addEventListener("resize", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => { for (const place of plots) if (place.dataset.there) show(place); }, 150);
+    waiting = setTimeout(again, 150);
   });
   addEventListener("beforeprint", () => {
     for (const one of document.querySelectorAll("details:not(.long)")) one.open = true;

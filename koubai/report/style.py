@@ -23,6 +23,20 @@ SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "
 SCALE = "Cividis"  # perceptually even, made for colour-blind readers
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Hiragino Sans', 'Noto Sans JP', 'Noto Sans CJK JP', 'Yu Gothic UI', sans-serif"
 INK, PALE, PAPER = "#1c2733", "#d9dfe5", "#ffffff"
+LIGHT = {
+    "paper": PAPER, "ink": INK, "soft": "#55636f", "line": PALE, "edge": "#7d8a96", "wash": "#f4f6f8",
+    "blue": COLORS[0], "red": "#b34700", "green": "#00795a", "gray": "#5f6b76", "violet": "#7a5195", "on": "#ffffff",
+}  # fmt: skip
+DARK = {
+    "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
+    "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "violet": "#c3a1dd", "on": "#10161c",
+}  # fmt: skip
+NIGHT = {LIGHT[name]: DARK[name] for name in ("ink", "line", "paper")}  # of a figure, what is not data
+
+
+def variables(theme: Mapping[str, str]) -> str:
+    """A theme's colours as CSS variables."""
+    return "".join(f"--{name}:{value};" for name, value in theme.items())
 
 
 def color(k: int) -> str:

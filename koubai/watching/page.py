@@ -43,8 +43,8 @@ CAPTIONS = {
         "ひし形は最後の層から最初の層まで全体の倍率で、枝分かれのないモデルでは各部分の合計になる。",
     ),
     "gradient-norm": Words(
-        "One field for each layer's output and each step that was looked at; bright is a large gradient, dark a small one, white none.",
-        "各層の出力と記録したステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。白は勾配なし。",
+        "One field for each layer's output and each step that was looked at; bright is a large gradient, dark a small one, empty none.",
+        "各層の出力と記録したステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。空白は勾配なし。",
     ),
     "activations": Words(
         "What comes out of each activation: left half in the first step, right half in the last that was looked at. Widths go with the "

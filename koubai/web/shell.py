@@ -24,7 +24,7 @@ from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from koubai.language import UserError, Words, language, say
-from koubai.report.style import COLORS, FONT, INK, PALE, PAPER
+from koubai.report.style import DARK, FONT, INK, LIGHT, variables
 from koubai.store import Store
 from koubai.web.guard import dark
 
@@ -42,14 +42,6 @@ PAGES = {
     "/ideas": Words("Ideas", "しくみ"),
     "/runs": Words("Runs", "記録"),
 }
-LIGHT = {
-    "paper": PAPER, "ink": INK, "soft": "#55636f", "line": PALE, "edge": "#7d8a96", "wash": "#f4f6f8",
-    "blue": COLORS[0], "red": "#b34700", "green": "#00795a", "gray": "#5f6b76", "on": "#ffffff",
-}  # fmt: skip
-DARK = {
-    "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
-    "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "on": "#10161c",
-}  # fmt: skip
 LONG = 50  # letters of a formula that may be wider than its place
 NARROW = 280  # pixels that every page has for a figure
 PANEL = 190  # pixels that one of several panels beside each other needs
@@ -147,8 +139,7 @@ def asked(name: str) -> str:
 def head() -> None:
     """What all pages have in their head: the colours, the style, and the script that knows the theme. Called once."""
     script, style = ((HERE / name).read_text("utf-8") for name in ("shell.js", "style.css"))
-    light, night = ("".join(f"--{name}:{value};" for name, value in theme.items()) for theme in (LIGHT, DARK))
-    colors = f":root{{--font:{FONT};{light}}}[data-theme=dark]{{{night}}}"
+    colors = f":root{{--font:{FONT};{variables(LIGHT)}}}[data-theme=dark]{{{variables(DARK)}}}"
     ui.add_head_html(f"<style>{colors}{style}</style><script>{script}</script>", shared=True)
 
 

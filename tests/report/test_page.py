@@ -18,6 +18,7 @@ from koubai.experiments.conduct import adapt, conduct, judge_all
 from koubai.experiments.publish import page as published
 from koubai.language import UserError, Words, speak
 from koubai.report.page import Page, Section, both, render, write
+from koubai.report.style import DARK, LIGHT
 from koubai.result import Result
 from koubai.store import Store
 
@@ -177,6 +178,39 @@ def test_a_browser_opens_the_page_without_an_error(whole: Page, tmp_path: Path) 
     errors = [line for line in ended.stderr.splitlines() if "CONSOLE" in line]
     assert not errors, errors
     assert ended.stdout.count('class="main-svg"') >= 2, "figures near the top are drawn"
+
+
+@pytest.mark.slow
+def test_page_and_figures_are_dark_where_the_reader_likes_it_and_light_on_paper(result: Result, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    playwright = pytest.importorskip("playwright.sync_api")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine (apt-get install chromium)")
+    path = result.report(tmp_path / "report.html")
+    with playwright.sync_playwright() as made:
+        browser = made.chromium.launch(executable_path=chromium)
+        page = browser.new_page(color_scheme="dark")
+        page.goto(path.resolve().as_uri())
+        page.wait_for_function("document.querySelector('.plot')._fullLayout")
+
+        def seen() -> tuple[str, ...]:
+            page.wait_for_timeout(200)
+            figure = "document.querySelector('.plot')._fullLayout"
+            asked = ("getComputedStyle(document.body).backgroundColor", f"{figure}.paper_bgcolor", f"{figure}.font.color")
+            return tuple(page.evaluate(one) for one in asked)
+
+        night = ("rgb(16, 22, 28)", DARK["paper"], DARK["ink"])
+        day = ("rgb(255, 255, 255)", LIGHT["paper"], LIGHT["ink"])
+        assert seen() == night
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        assert seen() == day
+        page.emulate_media(media="screen")
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert seen() == night
+        page.emulate_media(color_scheme="light")
+        assert seen() == day
+        browser.close()
 
 
 def test_a_broken_figure_costs_no_report(result: Result, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

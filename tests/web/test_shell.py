@@ -10,8 +10,9 @@ import pytest
 
 from koubai.language import language, speaking
 from koubai.report import style
+from koubai.report.style import DARK, LIGHT
 from koubai.web.ideas.grids import border, table, window
-from koubai.web.shell import DARK, LIGHT, MIDDLE, aside, dressed
+from koubai.web.shell import MIDDLE, aside, dressed
 
 
 def luminance(color: str) -> float:
@@ -29,10 +30,10 @@ def contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
 def test_contrast_is_wcag_aa(theme: dict[str, str]) -> None:
-    for text in ("ink", "soft", "blue", "red", "green", "gray"):
+    for text in ("ink", "soft", "blue", "red", "green", "gray", "violet"):
         assert contrast(theme[text], theme["paper"]) >= 4.5, text
         assert contrast(theme[text], theme["wash"]) >= 4.5, text
-    for badge in ("blue", "red", "green", "gray"):
+    for badge in ("blue", "red", "green", "gray", "violet"):
         assert contrast(theme["on"], theme[badge]) >= 4.5, badge
     assert contrast(theme["edge"], theme["paper"]) >= 3  # the borders of controls
     assert contrast(MIDDLE, theme["paper"]) >= 3

@@ -180,9 +180,9 @@ def ledger(groups: Sequence[Group]) -> Figure:
     "gradient-norm",
     Words("Gradient norm by layer and step", "層とステップごとの勾配ノルム"),
     Words(
-        "One field for each layer's output and each recorded step; bright is a large gradient, dark a small one, white none at all. "
+        "One field for each layer's output and each recorded step; bright is a large gradient, dark a small one, an empty field none. "
         "Geometric means over seeds.",
-        "各層の出力と記録ステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。白は勾配なし。シードの幾何平均。",
+        "各層の出力と記録ステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。空白は勾配なし。シードの幾何平均。",
     ),
     measured,
 )
