@@ -7,6 +7,7 @@ outputs' shape, is where the way back starts: the loss leaves there what its bac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from koubai.techniques.registry import Technique, Words
 if TYPE_CHECKING:
     from torch import Tensor
 
+LOG2E = math.log2(math.e)
+
 
 def cross_entropy(outputs: Tensor, labels: Tensor, scratch: Tensor, each: Tensor, mean: Tensor) -> Tensor:
     """``-log p[label]`` with ``p = softmax(outputs)``. Weakness: one label that is wrong may cost without end."""
@@ -26,8 +29,12 @@ def cross_entropy(outputs: Tensor, labels: Tensor, scratch: Tensor, each: Tensor
 
 
 def cross_entropy_backward(labels: Tensor, scratch: Tensor, each: Tensor) -> None:
-    """``(p - onehot) / samples``."""
-    scratch.exp_().scatter_add_(1, labels, each.fill_(-1)).div_(scratch.shape[2])
+    """``(p - onehot) / samples``.
+
+    ``p`` is ``2^(log p log2 e)``: PyTorch's ``exp`` is MKL's, which takes four times as long as its ``exp2`` on AMD's processors, and sixty
+    times below 1e-38. What that rounds differently is ``|log2 p|`` times float32's smallest step at most.
+    """
+    scratch.mul_(LOG2E).exp2_().scatter_add_(1, labels, each.fill_(-1)).div_(scratch.shape[2])
 
 
 def squared_error(outputs: Tensor, targets: Tensor, scratch: Tensor, each: Tensor, mean: Tensor) -> Tensor:

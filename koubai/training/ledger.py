@@ -97,9 +97,8 @@ def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
     saturated = torch.zeros_like(zeros)
     if low is not None and high is not None:
         margin = NEAR * (high - low)
-        saturated = (torch.lt(flat, low + margin, out=scratch) + torch.gt(flat, high - margin, out=torch.empty_like(flat))).mean(
-            1
-        )
+        above = torch.gt(flat, high - margin, out=torch.empty_like(flat))
+        saturated = torch.lt(flat, low + margin, out=scratch).add_(above).mean(1)
     mean = flat.mean(1, keepdim=True)
     return {
         "mean": mean.squeeze(1),
