@@ -260,7 +260,7 @@ def activations(groups: Sequence[Group]) -> Figure:
                     fill="toself",
                     mode="lines",
                     line={"width": 0.5, "color": color(side > 0)},
-                    fillcolor=faint(color(side > 0), 0.55),
+                    fillcolor=faint(color(side > 0), 0.85),
                     name=say(words),
                     legendgroup=str(side),
                     showlegend=k == 0,
