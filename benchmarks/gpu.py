@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -18,8 +17,8 @@ import numpy as np
 import torch
 
 from benchmarks.images import koubai, loop, pytorch, random_images, timed
-from benchmarks.machine import floor
-from benchmarks.rivals import finish, plain_pytorch, vmapped
+from benchmarks.machine import floor, peak
+from benchmarks.rivals import plain_pytorch, vmapped
 from benchmarks.table import HERE, Row, in_turn, row, show, write
 from koubai.blueprint import NATIVE
 from koubai.data import load
@@ -27,19 +26,6 @@ from koubai.spec import Trial
 from koubai.training.graphs import WARM
 
 Trains = dict[str, Callable[[], float]]  # seconds a network and step
-
-
-def peak(device: torch.device, dtype: torch.dtype, size: int = 8192, repeats: int = 10) -> float:
-    """The best rate of a matrix product, in operations a second."""
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    out, best = a @ b, float("inf")
-    for _ in range(repeats):
-        finish(device)
-        begun = time.perf_counter()
-        torch.mm(a, b, out=out)
-        finish(device)
-        best = min(best, time.perf_counter() - begun)
-    return 2 * size**3 / best
 
 
 def measured(work: str, trains: Trains, repeats: int, **rest: float) -> Row:
@@ -115,7 +101,10 @@ def main() -> int:
         print("There is no CUDA GPU that PyTorch can use, so there is nothing to measure.", file=sys.stderr)
         return 2
     device, repeats, steps = torch.device("cuda"), *((3, 20) if chosen.quick else (7, 200))
-    rates = {str(dtype).removeprefix("torch."): peak(device, dtype) for dtype in (torch.float32, torch.bfloat16)}
+    rates = {
+        str(dtype).removeprefix("torch."): peak(size=8192, device=device, dtype=dtype)
+        for dtype in (torch.float32, torch.bfloat16)
+    }
     rows = [
         notes(device, 1000, steps, repeats, rates["float32"]),
         deep(device, 64, 100, max(2, steps // 20), repeats),

@@ -10,18 +10,23 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.rivals import CPU, finish
 from koubai.training.kernels import products
 
 
-def peak(onednn: bool, size: int = 2048, repeats: int = 10) -> float:
-    """The best rate of a float32 matrix product, by oneDNN or as PyTorch has it, in operations a second."""
-    a, b = torch.randn(size, size), torch.randn(size, size)
+def peak(
+    onednn: bool = False, size: int = 2048, repeats: int = 10, device: torch.device = CPU, dtype: torch.dtype = torch.float32
+) -> float:
+    """The best rate of a matrix product, by oneDNN or as PyTorch has it, in operations a second."""
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     out = a @ b
     best = float("inf")
     with products(onednn):
         for _ in range(repeats):
+            finish(device)
             begun = time.perf_counter()
             torch.mm(a, b, out=out)
+            finish(device)
             best = min(best, time.perf_counter() - begun)
     return 2 * size**3 / best
 

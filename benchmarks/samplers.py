@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.sets import Samples
+from benchmarks.sets import Samples, chance, halves
 
 
 def simplex() -> Samples:
@@ -46,7 +46,7 @@ def doses() -> Samples:
     draw = np.random.default_rng(0)
     x = np.column_stack([draw.uniform(-1, 2, 240), draw.normal(size=(240, 2)), draw.integers(0, 2, 240)])
     score = 2.5 * (x[:, 0] - 0.5) - x[:, 1] + 1.2 * x[:, 3] - 0.6
-    return x, (draw.uniform(size=240) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    return x, chance(draw, score)
 
 
 def harvest() -> Samples:
@@ -54,7 +54,7 @@ def harvest() -> Samples:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(320, 5))
     value = 1.2 * x[:, 2] + 0.8 * x[:, 1] - 0.7 * x[:, 0] ** 2 + draw.normal(0, 0.6, 320)
-    return x, (value > np.median(value)).astype(np.int64)
+    return x, halves(value)
 
 
 def loyalty() -> Samples:
@@ -62,7 +62,7 @@ def loyalty() -> Samples:
     draw = np.random.default_rng(0)
     x = np.column_stack([draw.exponential(1, 2400), draw.poisson(2, 2400), draw.normal(size=(2400, 5))])
     score = 1.2 * x[:, 1] - 2 * x[:, 0] + 2 * x[:, 2] * (x[:, 3] > 0) + x[:, 4] - 1.6
-    return x, (draw.uniform(size=2400) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    return x, chance(draw, score)
 
 
 def genes() -> Samples:

@@ -25,12 +25,27 @@ def scikit(loader: str, **numbers: Any) -> Callable[[], Samples]:
     return make
 
 
+def halves(value: np.ndarray) -> np.ndarray:
+    """Whether a quantity ``[sample]`` is above its median, as classes."""
+    return (value > np.median(value)).astype(np.int64)
+
+
+def thirds(value: np.ndarray) -> np.ndarray:
+    """Three classes of as many samples, by a quantity ``[sample]``."""
+    return np.asarray(np.digitize(value, np.quantile(value, [1 / 3, 2 / 3])))
+
+
+def chance(draw: np.random.Generator, score: np.ndarray) -> np.ndarray:
+    """Two classes, drawn: the second with the sigmoid of a score ``[sample]`` as its probability."""
+    return (draw.uniform(size=len(score)) < 1 / (1 + np.exp(-score))).astype(np.int64)
+
+
 def roll() -> Samples:
     """A sheet rolled up in space, in three pieces along the roll."""
     from sklearn.datasets import make_swiss_roll
 
     x, along = make_swiss_roll(1500, noise=0.3, random_state=0)
-    return x, np.digitize(along, np.quantile(along, [1 / 3, 2 / 3]))
+    return x, thirds(along)
 
 
 def friedman() -> Samples:
@@ -38,7 +53,7 @@ def friedman() -> Samples:
     from sklearn.datasets import make_friedman1
 
     x, value = make_friedman1(3000, random_state=0)
-    return x, (value > np.median(value)).astype(np.int64)
+    return x, halves(value)
 
 
 def plotly(name: str) -> list[dict[str, str]]:
@@ -115,7 +130,7 @@ def diabetes() -> Samples:
     from sklearn.datasets import load_diabetes
 
     x, value = load_diabetes(return_X_y=True)
-    return x, (value > np.median(value)).astype(np.int64)
+    return x, halves(value)
 
 
 def circuit() -> Samples:
@@ -123,7 +138,7 @@ def circuit() -> Samples:
     from sklearn.datasets import make_friedman2
 
     x, value = make_friedman2(2000, noise=0, random_state=0)
-    return x, np.digitize(value, np.quantile(value, [1 / 3, 2 / 3]))
+    return x, thirds(value)
 
 
 def links() -> Samples:
@@ -153,7 +168,7 @@ def tips() -> Samples:
         for row in rows
     ]
     value = np.array([float(row["tip"]) for row in rows])
-    return np.array(x, dtype=np.float64), (value > np.median(value)).astype(np.int64)
+    return np.array(x, dtype=np.float64), halves(value)
 
 
 def clinic() -> Samples:
@@ -161,7 +176,7 @@ def clinic() -> Samples:
     draw = np.random.default_rng(0)
     x = np.hstack([draw.normal(size=(270, 5)), draw.uniform(size=(270, 5)) < [0.2, 0.3, 0.5, 0.5, 0.7]])
     score = 1.2 * x[:, 0] + x[:, 1] * x[:, 7] + 0.8 * x[:, 2] + 2 * x[:, 5] - 1.5 * x[:, 6]
-    return x, (draw.uniform(size=270) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    return x, chance(draw, score)
 
 
 def sparse() -> Samples:
@@ -177,7 +192,7 @@ def arctan() -> Samples:
     from sklearn.datasets import make_friedman3
 
     x, value = make_friedman3(2000, noise=0, random_state=0)
-    return x, np.digitize(value, np.quantile(value, [1 / 3, 2 / 3]))
+    return x, thirds(value)
 
 
 def credit() -> Samples:
@@ -185,7 +200,7 @@ def credit() -> Samples:
     draw = np.random.default_rng(0)
     x = draw.normal(size=(3000, 8))
     score = 2.5 * x[:, 0] - 2 * x[:, 1] + 1.5 * x[:, 0] * x[:, 2] + 1.5 * (x[:, 3] > 0.5) - 3.2
-    return x, (draw.uniform(size=len(x)) < 1 / (1 + np.exp(-score))).astype(np.int64)
+    return x, chance(draw, score)
 
 
 def vowels() -> Samples:
@@ -227,7 +242,7 @@ def wealth() -> Samples:
     lands = np.unique([row["continent"] for row in rows], return_inverse=True)[1]
     x = [[float(row["year"]), float(row["lifeExp"]), np.log10(float(row["pop"]))] for row in rows]
     income = np.array([float(row["gdpPercap"]) for row in rows])
-    return np.hstack([x, np.eye(5)[lands]]), np.digitize(income, np.quantile(income, [1 / 3, 2 / 3]))
+    return np.hstack([x, np.eye(5)[lands]]), thirds(income)
 
 
 def zones() -> Samples:

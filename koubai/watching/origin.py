@@ -27,15 +27,14 @@ class Pass(NamedTuple):
     autocast: bool
     device: str
 
-
-def minibatch(given: Any) -> tuple[int | None, np.ndarray | None]:
-    """How many samples a model is given, and the root mean square of each feature where these are numbers and not words."""
-    tensors = [x for x in tree_leaves(given) if isinstance(x, Tensor) and x.ndim]
-    if not tensors:
-        return None, None
-    x = tensors[0].detach()
-    sizes = x.flatten(1).float().square().mean(0).sqrt().cpu().numpy() if x.is_floating_point() and x.ndim > 1 else None
-    return len(x), sizes
+    def minibatch(self) -> tuple[int | None, np.ndarray | None]:
+        """How many samples go in, and the root mean square of each feature where these are numbers and not words."""
+        tensors = [x for x in tree_leaves((self.args, self.kwargs)) if isinstance(x, Tensor) and x.ndim]
+        if not tensors:
+            return None, None
+        x = tensors[0].detach()
+        sizes = x.flatten(1).float().square().mean(0).sqrt().cpu().numpy() if x.is_floating_point() and x.ndim > 1 else None
+        return len(x), sizes
 
 
 class Finder(TorchDispatchMode):

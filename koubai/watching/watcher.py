@@ -21,7 +21,7 @@ from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
-from koubai.watching.origin import Pass, minibatch, origin
+from koubai.watching.origin import Pass, origin
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -78,7 +78,7 @@ class Watch:
         self._next = self._drawn = 0
         self._look: Look | None = None
         self._handles: list[Any] | None = None
-        self._pass: tuple[tuple[Any, ...], dict[str, Any], bool] | None = None  # the last that may still lose its numbers
+        self._pass: Pass | None = None  # the last that may still lose its numbers
         if not self._mine:
             raise UserError(
                 f"The model {type(model).__name__} has no parameters, so there is nothing to watch; hand over the model that is trained.",
@@ -146,7 +146,7 @@ class Watch:
     def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
-        number = value.item() if isinstance(value, Tensor) and value.is_cpu else _number(value)
+        number = _number(value)
         self.history.tell("loss", number)
         if accuracy is not None:
             self.history.tell("accuracy", _number(accuracy))
@@ -232,7 +232,7 @@ class Watch:
         """The model is called: remember with what, in case that no number comes of it, and take a loss it hands out unless one is told."""
         if not recordable():
             return self._call(*args, **kwargs)
-        self._pass = args, kwargs, torch.is_autocast_enabled(self._device)
+        self._pass = Pass(args, kwargs, torch.is_autocast_enabled(self._device), self._device)
         output = self._call(*args, **kwargs)
         if self._overheard:
             loss = getattr(output, "loss", None)
@@ -263,7 +263,7 @@ class Watch:
             self.history.add(self.t, self._look)
             self._close()
             if self._pass and self._samples is None:
-                self._samples, self._inputs = minibatch(self._pass[:2])
+                self._samples, self._inputs = self._pass.minibatch()
             self._next = max(self.t + 1, math.ceil(self.t * GROWTH))
         self._pass = None
         self.t += 1
@@ -297,8 +297,7 @@ class Watch:
     def _lost(self) -> None:
         """The training has lost its numbers in this step: find out where."""
         order = self.history.order or list(self._look.kinds if self._look else ())
-        made = Pass(*self._pass, self._device) if self._pass else None
-        self.origin = origin(self.model, made, self.t + 1, order, self._grown())
+        self.origin = origin(self.model, self._pass, self.t + 1, order, self._grown())
 
     def _grown(self) -> bool:
         """Whether the loss or the weights are far larger than they were."""

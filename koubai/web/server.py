@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 import plotly.subplots  # noqa: F401 (these two would else be imported with the first figure and data, while a visitor waits)
@@ -65,25 +66,22 @@ async def _report(store: Store, id: str) -> Response:
 
 async def _curves(store: Store, id: str) -> Response:
     """The curves of a study as CSV."""
-    try:
-        name, content = await aside(study.curves, store, id)
-    except UserError as error:
-        return PlainTextResponse(str(error), 404)
-    return Response(content, media_type="text/csv; charset=utf-8", headers=_named(name))
+    return await _file(study.curves, "text/csv; charset=utf-8", store, id)
 
 
 async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Response:
     """A trained network as a zip file."""
+    return await _file(study.download, "application/zip", store, id, trial, onnx)
+
+
+async def _file(make: Callable[..., tuple[str, str | bytes]], kind: str, *given: Any) -> Response:
+    """What ``make(*given)`` names and holds, as a file that a browser keeps; 404 where it cannot be made."""
     try:
-        name, content = await aside(study.download, store, id, trial, onnx)
+        name, content = await aside(make, *given)
     except UserError as error:
         return PlainTextResponse(str(error), 404)
-    return Response(content, media_type="application/zip", headers=_named(name))
-
-
-def _named(name: str) -> dict[str, str]:
-    """The header by which a browser keeps what it is given, as a file of this name."""
-    return {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(content, media_type=kind, headers=named)
 
 
 ICON = (
