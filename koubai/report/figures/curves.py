@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 STEP = Words("step (minibatches)", "ステップ(ミニバッチ)")
 ON_THE_WAY = Words(
-    "Lines are means over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on all.",
-    "線はシード平均、帯は95%区間。途中は256サンプル、最後は全サンプルで測定。",
+    "Lines are means over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on "
+    "all, of training samples 2,500 at most and of validation samples 10,000.",
+    "線はシード平均、帯は95%区間。途中は256サンプル、最後は全サンプル(訓練は最大2,500、検証は最大10,000)で測定。",
 )
 
 
