@@ -124,7 +124,7 @@ def race(landscape: str, runs: Mapping[str, tuple[Choice, float]], steps: int, s
             for start in optimizer.slots.values()
         )
         scratch, way = torch.empty_like(point), [point.clone()]
-        for t in range(1, steps + 1):
+        for t in torch.arange(1, steps + 1, dtype=torch.float64):
             block = Block(point, field_.gradient(point), slots, scratch, True)
             optimizer([block], t, torch.tensor(rate, dtype=torch.float64), **numbers)
             way.append(point.clone())

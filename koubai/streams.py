@@ -19,7 +19,7 @@ def fill(noise: Tensor, streams: Iterable[Generator]) -> None:
     """Draw uniform numbers in [0, 1) for ``noise`` ``[seed, ...]``, each seed's from its stream; a GPU gets them without a wait."""
     drawn = torch.empty(noise.shape, pin_memory=True) if noise.is_cuda else noise
     for part, stream in zip(drawn, streams, strict=True):
-        torch.rand(part.shape, generator=stream, out=part)
+        part.uniform_(generator=stream)
     if drawn is not noise:
         noise.copy_(drawn, non_blocking=True)
 

@@ -1,8 +1,8 @@
 """Optimizers: how a gradient becomes a step. In order of increasing complexity.
 
-An optimizer is called as ``function(blocks, t, rate, **numbers)`` and changes the weights in place. ``t`` counts steps from 1: an int, or
-on a GPU a 0-d float64 tensor. ``rate`` (the learning rate of this step) and every number are float64 tensors, either 0-d or with one
-value a trial, that broadcast against the weights of a block; arithmetic between them is exact enough for ``1 - beta**t``, and ``narrow``
+An optimizer is called as ``function(blocks, t, rate, **numbers)`` and changes the weights in place. ``t`` counts steps from 1, a 0-d
+float64 tensor. ``rate`` (the learning rate of this step) and every number are float64 tensors too, either 0-d or with one value a
+trial, that broadcast against the weights of a block; arithmetic between them is exact enough for ``1 - beta**t``, and ``narrow``
 brings the results to the weights' own type. A block's ``slots`` are the optimizer's memory, in the order in which it names them.
 
 Beside each optimizer: the update rule, its symbols, its source and its known weakness. ``E`` is the loss, ``g = dE/dw``.
@@ -19,8 +19,6 @@ from koubai.techniques.registry import Number, Technique, Words
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    Count = int | Tensor
 
 
 class Block(NamedTuple):
@@ -82,7 +80,7 @@ BETA2 = Number(0.999, "[0, 1)", Words("share of the squared gradient's average t
     about=Words("One step down the slope.", "勾配の方向に一歩下る。"),
     source="notes, Section 1 (gradient descent)",
 )
-def sgd(blocks: Sequence[Block], t: Count, rate: Tensor) -> None:
+def sgd(blocks: Sequence[Block], t: Tensor, rate: Tensor) -> None:
     """``w -= rate g``. Weakness: zigzags in valleys that are much steeper across than along."""
     (r,) = narrow(blocks, rate)
     for w, g, _, _, _ in blocks:
@@ -97,7 +95,7 @@ def sgd(blocks: Sequence[Block], t: Count, rate: Tensor) -> None:
     numbers={"momentum": MU},
     slots={"velocity": 0.0},
 )
-def momentum(blocks: Sequence[Block], t: Count, rate: Tensor, *, momentum: Tensor) -> None:
+def momentum(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, momentum: Tensor) -> None:
     """``V = mu V - rate g``, ``w += V``. Weakness: overshoots where the slope turns."""
     mu, r = narrow(blocks, momentum, rate)
     for w, g, (v,), _, _ in blocks:
@@ -113,7 +111,7 @@ def momentum(blocks: Sequence[Block], t: Count, rate: Tensor, *, momentum: Tenso
     numbers={"momentum": MU},
     slots={"velocity": 0.0},
 )
-def nesterov(blocks: Sequence[Block], t: Count, rate: Tensor, *, momentum: Tensor) -> None:
+def nesterov(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, momentum: Tensor) -> None:
     """``V = mu V - rate g``, ``w += mu V - rate g``. Weakness: as momentum's, later."""
     mu, r = narrow(blocks, momentum, rate)
     for w, g, (v,), _, _ in blocks:
@@ -129,7 +127,7 @@ def nesterov(blocks: Sequence[Block], t: Count, rate: Tensor, *, momentum: Tenso
     numbers={"eps": EPS, "initial_accumulator": H0},
     slots={"h": "initial_accumulator"},
 )
-def adagrad(blocks: Sequence[Block], t: Count, rate: Tensor, *, eps: Tensor, initial_accumulator: Tensor) -> None:
+def adagrad(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, eps: Tensor, initial_accumulator: Tensor) -> None:
     """``h += g^2``, ``w -= rate g / (sqrt(h) + eps)``. Weakness: ``h`` only grows, so it slows down for ever and stalls at saddles."""
     small, r = narrow(blocks, eps, rate)
     for w, g, (h,), scratch, _ in blocks:
@@ -150,7 +148,7 @@ def adagrad(blocks: Sequence[Block], t: Count, rate: Tensor, *, eps: Tensor, ini
     },
     slots={"h": "initial_accumulator"},
 )
-def rmsprop(blocks: Sequence[Block], t: Count, rate: Tensor, *, alpha: Tensor, eps: Tensor, initial_accumulator: Tensor) -> None:
+def rmsprop(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, alpha: Tensor, eps: Tensor, initial_accumulator: Tensor) -> None:
     """``h = alpha h + (1 - alpha) g^2``, ``w -= rate g / (sqrt(h) + eps)``. Weakness: the first steps are large, as ``h`` starts small."""
     fresh, small, r = narrow(blocks, 1 - alpha, eps, rate)
     for w, g, (h,), scratch, _ in blocks:
@@ -171,7 +169,7 @@ def rmsprop(blocks: Sequence[Block], t: Count, rate: Tensor, *, alpha: Tensor, e
     numbers={"beta1": BETA1, "beta2": BETA2, "eps": EPS},
     slots={"m": 0.0, "v": 0.0},
 )
-def adam(blocks: Sequence[Block], t: Count, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor) -> None:
+def adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor) -> None:
     """``w -= rate m_hat / (sqrt(v_hat) + eps)``, ``m_hat = m / (1 - beta1^t)``, ``v_hat = v / (1 - beta2^t)``.
 
     With ``c = sqrt(1 - beta2^t)`` that is ``rate c / (1 - beta1^t)`` times ``m / (sqrt(v) + eps c)``, which saves two passes.
@@ -179,7 +177,7 @@ def adam(blocks: Sequence[Block], t: Count, rate: Tensor, *, beta1: Tensor, beta
     """
     shared = not any(number.dim() for number in (rate, beta1, beta2, eps))
     if shared and blocks[0].weight.device.type == "cpu" and blocks[0].weight.dtype is torch.float32:
-        library_adam(blocks, t, float(rate), float(beta1), float(beta2), float(eps))
+        library_adam(blocks, t, rate, float(beta1), float(beta2), float(eps))
         return
     c = (1 - beta2**t).sqrt()
     fresh1, fresh2, small, r = narrow(blocks, 1 - beta1, 1 - beta2, eps * c, rate * c / (1 - beta1**t))
@@ -190,14 +188,14 @@ def adam(blocks: Sequence[Block], t: Count, rate: Tensor, *, beta1: Tensor, beta
         w.addcmul_(torch.div(m, scratch, out=scratch), r, value=-1)
 
 
-def library_adam(blocks: Sequence[Block], t: Count, rate: float, beta1: float, beta2: float, eps: float) -> None:
+def library_adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, beta1: float, beta2: float, eps: float) -> None:
     """The same by the library's kernel, in one pass over memory where the formula takes seven: a quarter of the time.
 
     For float32 alone: of float64 it takes the last few values with less than double precision (PyTorch 2.13).
     """
     weights, gradients, slots, _, _ = zip(*blocks, strict=True)
     m, v = zip(*slots, strict=True)
-    steps = [torch.tensor(float(t))] * len(blocks)
+    steps = [t.float()] * len(blocks)
     torch._fused_adam_(
         weights, gradients, m, v, [], steps, lr=rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0, amsgrad=False, maximize=False
     )  # fmt: skip
@@ -223,7 +221,7 @@ def library_adam(blocks: Sequence[Block], t: Count, rate: float, beta1: float, b
     slots={"m": 0.0, "v": 0.0},
 )
 def adamw(
-    blocks: Sequence[Block], t: Count, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor, weight_decay: Tensor
+    blocks: Sequence[Block], t: Tensor, rate: Tensor, *, beta1: Tensor, beta2: Tensor, eps: Tensor, weight_decay: Tensor
 ) -> None:
     """``w *= 1 - rate weight_decay`` for weights, not for biases; then Adam. Weakness: one number more to choose."""
     (rest,) = narrow(blocks, 1 - rate * weight_decay)

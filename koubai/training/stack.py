@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,16 +13,17 @@ from koubai.data import Dataset
 from koubai.data.lying import Lying
 from koubai.networks import build
 from koubai.networks.architectures import stacked
-from koubai.networks.layers import Layer, Mode, Weighted
+from koubai.networks.layers import Activation, Layer, Mode, Weighted
 from koubai.networks.network import Pass
 from koubai.spec import Trial
 from koubai.streams import in_turn
 from koubai.techniques import OPTIMIZERS, PENALTIES, SCHEDULES, Block
 from koubai.techniques.clipping import clip_grad_norm
+from koubai.techniques.registry import Technique
 from koubai.training.augment import Augment, augments
 from koubai.training.graphs import graph_on
 from koubai.training.minibatches import Minibatches
-from koubai.training.tape import Noted
+from koubai.training.program import Program
 
 PIECE = 2**18  # weights that are updated at once: the passes of a rule over them stay in the cache
 CHUNK = 256  # samples that are evaluated at once, of images a minibatch
@@ -61,10 +61,12 @@ class Stack:
         self.into = self.batch.view(self.inputs, first.batch_size, -1).mT
         self.labels = torch.empty(len(trials), 1, first.batch_size, dtype=self.y.dtype, device=device)
         self.graph = graph_on(device)
-        self.noted = Noted()
+        self.program = Program()
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
         decaying = [parameter for parameter in self.network.parameters if parameter.decays]
+        ours = all(technique.function.__module__.startswith("koubai.") for technique in self._techniques())
+        self.repeats = self.graph is None and not isinstance(self.x, Lying) and ours  # whose steps are nothing but operations
         self.decaying = [p.value for p in decaying], [p.gradient for p in decaying]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
         clips = [trial.clip_grad_norm for trial in trials]
@@ -135,54 +137,57 @@ class Stack:
             picks = picks.index_select(1, self.input_of)
         picks = picks.view(steps, -1)
         answers = self.y[picks].view(steps, self.inputs, 1, -1)
-        if isinstance(self.x, Lying):
-            picks = picks.cpu()
         rates = self.rates(steps)
-        paces = [(rates * factor).unbind() for factor, _ in self.paces]
-        times: Sequence[int | Tensor] = range(self.t + 1, self.t + steps + 1)
-        step = self._step
-        if self.graph:  # numbers that are recorded must lie on the device
-            times = torch.arange(self.t + 1, self.t + steps + 1, dtype=torch.float64, device=self.device).unbind()
-            step = partial(self.graph, step)
-        by_input = self.labels.view(self.inputs, -1, self.buffers.samples)
-        losses = []
-        for k, (t, pick, answer, *now) in enumerate(zip(times, picks.unbind(), answers.unbind(), *paces, strict=True)):
-            if last and k == steps - 1:
+        # numbers that are noted or recorded must lie in tensors, and on the device
+        times = torch.arange(self.t + 1, self.t + steps + 1, dtype=torch.float64, device=self.device)
+        losses = torch.empty(steps, len(self.trials), dtype=self.network.dtype, device=self.device)
+        tables = [picks, answers, losses, times, *(rates * factor for factor, _ in self.paces)]
+        for part in (slice(steps - 1), slice(steps - 1, steps)) if last else (slice(steps),):
+            if last and part.stop == steps:
                 last()
-            self._gather(pick)
-            by_input.copy_(answer)
-            self.network.draw(self.buffers.samples)
-            for augment in self.augments:
-                augment.draw()
-            losses.append(step(t, *now))
-            self.t += 1
-        return torch.stack(losses)
+            self._steps([table[part] for table in tables])
+        self.t += steps
+        return losses
+
+    def _steps(self, tables: Sequence[Tensor]) -> None:
+        """A step for each row of the tables."""
+        if self.repeats:
+            self.program(self._one, tables)
+        else:
+            for row in zip(*(table.unbind() for table in tables), strict=True):
+                self._one(*row)
+
+    def _one(self, picks: Tensor, answers: Tensor, losses: Tensor, t: Tensor, *rates: Tensor) -> None:
+        """Bring a minibatch to where the step finds it, draw what it needs, and make it."""
+        self._gather(picks)
+        self.labels.view(self.inputs, -1, self.buffers.samples).copy_(answers)
+        self.network.draw(self.buffers.samples)
+        for augment in self.augments:
+            augment.draw()
+        losses.copy_(self.graph(self._step, t, *rates) if self.graph else self._step(t, *rates))
 
     def _gather(self, picks: Tensor) -> None:
         """Bring the samples of a minibatch to where the step finds them."""
         if isinstance(self.x, Lying):
-            samples = torch.from_numpy(np.asarray(self.x[picks.numpy()]))
+            samples = torch.from_numpy(np.asarray(self.x[picks.cpu().numpy()]))
             self.batch.copy_(samples.pin_memory() if self.batch.is_cuda else samples, non_blocking=True)
         else:
             torch.index_select(self.x, 0, picks, out=self.batch)
 
-    def _step(self, t: int | Tensor, *rates: Tensor) -> Tensor:
+    def _step(self, t: Tensor, *rates: Tensor) -> Tensor:
         """Step ``t``, on the minibatch, the labels and the draws that are there; its losses ``[trial]``.
 
         A fixed list of kernels: nothing in it depends on a value, and what it finds and leaves stays where it is.
         """
         if self.augments:
             self._augment()
-        if self.graph:
-            self._walk()
-        else:
-            self.noted(self._walk)
+        self._walk()
         self.penalty(*self.decaying, **self.penalty_numbers)
         if self.clips is not None:
             clip_grad_norm([parameter.gradient for parameter in self.network.parameters], self.clips)
         for rate, (_, blocks) in zip(rates, self.paces, strict=True):
             self.optimizer(blocks, t, rate, **self.numbers)
-        return self.buffers.loss.clone()
+        return self.buffers.loss
 
     def _walk(self) -> None:
         """Forward and backward through the networks: the gradients of the minibatch's loss."""
@@ -264,6 +269,11 @@ class Stack:
         kept = [self.seeds.index(seed) for seed in rest.seeds]
         rest.minibatches.generators = [self.minibatches.generators[k] for k in kept]
         rest.minibatches.left = [self.minibatches.left[k] for k in kept]
+
+    def _techniques(self) -> list[Technique]:
+        """The techniques at work in a step."""
+        parts = [part for part in self._drawing() if isinstance(part, Activation | Augment)]
+        return [self.optimizer, self.penalty, *(part.technique for part in parts)]
 
     def _drawing(self) -> list[Layer | Augment]:
         """All that has random streams, beside the minibatches."""

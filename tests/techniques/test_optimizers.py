@@ -64,9 +64,13 @@ def follow(
     for t in range(1, steps + 1):
         for block in blocks:
             block.gradient.copy_(slope(block.weight))
-        optimizer(blocks, t, rate, **numbers)
+        optimizer(blocks, step(t), rate, **numbers)
         path.append(torch.cat([block.weight.flatten(1) for block in blocks], 1))
     return path
+
+
+def step(t: float) -> Tensor:
+    return torch.tensor(t, dtype=torch.float64)
 
 
 def tensors(numbers: Numbers) -> dict[str, Tensor]:
@@ -82,12 +86,12 @@ def test_follows_torch_for_200_steps(name: str, rate: float) -> None:
     weight, bias = (tensor.clone().requires_grad_() for tensor in starts(2))
     groups: list[dict[str, Any]] = [{"params": [weight]}, {"params": [bias], "weight_decay": 0.0}]
     optimizer = make(groups, lr=rate)
-    for step, mine in enumerate(ours, 1):
+    for t, mine in enumerate(ours, 1):
         for tensor in (weight, bias):
             tensor.grad = slope(tensor.detach())
         optimizer.step()
         theirs = torch.cat([weight.detach().flatten(1), bias.detach().flatten(1)], 1)
-        torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-9, msg=lambda text, step=step: f"step {step}: {text}")
+        torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-9, msg=lambda text, t=t: f"step {t}: {text}")
     assert (ours[-1] - ours[0]).abs().min() > 1e-4, "nothing moved, so nothing was compared"
 
 
@@ -122,7 +126,7 @@ def test_a_gradient_of_0_moves_nothing_and_makes_no_nan(name: str) -> None:
     slots = tuple(torch.full((1, 2, 2), float(numbers[s]) if isinstance(s, str) else s) for s in optimizer.slots.values())
     block = Block(torch.ones(1, 2, 2), torch.zeros(1, 2, 2), slots, torch.empty(1, 2, 2), False)
     for t in (1, 2, 10**9):
-        optimizer([block], t, torch.tensor(0.1, dtype=torch.float64), **numbers)
+        optimizer([block], step(t), torch.tensor(0.1, dtype=torch.float64), **numbers)
     assert torch.equal(block.weight, torch.ones(1, 2, 2))
 
 
@@ -136,11 +140,11 @@ def test_the_notes_own_form_starts_at_theta(name: str, theta: float | None) -> N
     path = follow(name, starts(1), torch.tensor(rate, dtype=torch.float64), tensors(numbers))
     for place, w in enumerate(torch.cat([tensor.flatten() for tensor in starts(1)]).tolist()):
         h = small
-        for step in range(STEPS):
+        for t in range(STEPS):
             g = w / 10 + 3 * math.sin(3 * w)
             h = h + g * g if name == "adagrad" else keep * h + (1 - keep) * g * g
             w -= rate * g / (math.sqrt(h) + small)
-            assert path[step][0, place].item() == pytest.approx(w, rel=1e-6, abs=1e-9)
+            assert path[t][0, place].item() == pytest.approx(w, rel=1e-6, abs=1e-9)
 
 
 def test_momentum_as_the_notes_write_it_under_a_changing_rate() -> None:
@@ -148,7 +152,7 @@ def test_momentum_as_the_notes_write_it_under_a_changing_rate() -> None:
     block = Block(torch.tensor([[[1.0]]]), torch.tensor([[[1.0]]]), (torch.zeros(1, 1, 1),), torch.empty(1, 1, 1), True)
     for t, (rate, w) in enumerate([(0.5, 0.5), (0.0, 0.25), (0.25, -0.125)], 1):  # V: -0.5, -0.25, -0.375
         OPTIMIZERS["momentum"](
-            [block], t, torch.tensor(rate, dtype=torch.float64), momentum=torch.tensor(0.5, dtype=torch.float64)
+            [block], step(t), torch.tensor(rate, dtype=torch.float64), momentum=torch.tensor(0.5, dtype=torch.float64)
         )
         assert block.weight.item() == w
 
@@ -159,7 +163,7 @@ def test_adamw_decays_weights_and_not_biases() -> None:
         slots = (torch.zeros(1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, 1, dtype=torch.float64))
         one = torch.ones(1, 1, 1, dtype=torch.float64)
         block = Block(one, torch.zeros_like(one), slots, torch.empty_like(one), decays)
-        OPTIMIZERS["adamw"]([block], 1, torch.tensor(0.1, dtype=torch.float64), **numbers)
+        OPTIMIZERS["adamw"]([block], step(1), torch.tensor(0.1, dtype=torch.float64), **numbers)
         assert block.weight.item() == pytest.approx(left, rel=1e-15)
 
 
@@ -178,7 +182,7 @@ def test_the_library_kernel_follows_the_formula(name: str, count: int) -> None:
         g = torch.randn(1, count, dtype=torch.float64, generator=draw)
         for block in blocks:
             block.gradient.copy_(g)
-            OPTIMIZERS[name]([block], t, torch.tensor(0.01, dtype=torch.float64), **numbers)
+            OPTIMIZERS[name]([block], step(t), torch.tensor(0.01, dtype=torch.float64), **numbers)
     exact, kernel = (block.weight.double() for block in blocks)
     torch.testing.assert_close(kernel, exact, rtol=1e-5, atol=1e-6)
     assert not torch.allclose(exact, start, atol=1e-3)

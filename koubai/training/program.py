@@ -1,0 +1,195 @@
+"""A training step as a program: the operations of PyTorch that it is made of, noted once, and run for many steps without Python.
+
+A step of small networks is some thirty operations of a few microseconds each. Made from Python they take its lock thirty times, for which
+the threads that train beside them wait; TorchScript's interpreter makes them all without it (docs/performance.md has the figures). Where
+PyTorch has none, or a step is not the same operations every time, Python makes the steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from threading import Lock
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, jit
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+aten = torch.ops.aten
+# operations after which a noted name may be of another shape or memory
+CHANGING = {torch.Tag.dynamic_output_shape, torch.Tag.inplace_view}
+
+Function = Callable[..., None]
+Run = Callable[[list[Tensor]], None]
+
+_alone = Lock()  # PyTorch keeps in one place for all threads whether there is such a mode
+
+
+class Notes(TorchDispatchMode):
+    """Inside a ``with``, the operations that PyTorch makes, as ``lines`` of TorchScript.
+
+    ``inputs`` are the tensors, by name, that are others at each step. What is made of them, and what is new, the lines make anew at each
+    step. All else stays: ``tensors``, ``lists`` of them, ``generators``. ``repeats`` says whether the lines do at every step what was
+    done: nothing told Python a value that another step may change.
+    """
+
+    def __init__(self, inputs: Mapping[str, Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names = {id(tensor): name for name, tensor in inputs.items()}  # of what is another at each step
+        self.held: list[Any] = list(inputs.values())  # an id is its object's for as long as that lives
+        self.tensors: list[Tensor] = []
+        self.lists: list[list[Tensor]] = []
+        self.generators: list[Generator] = []
+        self.lines: list[str] = []
+        self.told: list[Tensor] = []
+        self.written: set[int] = set()
+        self.plain = True
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else the first operation imports PyTorch's compiler, for most of a second
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the lines do at every step what was done."""
+        return self.plain and not any(id(x) in self.names or memory(x) in self.written for x in self.told)
+
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Make an operation, and note it."""
+        kwargs = kwargs or {}
+        made = operation(*args, **kwargs)
+        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
+        self.held += [*given, made]
+        if operation is aten._local_scalar_dense.default:
+            self.told += given
+        elif operation is aten.set_.source_Tensor:  # one tensor has become another
+            self.names[id(args[0])] = self._word(args[1])
+        elif any(id(x) in self.names for x in given) or not any(views(result) for result in operation._schema.returns):
+            self._note(operation, args, kwargs, made)
+        return made
+
+    def _note(self, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any], made: Any) -> None:
+        """Write the line of an operation, and name what it made."""
+        schema = operation._schema
+        kinds = {argument.name: argument for argument in schema.arguments}
+        named = {argument.name: value for argument, value in zip(schema.arguments, args, strict=False)} | dict(kwargs)
+        words = [f"{name}={self._word(value, kinds[name].type)}" for name, value in named.items()]
+        line = f"torch.ops.{schema.name.replace('::', '.')}({', '.join(words)})"
+        written = [value for name, value in named.items() if writes(kinds[name])]
+        self.written |= {memory(x) for x in tree_leaves(written) if isinstance(x, Tensor)}
+        results = tree_leaves(made)
+        if schema.returns and not writes(schema.returns[0]):
+            name = f"made{len(self.lines)}"
+            self.names |= {id(made): name} if isinstance(made, Tensor) else {id(x): f"{name}[{k}]" for k, x in enumerate(results)}
+            line = f"{name} = {line}"
+        self.lines.append(line)
+        # TorchScript takes an operation that writes into a list of its own for one that does nothing
+        own = any(id(x) in self.names for value in written if isinstance(value, list) for x in value)
+        told = not all(isinstance(x, Tensor | None) for x in results)
+        self.plain = self.plain and not (own or told or CHANGING & set(operation.tags))
+
+    def _word(self, value: Any, kind: Any = None) -> str:
+        """An argument as TorchScript writes it."""
+        if isinstance(value, Tensor):
+            return self.names.get(id(value)) or f"tensors{place(value, self.tensors)}"
+        if isinstance(value, Generator):
+            return f"generators{place(value, self.generators)}"
+        if isinstance(value, list) and value and all(isinstance(x, Tensor) and id(x) not in self.names for x in value):
+            return f"lists{place(value, self.lists)}"
+        if isinstance(value, tuple | list):
+            return f"[{', '.join(map(self._word, value))}]" if value else f"torch.jit.annotate({kind}, [])"
+        if isinstance(value, torch.device):
+            return f"torch.device({str(value)!r})"
+        return f"float({str(value)!r})" if isinstance(value, float) and not math.isfinite(value) else repr(value)
+
+    def program(self, inputs: Sequence[str]) -> str:
+        """The lines, for each row of some tables, in which the tensors named ``inputs`` are."""
+        stay: dict[str, list[Any]] = {"tensors": self.tensors, "lists": self.lists, "generators": self.generators}
+        lines = [
+            "def program(tables: List[Tensor], tensors: List[Tensor], lists: List[List[Tensor]], generators: List[Generator]) -> int:",
+            *(f"  {name}{k} = {name}[{k}]" for name, things in stay.items() for k in range(len(things))),
+            "  for row in range(len(tables[0])):",
+            *(f"    {name} = tables[{k}][row]" for k, name in enumerate(inputs)),
+            *(f"    {line}" for line in self.lines),
+            "  return 0\n",
+        ]
+        return "\n".join(lines)
+
+
+def place(thing: Any, among: list[Any]) -> int:
+    """Where a thing stands in a list, to which it is added if it is not there."""
+    for k, other in enumerate(among):
+        if other is thing:
+            return k
+    among.append(thing)
+    return len(among) - 1
+
+
+def writes(part: Any) -> bool:
+    """Whether an operation writes into this argument, or gives one back that it wrote into."""
+    return part.alias_info is not None and part.alias_info.is_write
+
+
+def views(result: Any) -> bool:
+    """Whether an operation gives back a view of an argument."""
+    return result.alias_info is not None and not result.alias_info.is_write
+
+
+def memory(x: Tensor) -> int:
+    """Where a tensor's memory begins."""
+    return x.untyped_storage().data_ptr()
+
+
+@cache
+def compiled(source: str) -> Callable[..., int] | None:
+    """The program of a source, the same for stacks of every width; ``None`` where TorchScript cannot."""
+    try:
+        return jit.CompilationUnit(source).program
+    except (AttributeError, RuntimeError):
+        return None
+
+
+def noted(function: Function, row: Sequence[Tensor]) -> Run | None:
+    """Call ``function(*row)``; what does the same for each row of some tables, ``None`` where nothing but the function does."""
+    inputs = {f"input{k}": tensor for k, tensor in enumerate(row)}
+    with _alone, Notes(inputs) as notes:
+        function(*row)
+    program = compiled(notes.program(list(inputs))) if notes.repeats else None
+    if program is None:
+        return None
+    stay = notes.tensors, notes.lists, notes.generators
+
+    def run(tables: list[Tensor]) -> None:
+        with jit.optimized_execution(False):  # type: ignore[attr-defined]  # there is nothing to be found, in 20 ms
+            program(tables, *stay)
+
+    return run
+
+
+class Program:
+    """A function of tensors that is called for row after row of tables: by Python twice, noted at the second time, and then as a program.
+
+    The function is handed over at each call: whoever has it as a method would otherwise hold himself.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.run: Run | None = None
+
+    def __call__(self, function: Function, tables: Sequence[Tensor]) -> None:
+        """``function(*row)`` for each row of ``tables``."""
+        done, steps = 0, len(tables[0])
+        while done < steps and self.run is None:
+            row = [table[done] for table in tables]
+            if self.calls == 1:  # at the first, memory is taken that stays
+                self.run = noted(function, row)
+            else:
+                function(*row)
+            done, self.calls = done + 1, self.calls + 1
+        if self.run and done < steps:
+            self.run([table[done:] for table in tables])
