@@ -96,19 +96,6 @@ def cores() -> int:
     return count
 
 
-def free_memory() -> float:
-    """Bytes of memory that are free in this machine and its container; half of all, or of 4 GB, where nobody says."""
-    known = []
-    with suppress(OSError, ValueError, LookupError):
-        (line,) = [line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemAvailable:")]
-        known.append(1024 * float(line.split()[1]))
-    with suppress(OSError, ValueError, LookupError):  # what was read from files counts as taken, but is given back
-        group = Path("/sys/fs/cgroup")
-        cached = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())["inactive_file"]
-        known.append(float((group / "memory.max").read_text()) - float((group / "memory.current").read_text()) + float(cached))
-    return min(known, default=(total_memory() or 4e9) / 2)
-
-
 def lasting(seconds: float) -> Words:
     """A time as a person reads it."""
     for unit, en, ja in ((86400, "days", "日"), (3600, "hours", "時間"), (60, "minutes", "分")):

@@ -37,17 +37,13 @@ class Halt:
 
 
 @contextmanager
-def heeding(hurry: Callable[[], None] = lambda: None) -> Iterator[Halt]:
-    """Inside a ``with``, Ctrl-C and SIGTERM ask to stop; a second one stops at once, after ``hurry``.
-
-    Whoever handles them otherwise still does.
-    """
+def heeding() -> Iterator[Halt]:
+    """Inside a ``with``, Ctrl-C and SIGTERM ask to stop; a second one stops at once. Whoever handles them otherwise still does."""
     halt, usual = Halt(), {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
     def ask(number: int, frame: Any) -> None:
         kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         if halt.asked:
-            hurry()
             raise kind
         halt.asked = kind
 
@@ -72,12 +68,10 @@ def train(
     keeper: Keeper,
     checkpoint: Checkpoint | None = None,
     judge: Callable[[Training], Iterable[int]] | None = None,
-    leave: Callable[[], bool] = lambda: False,
-) -> Outcome | None:
+) -> Outcome:
     """Train one stack, from its checkpoint where it has one, and keep it on the way; also where ``progress`` asks to stop.
 
-    ``judge`` looks at it at every point of its history, and names the trials that go no further. Where ``leave`` says so it is kept and
-    left to somebody else: ``None``.
+    ``judge`` looks at it at every point of its history, and names the trials that go no further.
     """
     training = resumed(trials, data, device, checkpoint) or Training(trials, data, device)
     while not training.done:
@@ -91,11 +85,8 @@ def train(
             if keeper.since > LOST and not training.done:
                 keeper.keep(*training.state())
             raise
-        leaving = not (training.done or keeper.failed) and leave()
-        if (keeper.due or leaving) and not training.done:
+        if keeper.due and not training.done:
             keeper.keep(*training.state())
-            if leaving and not keeper.failed:
-                return None
     return training.outcome()
 
 

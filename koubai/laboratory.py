@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from koubai.caution import confirm, fits, shape_and_classes
+from koubai.caution import confirm, cores, fits, shape_and_classes
 from koubai.data import Dataset, load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
@@ -28,7 +28,6 @@ from koubai.study import Study
 from koubai.training import Outcome, flush_denormals, plan
 from koubai.training.cohort import budget, footprint, light
 from koubai.training.kernels import by_onednn
-from koubai.workers.crew import crew
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -49,8 +48,8 @@ def run(
     """Train the study's trials that are not stored yet, store each stack as it finishes, and give the records of all.
 
     ``device`` is ``"cpu"``, ``"cuda"`` or ``"auto"``; ``fresh`` trains stored trials again; ``width`` limits the trials of a stack,
-    ``threads`` those of PyTorch; ``progress`` shows a bar, or is told of every step; ``yes`` trains very many trials too;
-    ``note`` puts the study on the store's list.
+    ``threads`` those of PyTorch, by default its own choice, but no more than a container has cores; ``progress`` shows a bar, or is told
+    of every step; ``yes`` trains very many trials too; ``note`` puts the study on the store's list.
     A long training is kept on the way, and goes on from there where it was interrupted.
     Raises ``UserError`` for what cannot be trained, before anything is.
     """
@@ -60,7 +59,7 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     confirm(study, yes)
-    with threaded(threads):
+    with threaded(min(torch.get_num_threads(), cores()) if threads is None else threads):
         todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
         store.note(study, listed=note)
@@ -83,8 +82,7 @@ def run(
         small.sort(key=lambda stack: not by_onednn(stack, *shape_and_classes(stack[0])))
 
         with (
-            crew(small, workers) as others,
-            heeding(others.pool.kill) as halt,
+            heeding() as halt,
             store.at_work(study) if todo else nullcontext(),
             nullcontext(progress) if callable(progress) else reporter(progress, todo) as bar,
         ):
@@ -101,12 +99,7 @@ def run(
                 if there:
                     report(study.name, stack[0], 0, len(stack) * stack[0].steps)
                     return
-
-                def here(report: Report, leave: Callable[[], bool]) -> bool:
-                    return train_and_store(stack, load(stack[0].data), study.name, place, store, report, stopping, leave)
-
-                task = {"study": study.name, "store": str(store.folder.absolute()), "stopping": stopping}
-                others.train(stack, task, report, here)
+                train_and_store(stack, load(stack[0].data), study.name, place, store, report, stopping)
 
             def work_off(stack: list[Trial], report: Report) -> None:
                 in_halves(stack, lambda part: train_one(part, report))
@@ -199,29 +192,24 @@ def side_by_side(
 
 
 def train_and_store(
-    stack: list[Trial], data: Dataset, study: str, place: torch.device, store: Store, report: Report, stopping: bool,
-    leave: Callable[[], bool] = lambda: False,
-) -> bool:  # fmt: skip
-    """Train a stack, from its checkpoint where it has one, and store it; whether that was done, and it was not left as a checkpoint."""
+    stack: list[Trial], data: Dataset, study: str, place: torch.device, store: Store, report: Report, stopping: bool
+) -> None:
+    """Train a stack, from its checkpoint where it has one, and store it."""
     today = fingerprint(stack[0].data.name)
     keeper = Keeper(store.folder, stack, today)
     checkpoint = checkpoints.of(store.folder, stack, stopping)
-    outcome = trained(stack, data, study, place, report, keeper, checkpoint, stopping, leave)
-    if outcome is None:
-        return False
+    outcome = trained(stack, data, study, place, report, keeper, checkpoint, stopping)
     store.put(outcome, device_name(place), today)
     keeper.done()
-    return True
 
 
 def trained(
     stack: list[Trial], data: Dataset, study: str, place: torch.device, report: Report, keeper: Keeper,
-    checkpoint: Checkpoint | None, stopping: bool, leave: Callable[[], bool],
-) -> Outcome | None:  # fmt: skip
+    checkpoint: Checkpoint | None, stopping: bool,
+) -> Outcome:  # fmt: skip
     """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
 
-    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope. ``None`` where the
-    training was kept, for somebody else, since ``leave`` said so.
+    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
     """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
@@ -237,11 +225,11 @@ def trained(
 
     try:
         with memory(first):
-            outcome = train(stack, data, place, count, keeper, checkpoint, past_hope if stopping else None, leave)
+            outcome = train(stack, data, place, count, keeper, checkpoint, past_hope if stopping else None)
     except TooLarge:
         report(name, first, 0, left - whole)  # these are done again
         raise
-    report(name, first, 0, left if outcome else left - whole)  # whoever goes on tells of it from its checkpoint on
+    report(name, first, 0, left)
     return outcome
 
 

@@ -7,7 +7,7 @@ import locale
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
@@ -89,26 +89,9 @@ def apart(text: str) -> Words:
     return Words(re.sub("\x02(.*?)\x03.*?\x04", r"\1", text, flags=re.S), re.sub("\x02.*?\x03(.*?)\x04", r"\1", text, flags=re.S))
 
 
-_teller: ContextVar[Callable[[Words], None] | None] = ContextVar("teller", default=None)
-
-
 def tell(words: Words) -> None:
     """Say a sentence that stops nothing, on stderr."""
-    teller = _teller.get()
-    if teller:
-        teller(words)
-    else:
-        print(say(words), file=sys.stderr)
-
-
-@contextmanager
-def telling(teller: Callable[[Words], None]) -> Iterator[None]:
-    """Inside a ``with``, what is told goes to ``teller`` instead of stderr."""
-    token = _teller.set(teller)
-    try:
-        yield
-    finally:
-        _teller.reset(token)
+    print(say(words), file=sys.stderr)
 
 
 LONGEST = 900  # letters of a sentence: more is somebody's data in it, of which the middle is left out

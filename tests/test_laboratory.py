@@ -25,7 +25,6 @@ from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Outcome
 from koubai.training import train as plain
-from koubai.workers import pool
 
 BASE = {"data": {"name": "moons", "samples": 60}, "layers": [3], "batch_size": 20, "steps": 7, "learning_rate": 0.05}
 STUDY = Study(BASE, name="small", axes={"activation": ["relu", "tanh"], "seed": 3})  # two cohorts of three
@@ -184,19 +183,17 @@ def test_a_gpu_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_on_a_gpu_stacks_are_as_wide_as_its_memory_and_come_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many cores the machine has, and no worker is started. (What would train is only noted: there is no GPU here.)"""
+    """However many cores the machine has. (What would train is only noted: there is no GPU here.)"""
     busy, seen = threading.Lock(), []
 
-    def noted(stack: list[Trial], data: Dataset, study: str, place: torch.device, *rest: Any) -> bool:
+    def noted(stack: list[Trial], data: Dataset, study: str, place: torch.device, *rest: Any) -> None:
         assert place.type == "cuda" and busy.acquire(blocking=False)
         seen.append(len(stack))
         busy.release()
-        return True
 
     monkeypatch.setattr(laboratory, "device_named", lambda name: torch.device("cuda"))
     monkeypatch.setattr(laboratory, "train_and_store", noted)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**33, 2**34))
-    monkeypatch.setattr(pool.Pool, "start", lambda *_: pytest.fail("a worker would train beside the GPU"))
     study = Study({**BASE, "layers": [40, 20]}, name="wide", axes={"activation": ["relu", "tanh"], "seed": 1200})
     with pytest.raises(UserError, match="no longer in"):
         go(study, tmp_path / "store", device="auto", threads=4)
@@ -391,6 +388,16 @@ def test_threads_are_those_asked_for_while_it_trains_and_the_callers_after_it(
     assert result.records[0].environment["threads"] == str(threads)
     go(Trial(**BASE), tmp_path, fresh=True)
     assert inside == [threads, 1], "so little work takes one thread where nobody asks for more"
+
+
+def test_in_a_container_with_fewer_cores_than_its_machine_there_are_no_more_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained: list[list[Trial]]
+) -> None:
+    """PyTorch sees the machine's. Of one core a study of one cohort is one stack."""
+    monkeypatch.setattr(laboratory, "cores", lambda: 1)
+    with laboratory.threaded(4):
+        go(Study(BASE, axes={"seed": 40}), tmp_path)
+    assert [len(stack) for stack in trained] == [40]
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -1,1 +1,0 @@
-from tests.workers.pretended import eager, processes  # noqa: F401
