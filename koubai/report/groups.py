@@ -31,8 +31,19 @@ class Group:
     records: Sequence[Record]
 
     def curves(self, name: str) -> np.ndarray:
-        """One curve of the history, ``[seed, point]`` (or with the layers and so on behind)."""
-        return np.stack([record.history[name] for record in self.records])
+        """One curve of the history, ``[seed, point]`` (or with the layers and so on behind), at the points of the first seed.
+
+        A seed that was looked at elsewhere, by another version of Koubai, gives its nearest points.
+        """
+        found = [record.history[name] for record in self.records]
+        points = "steps" if len(found[0]) == len(self.records[0].steps) else "histogram_steps"
+        marks = [np.asarray(getattr(record, points)) for record in self.records]
+        return np.stack(
+            [
+                curve if np.array_equal(mark, marks[0]) else curve[np.abs(np.subtract.outer(marks[0], mark)).argmin(1)]
+                for curve, mark in zip(found, marks, strict=True)
+            ]
+        )
 
     def final(self, part: str = "validation") -> np.ndarray:
         """Final accuracies ``[seed]``; a diverged trial counts as guessing."""

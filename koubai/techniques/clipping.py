@@ -49,7 +49,7 @@ def clip_grad_norm(gradients: Sequence[Tensor], max_norm: float | Tensor) -> Non
 
     Weakness: where most steps are clipped, ``c`` takes the place of the learning rate.
     """
-    whole = norm(norms(gradients))
+    whole = norm(torch.stack([_in_float64(g) for g in gradients], 1))  # whatever their size, with no look at it in a step
     share = torch.where(whole > max_norm, max_norm / (whole + EPS), 1.0).to(gradients[0].dtype)
     for g in gradients:
         g.mul_(share.view(-1, *[1] * (g.dim() - 1)))

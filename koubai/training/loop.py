@@ -16,7 +16,7 @@ from koubai.training.kernels import by_onednn, products
 from koubai.training.ledger import snapshot, weight_copies
 from koubai.training.stack import Stack
 
-RECORDS = 32  # points of a history, fewer in short trainings, so that recording stays cheap
+RECORDS = 28  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
 SAMPLES = 256  # of training and of validation data that a point on the way is measured on
 # of each that the last point is measured on: an accuracy of 90% is known to 0.6 points from 2,500 training samples
