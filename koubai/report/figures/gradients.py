@@ -66,9 +66,10 @@ def positions(group: Group) -> list[str]:
     Words("Where the gradient goes", "勾配はどこへ行くか"),
     Words(
         "The gradient's size at the output of each layer, as a share of that at the network's output: read from right (the loss) to left "
-        "(the first layer). Upper row: before the first step; lower row: at the end of training. Means over seeds with 95% intervals.",
+        "(the first layer). Upper row: before the first step; lower row: at the end of training. Geometric means over the seeds in which "
+        "there is one, with 95% intervals.",
         "各層の出力での勾配の大きさ。ネットワークの出力での値を1とする。右(損失側)から左(最初の層)へ読む。"
-        "上段は学習開始前、下段は学習終了時。シード平均と95%区間。",
+        "上段は学習開始前、下段は学習終了時。勾配が届いたシードの幾何平均と95%区間。",
     ),
     measured,
 )
@@ -110,9 +111,9 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
     Words(
         "Before the first step, the chain rule taken apart. Each piece of a bar is one layer's factor on the gradient, in powers of ten: "
         "left of 0 it shrinks, right of 0 it grows. The pieces add up to the diamond, the whole way from the last layer to the first, "
-        "with its 95% interval.",
+        "with its 95% interval. Means over the seeds in which it arrives.",
         "学習開始前の勾配を連鎖律で分解する。棒の各部分は1つの層が勾配にかける倍率(10の累乗)。0より左は縮小、右は拡大。"
-        "合計がひし形(最後の層から最初の層まで)で、線は95%区間。",
+        "合計がひし形(最後の層から最初の層まで)で、線は95%区間。勾配が届いたシードの平均。",
     ),
     measured,
 )
@@ -122,16 +123,22 @@ def ledger(groups: Sequence[Group]) -> Figure:
 
     shown = few(groups, 48)[::-1]
     made = blank(150 + 27 * len(shown), barmode="relative", bargap=0.25)
-    labels = [escaped(group.label) for group in shown]
+    labels: list[str] = []
     seen: set[str] = set()
     totals: list[tuple[str, np.ndarray]] = []
-    for label, group in zip(labels, shown, strict=True):
+    for group in shown:
         norms = group.curves("gradient")[:, 0]
-        if not (norms > 0).all():
+        whole = (norms > 0).all(1)  # the seeds in which the gradient comes down to the first layer
+        label, count, of = escaped(group.label), int(whole.sum()), len(norms)
+        if 0 < count < of:
+            label += say(Words(f" (in {count} of {of} seeds)", f"({of} シード中 {count} シード)"))
+        labels.append(label)
+        if not count:
             continue
-        record = group.records[0]
+        record, norms = group.records[0], norms[whole]
         with np.errstate(divide="ignore"):  # a watched model may have branches: what a layer did is not told by its neighbour
-            factors = np.log10(group.curves("factor")[:, 0, 1:] if "factor" in record.history else norms[:, :-1] / norms[:, 1:])
+            told = "factor" in record.history
+            factors = np.log10(group.curves("factor")[whole, 0, 1:] if told else norms[:, :-1] / norms[:, 1:])
         for k in range(factors.shape[1] - 1, -1, -1):  # from the output down, as the gradient goes
             kind = record.kinds[k + 1]
             shade = COLORS[list(KINDS).index(kind)]
@@ -150,7 +157,6 @@ def ledger(groups: Sequence[Group]) -> Figure:
             )
             seen.add(kind)
         totals.append((label, np.array([attenuation(row) for row in norms])))
-    whole = say(Words("the whole way", "全体"))
     if totals:
         means = [mean_and_interval(values) for _, values in totals]
         made.add_trace(
@@ -158,7 +164,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
                 x=rounded([m for m, _, _ in means]),
                 y=[label for label, _ in totals],
                 mode="markers",
-                name=whole,
+                name=say(Words("the whole way", "全体")),
                 marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": "white", "width": 1}},
                 error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
                 hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
