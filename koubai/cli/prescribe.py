@@ -34,7 +34,7 @@ def prescribe(
     """Find a remedy, prove it, and write the mended trial."""
     from koubai.naming import result_named, trial_named
     from koubai.prescribing import prescribe as find
-    from koubai.store import Store, write_whole
+    from koubai.store import Store, write_out
 
     store = Store(out / "store")
     result = result_named(store, run)
@@ -46,7 +46,7 @@ def prescribe(
     plain = f"{file_name(study.name)}-{chosen.id[:8]}"
     if found.mended:
         file = out / f"{plain}-mended.toml"
-        write_whole(file, found.to_toml().encode())
+        write_out(file, found.to_toml().encode())
         print(
             text(f"\nMended trial: {file} (koubai study {file} trains it)", f"\n直した試行: {file}(koubai study {file} で学習)")
         )

@@ -20,7 +20,7 @@ from koubai.report.figures import FIGURES
 from koubai.report.style import DARK, LIGHT, NIGHT, bilingual, variables
 from koubai.report.summary import cells, columns
 from koubai.statistics import VERDICTS
-from koubai.store import write_whole
+from koubai.store import write_out
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -147,7 +147,7 @@ def render(page: Page) -> str:
             tell(
                 Words(
                     f"The figure {one.name} could not be drawn; the report goes without it.",
-                    f"図 {one.name} を描けませんでした。",
+                    f"図 {one.name} を描けませんでした。レポートにはこの図が入りません。",
                 )
             )
             english, japanese = bilingual(lambda: undrawn(one))
@@ -166,18 +166,7 @@ def render(page: Page) -> str:
 
 def write(path: str | Path, page: Page) -> Path:
     """Write the page to a file, whole or not at all, and give its path. Raises ``UserError`` where it cannot be written."""
-    from koubai.language import UserError
-
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, render(page).encode())
-    except OSError as error:
-        raise UserError(
-            f"The report {path} cannot be written: {error.strerror}; choose another place.",
-            f"レポート {path} を書けません({error.strerror})。別の場所を指定してください。",
-        ) from None
-    return path
+    return write_out(Path(path), render(page).encode())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:

@@ -252,13 +252,11 @@ def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
     """Write pictures as one HTML file that needs no network. Raises ``UserError`` where it cannot be written."""
     import html
 
-    from koubai.store import write_whole
+    from koubai.store import write_out
 
     drawn = list(pictures)
     if not drawn:
         raise UserError("There is no picture to write.", "書き出す図がありません。")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file.", f"{path} はフォルダです。ファイル名を指定してください。")
     parts = [
         figure(one).to_html(full_html=False, include_plotlyjs=not k, config={"responsive": True, "displayModeBar": False})
         for k, one in enumerate(drawn)
@@ -268,12 +266,7 @@ def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(say(drawn[0].title))}</title>\n"
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (head + "\n".join(parts) + "\n</html>\n").encode())
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", f"{path} に書き込めません({error.strerror})。") from None
-    return path
+    return write_out(path, (head + "\n".join(parts) + "\n</html>\n").encode())
 
 
 def as_text(drawn: Picture | maps.Maps, width: int = 64, height: int = 14) -> str:
