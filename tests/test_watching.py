@@ -95,10 +95,8 @@ def test_gradients_are_those_that_retain_grad_keeps() -> None:
     assert case.layers == ("0", "1", "2", "3", "4", "5", "6")
     assert case.kinds == ("weights", "activation", "weights", "normalization", "activation", "dropout", "weights")
     np.testing.assert_allclose(case.history["gradient"][0], list(by_hand.values()), rtol=1e-6)
-    whole = by_hand["0"] / by_hand["6"]
-    assert math.prod(case.history["factor"][0, 1:]) == pytest.approx(
-        whole, rel=1e-5
-    )  # a chain: the factors multiply to the attenuation
+    whole = by_hand["0"] / by_hand["6"]  # a chain: the factors multiply to the attenuation
+    assert math.prod(case.history["factor"][0, 1:]) == pytest.approx(whole, rel=1e-5)
     np.testing.assert_allclose(case.factors[:, 1:], case.history["gradient"][:, :-1] / case.history["gradient"][:, 1:], rtol=1e-5)
 
 

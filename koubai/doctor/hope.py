@@ -85,9 +85,8 @@ def why(record: Record) -> Finding | None:
     curves = {name: curve[None, :taken] for name, curve in record.history.items() if name not in DRAWN}
     weights = record.weights()
     fans = [int(np.prod(weights[f"{k}.weight"].shape[1:])) for k, kind in enumerate(record.kinds) if kind == "weights"]
-    return judged(Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)).get(
-        0
-    )
+    sight = Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)
+    return judged(sight).get(0)
 
 
 def judged(sight: Sight) -> dict[int, Finding]:

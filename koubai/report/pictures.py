@@ -22,15 +22,8 @@ if TYPE_CHECKING:
 TOTAL = 2000  # steps of the training whose rates are drawn
 DOWN = 60  # steps down the valley
 UNITS, LAYERS, SAMPLES = 100, 5, 200  # of the untrained network whose activations are measured
-RATES = {
-    "sgd": 0.95,
-    "momentum": 0.1,
-    "nesterov": 0.1,
-    "adagrad": 1.5,
-    "rmsprop": 0.1,
-    "adam": 0.3,
-    "adamw": 0.3,
-}  # in the valley
+# in the valley
+RATES = {"sgd": 0.95, "momentum": 0.1, "nesterov": 0.1, "adagrad": 1.5, "rmsprop": 0.1, "adam": 0.3, "adamw": 0.3}
 
 
 @dataclass(frozen=True)

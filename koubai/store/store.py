@@ -134,9 +134,8 @@ class Store:
         with self._index() as opened:
             places = opened.execute(query, (*_ids(trials), stopped)).fetchall()
         for file, rows in itertools.groupby(places, lambda place: place[0]):
-            path = (
-                self.stacks / Path(file if isinstance(file, str) else repr(file)).name
-            )  # a name: no index leads out of the folder
+            # a name: no index leads out of the folder
+            path = self.stacks / Path(file if isinstance(file, str) else repr(file)).name
             try:
                 contents = inspect(path)
                 fine = [(id, row, contents.data) for _, id, row, _ in rows if self._agrees(path, contents, row, id)]

@@ -319,9 +319,8 @@ def test_alexnets_parameters_are_the_published_ones() -> None:
     """The paper's two halves have 60,965,224; one tower keeps what they save where they do not see each other."""
     found = places(Trial(layers="alexnet"), ALEX, 1000)
     total = sum(place.parameters for place in found)
-    halves = sum(
-        out * channels // 2 * side * side for out, channels, side in ((256, 96, 5), (384, 384, 3), (256, 384, 3))
-    )  # of the second, fourth and fifth convolution
+    parted = ((256, 96, 5), (384, 384, 3), (256, 384, 3))  # the second, fourth and fifth convolution
+    halves = sum(out * channels // 2 * side * side for out, channels, side in parted)
     assert total - halves == 60_965_224
     assert abs(total / 60e6 - 1) < 0.05
     shapes = [place.behind for place in found if place.part.name in ("conv", "maxpool", "flatten")]
