@@ -25,7 +25,6 @@ ERRORS = 3  # standard errors, the usual number, beyond which a difference is no
 ANSWERED = 400  # validation samples of a class at most
 MEASURED = 10_000  # training samples that means and spreads are taken of,
 BYTES = 2**28  # and features of them
-DRAWN = ("histogram", "low", "high")  # the parts of a history that are taken at its ``histogram_steps``
 
 
 @dataclass(frozen=True, eq=False)

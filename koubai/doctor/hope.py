@@ -23,13 +23,14 @@ import numpy as np
 import torch
 
 from koubai.data import load
-from koubai.doctor.case import DRAWN, Case
+from koubai.doctor.case import Case
 from koubai.doctor.diagnosis import diagnose
 from koubai.doctor.finding import Finding, short
 from koubai.language import UserError, Words
 from koubai.networks.layers import Weighted
 from koubai.spec import Choice, Trial
 from koubai.techniques import SCHEDULES
+from koubai.training.loop import DRAWN
 
 if TYPE_CHECKING:
     from koubai.store import Record

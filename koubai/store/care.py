@@ -234,6 +234,13 @@ def _sound(row: tuple[Any, ...]) -> bool:
         return False
 
 
+def forget(store: Store, id: str) -> int:
+    """Forget a study, and whatever no other study needs; the bytes that are free again."""
+    with store._index(write=True) as opened:
+        opened.execute("delete from study where id = ?", (id,))
+    return prune(store)
+
+
 def prune(store: Store) -> int:
     """Remove trials that no study asks for, files that hold nothing else, and what was left half written; the bytes that are free again.
 

@@ -217,14 +217,6 @@ class Store:
         """Whether the best of a study is an R²."""
         return row["best"] is not None and of_quantities(self.stacks / Path(str(row["file"])).name)
 
-    def forget(self, id: str) -> int:
-        """Forget a study, and whatever no other study needs; the bytes that are free again."""
-        from koubai.store.care import prune
-
-        with self._index(write=True) as opened:
-            opened.execute("delete from study where id = ?", (id,))
-        return prune(self)
-
     def note_claim(self, name: str, data: str, verdict: str, reason: Words, quick: bool = False) -> None:
         """Remember how a claim was judged on a data set; a ``quick`` look takes no whole run's place."""
         with self._index(write=True) as opened:

@@ -21,7 +21,7 @@ from koubai.report.figures import FIGURES
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
 from koubai.result import Result
-from koubai.store import Store
+from koubai.store import Store, care
 from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, check, choice, enabled
@@ -183,7 +183,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
         if any(one["state"] == "running" for one in store.studies() if one["id"] == id):
             warn(Words("It is being trained; stop that first.", "学習中です。先に止めてください。"))
             return
-        await aside(store.forget, id)
+        await aside(care.forget, store, id)
         ui.navigate.to("/runs")
 
     watch()

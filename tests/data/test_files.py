@@ -16,7 +16,7 @@ import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from koubai.data import files, load
 from koubai.data.dataset import read
@@ -184,6 +184,7 @@ FEATURES = st.sampled_from(["u1", "i2", "u4", "i8", "f2", "f4", "f8", "?"]).flat
 
 
 @given(FEATURES, st.sampled_from([np.savez, np.savez_compressed]), st.booleans(), st.booleans())
+@example(np.arange(120, dtype=np.uint8).reshape(2, 5, 4, 3), np.savez, False, False)  # channels last
 def test_numpys_archives(
     tmp_path_factory: pytest.TempPathFactory, x: np.ndarray, save: Callable[..., None], fortran: bool, folder: bool
 ) -> None:
