@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -133,23 +134,24 @@ OPTIMUM = np.array([0.3, 1.7])
 REACH = 1.0  # what the penalty leaves: |w|_p <= 1
 
 
-def quadratic(w: np.ndarray) -> np.ndarray:
-    """The loss at weights ``[..., 2]``."""
-    away = w - OPTIMUM
-    return np.einsum("...i,ij,...j->...", away, CURVATURE, away)
+def quadratic(w: np.ndarray, curvature: np.ndarray = CURVATURE, optimum: np.ndarray = OPTIMUM) -> np.ndarray:
+    """The loss at weights ``[..., 2]``: ``(w - optimum)' curvature (w - optimum)``."""
+    away = w - optimum
+    return np.einsum("...i,ij,...j->...", away, curvature, away)
 
 
+@lru_cache
 def limit(p: float, reach: float = REACH, points: int = 401) -> np.ndarray:
-    """The weights with ``|w|_p = reach``, all around: ``[point, 2]``."""
+    """The weights with ``|w|_p = reach``, all around: ``[point, 2]``, with exact zeros where it meets the axes."""
     angle = np.linspace(0, 2 * np.pi, points)
-    around = np.stack([np.cos(angle), np.sin(angle)], -1)
+    around = np.stack([np.cos(angle), np.sin(angle)], -1).round(15)
     return np.asarray(reach * around / (np.abs(around) ** p).sum(-1, keepdims=True) ** (1 / p))
 
 
-def best_within(p: float, reach: float = REACH) -> np.ndarray:
+def best_within(p: float, reach: float = REACH, curvature: np.ndarray = CURVATURE, optimum: np.ndarray = OPTIMUM) -> np.ndarray:
     """The weights of least loss among those with ``|w|_p <= reach``, by trying the whole border; the optimum lies outside."""
-    border = limit(p, reach, 40_001)
-    return np.asarray(border[quadratic(border).argmin()])
+    border = limit(p, reach, 16_001)
+    return np.asarray(border[quadratic(border, curvature, optimum).argmin()])
 
 
 @figure(
@@ -201,7 +203,7 @@ def norm_contours(
             **at,
         )
         best = best_within(p, reach)
-        shown = f"({best[0] + 0.0:.2f}, {best[1] + 0.0:.2f})".replace("-0.00", "0.00")
+        shown = f"({best[0] + 0.0:.2f}, {best[1] + 0.0:.2f})"
         for point, words, symbol, mark in (
             (OPTIMUM, Words("least loss", "損失最小"), "x", COLORS[1]), (best, Words("best allowed", "範囲内の最良点"), "circle", INK),
         ):  # fmt: skip
