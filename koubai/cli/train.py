@@ -28,7 +28,6 @@ from koubai.cli.base import (
     Width,
     Yes,
     command,
-    file_name,
     interruptible,
     option,
     text,
@@ -240,6 +239,8 @@ def _drawable(figure: str | None, figures: Iterable[str]) -> None:
 
 def _place(name: str, out: Path, figure: str | None) -> Path:
     """Where a report goes: whatever a study is called, a file directly in ``out``."""
+    from koubai.naming import file_name
+
     report = out / f"{file_name(name if figure is None else f'{name}-{figure}')}.html"
     if report.is_dir():
         raise UserError(
