@@ -18,7 +18,7 @@ from koubai.language import Words, apart, language, say, saying_both, tell
 from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import DARK, LIGHT, NIGHT, bilingual, variables
-from koubai.report.summary import cells, columns
+from koubai.report.summary import NOTE, cells, columns
 from koubai.statistics import VERDICTS
 from koubai.store import write_out
 
@@ -157,7 +157,7 @@ def render(page: Page) -> str:
 
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
-        table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        table=table, note=NOTE, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
         titles={name: one.title for name, one in SYMPTOMS.items()},
         variables=variables, light=LIGHT, dark=DARK, night=json.dumps(NIGHT),
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
