@@ -12,6 +12,7 @@ from koubai.measures import dense_weights, spelled
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, few, networks, quantities, spoken, swept, trials
 from koubai.report.style import (
+    PAPER,
     SCALE,
     axes,
     band,
@@ -214,7 +215,7 @@ def search(groups: Sequence[Group]) -> Figure:
                 "colorscale": SCALE,
                 "size": 12,
                 "colorbar": bar,
-                "line": {"color": "#ffffff", "width": 1},
+                "line": {"color": PAPER, "width": 1},
             },
         )
     )

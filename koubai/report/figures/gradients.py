@@ -15,6 +15,7 @@ from koubai.report.groups import Group, few, in_panels, recorded, trials
 from koubai.report.style import (
     COLORS,
     INK,
+    PAPER,
     SCALE,
     axes,
     band,
@@ -152,7 +153,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
                 name=say(KINDS[kind]),
                 legendgroup=kind,
                 showlegend=kind not in seen,
-                marker={"color": faint(shade, 0.75), "line": {"color": "white", "width": 1.5}},
+                marker={"color": faint(shade, 0.75), "line": {"color": PAPER, "width": 1.5}},
                 hovertemplate=f"<b>{label}</b><br>{record.layers[k + 1]}: ×{10**value:.3g}<extra></extra>",
             )
             seen.add(kind)
@@ -165,7 +166,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
                 y=[label for label, _ in totals],
                 mode="markers",
                 name=say(Words("the whole way", "全体")),
-                marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": "white", "width": 1}},
+                marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": PAPER, "width": 1}},
                 error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
                 hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
             )

@@ -11,7 +11,7 @@ import numpy as np
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, Race
-from koubai.report.style import COLORS, INK, axes, color, escaped, faint, panels, place, rounded
+from koubai.report.style import COLORS, INK, PAPER, axes, color, escaped, faint, panels, place, rounded
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -75,7 +75,7 @@ def race(groups: Sequence[Race]) -> Figure:
                 mode="markers",
                 showlegend=False,
                 hoverinfo="skip",
-                marker={"size": 10, "color": "white", "line": {"color": color(k), "width": 2}},
+                marker={"size": 10, "color": PAPER, "line": {"color": color(k), "width": 2}},
             ),
             **at,
         )
