@@ -192,7 +192,7 @@ def _(runs: Runs) -> float:
 
 @measure("steps to 80%", "steps to 80% validation accuracy", "検証精度80%までのステップ数", STEPS)
 def _(runs: Runs) -> float:
-    """First recorded step at which 80% is reached; the whole budget where it never is."""
+    """As ``first_step`` has it; the whole budget where 80% is never reached."""
     return _mean(lambda run: first_step(run, 0.8))(runs)
 
 

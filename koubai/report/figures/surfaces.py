@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Words("The optimizers' ways", "最適化手法のたどる道"),
     Words(
         "Contours of the surface, the way from the first start (circle) and where all starts end (crosses). The last panel: how far "
-        "above the lowest value each is, the median over starts and the quarters around it.",
+        "above the lowest value each is, the median over starts and the interquartile range.",
         "曲面の等高線と、最初の出発点(丸)からの道、全出発点の終点(×)。最後の図は最小値との差(出発点の中央値と四分位範囲)。",
     ),
     lambda groups: all(isinstance(group, Race) for group in groups),
