@@ -8,28 +8,17 @@ two trials of one seed differ by the formula alone. Biases start at 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from koubai.techniques.lazy import torch
-from koubai.techniques.registry import Number, Technique, Words
+from koubai.techniques.registry import Number, Technique, Words, register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 INITIALIZERS: dict[str, Technique] = {}
-
-
-def initializer(
-    name: str, *, formula: str, about: Words, source: str = "", numbers: Mapping[str, Number] | None = None
-) -> Callable[[Callable[..., Tensor]], Technique]:
-    """Register the function below as an initializer; see the module for how it is called."""
-
-    def register(function: Callable[..., Tensor]) -> Technique:
-        INITIALIZERS[name] = Technique(function, name, about, formula, source, numbers or {})
-        return INITIALIZERS[name]
-
-    return register
+initializer = partial(register, INITIALIZERS)
 
 
 @initializer(
