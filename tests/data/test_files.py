@@ -23,6 +23,7 @@ from koubai.data.dataset import read
 from koubai.data.readers import READERS
 from koubai.language import UserError
 from koubai.spec import Data, Trial
+from tests.data.sets import refused
 
 PARTS = ("train", "t10k")
 CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
@@ -54,17 +55,6 @@ def cifar(labels: list[tuple[int, ...]], seed: int) -> tuple[bytes, np.ndarray]:
 @pytest.fixture
 def draw() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def refused(path: Path | str, **more: Any) -> str:
-    """The sentence with which a set is refused."""
-    with pytest.raises(UserError) as caught:
-        load(Data(name=str(path), **more))
-    words = caught.value.words
-    for text in words:
-        assert "\n" not in text and len(text) < 600
-    assert words.en.endswith(".") and words.ja.endswith("。") and any("ぁ" <= letter <= "ヿ" for letter in words.ja)
-    return words.en
 
 
 def test_stored_trials_keep_their_hashes() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -24,6 +23,7 @@ from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.convolution import convolution, convolution_backward
 from koubai.techniques.pooling import average_pool, max_pool
+from tests.networks.stacks import walk, weights_of
 
 CPU = torch.device("cpu")
 Case = tuple[list[Trial], Network, Tensor, Tensor, tuple[int, ...]]
@@ -74,26 +74,6 @@ def cases(draw: st.DrawFn) -> Case:
             tensor.add_(torch.rand(tensor.shape, dtype=network.dtype, generator=noise))
     x = torch.randn(len(trials), math.prod(shape), samples, dtype=torch.float64, generator=noise)
     return trials, network, x, torch.randint(classes, (len(trials), 1, samples), generator=noise), shape
-
-
-def weights_of(network: Network, row: int) -> dict[str, Any]:
-    return {
-        f"{k}.{name}": tensor[row].numpy().copy()
-        for k, layer in enumerate(network.layers)
-        for name, tensor in ({p.name: p.value for p in layer.parameters} | layer.state).items()
-    }
-
-
-def walk(network: Network, x: Tensor, labels: Tensor, mode: Mode = Mode.PROBE) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
-    """Outputs, losses, and the gradient at the output of every layer as it stands there."""
-    buffers = network.allocate(x.shape[2])
-    if mode is Mode.TRAIN:
-        network.draw(x.shape[2])
-    outputs = network.forward(buffers, x, mode).clone()
-    losses = network.loss(buffers, labels).clone()
-    seen: dict[int, Tensor] = {}
-    network.backward(buffers, labels, lambda k, dy: seen.update({k: dy.clone()}))
-    return outputs, losses, seen
 
 
 def of_trial(gradient: Tensor, row: int, trials: int) -> Tensor:
