@@ -16,7 +16,7 @@ from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.landscapes import LANDSCAPES, Path, lowest_value, race
 from koubai.language import Words, say
 from koubai.report import style
-from koubai.report.figures.surfaces import FLOOR, contour
+from koubai.report.figures.surfaces import FLOOR, contour, contours
 from koubai.report.pictures import RATES
 from koubai.spec import choose
 from koubai.store import Store
@@ -194,10 +194,7 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
     left, right, bottom, top = surface.bounds
     x, y, heights = contour(surface, GRID)
     made = style.blank(440, margin={"t": 44})
-    made.add_contour(
-        x=style.rounded(x), y=style.rounded(y), z=[style.rounded(row) for row in heights], showscale=False, hoverinfo="none",
-        ncontours=16, contours={"coloring": "lines"}, colorscale=[[0, "#5d6b78"], [1, "#a9b4be"]], line={"width": 1},
-    )  # fmt: skip
+    contours(made, x, y, heights, ("#5d6b78", "#a9b4be"), ncontours=16, line={"width": 1}, hoverinfo="none")
     for path, way in zip(paths, drawn(paths, name, shown)[0], strict=True):
         k = list(OPTIMIZERS).index(path.optimizer)
         marker = {"size": sized(len(way["x"])), "symbol": style.SYMBOLS[k % len(style.SYMBOLS)], "line": {"width": 0}}
