@@ -218,8 +218,6 @@ PICTURES: Mapping[str, Callable[[Technique], Picture | maps.Maps | None]] = {
 
 def figure(drawn: Picture | maps.Maps) -> Figure:
     """The picture in plotly, its texts in the language in force."""
-    import plotly.graph_objects as go
-
     from koubai.report import style
 
     if isinstance(drawn, maps.Maps):
@@ -227,16 +225,14 @@ def figure(drawn: Picture | maps.Maps) -> Figure:
     title = {"text": style.escaped(say(drawn.title)), "font": {"size": 15}, "x": 0.01}
     made = style.blank(title=title, legend={"y": -0.26}, margin={"b": 100})
     for k, line in enumerate(drawn.lines):
-        made.add_trace(
-            go.Scatter(
-                x=style.rounded(line.x),
-                y=style.rounded(line.y),
-                name=say(line.name),
-                mode="markers" if line.points else "lines",
-                line={"color": style.color(k), "width": 2, "dash": style.DASHES[k]},
-                marker={"color": style.color(k), "symbol": style.SYMBOLS[k]},
-                showlegend=True,
-            )
+        made.add_scatter(
+            x=style.rounded(line.x),
+            y=style.rounded(line.y),
+            name=say(line.name),
+            mode="markers" if line.points else "lines",
+            line={"color": style.color(k), "width": 2, "dash": style.DASHES[k]},
+            marker={"color": style.color(k), "symbol": style.SYMBOLS[k]},
+            showlegend=True,
         )
     return style.axes(made, drawn.x, drawn.y, logy=drawn.log)
 

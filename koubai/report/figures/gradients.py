@@ -120,8 +120,6 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
 )
 def ledger(groups: Sequence[Group]) -> Figure:
     """Factors of all layers in powers of ten, one bar a variant."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 48)[::-1]
     made = blank(150 + 27 * len(shown), barmode="relative", bargap=0.25)
     labels: list[str] = []
@@ -160,16 +158,14 @@ def ledger(groups: Sequence[Group]) -> Figure:
         totals.append((label, np.array([attenuation(row) for row in norms])))
     if totals:
         means = [mean_and_interval(values) for _, values in totals]
-        made.add_trace(
-            go.Scatter(
-                x=rounded([m for m, _, _ in means]),
-                y=[label for label, _ in totals],
-                mode="markers",
-                name=say(Words("the whole way", "全体")),
-                marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": PAPER, "width": 1}},
-                error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
-                hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded([m for m, _, _ in means]),
+            y=[label for label, _ in totals],
+            mode="markers",
+            name=say(Words("the whole way", "全体")),
+            marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": PAPER, "width": 1}},
+            error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
+            hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
         )
     for label in labels:
         if label not in {name for name, _ in totals}:
@@ -248,8 +244,6 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
 )
 def activations(groups: Sequence[Group]) -> Figure:
     """Distributions of activations, a panel for each variant."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 16)
     columns = 4 if len(shown) > 6 else 3
     made = panels([group.label for group in shown], columns, 220)
@@ -260,19 +254,17 @@ def activations(groups: Sequence[Group]) -> Figure:
             layers = [name.rpartition(" ")[2] for name in layers]
         for side, moment, words in ((-1, 0, Words("before training", "学習前")), (1, -1, Words("after training", "学習後"))):
             x, y = outlines(group, moment, side)
-            made.add_trace(
-                go.Scatter(
-                    x=x,
-                    y=y,
-                    fill="toself",
-                    mode="lines",
-                    line={"width": 0.5, "color": color(side > 0)},
-                    fillcolor=faint(color(side > 0), 0.85),
-                    name=say(words),
-                    legendgroup=str(side),
-                    showlegend=k == 0,
-                    hoverinfo="skip",
-                ),
+            made.add_scatter(
+                x=x,
+                y=y,
+                fill="toself",
+                mode="lines",
+                line={"width": 0.5, "color": color(side > 0)},
+                fillcolor=faint(color(side > 0), 0.85),
+                name=say(words),
+                legendgroup=str(side),
+                showlegend=k == 0,
+                hoverinfo="skip",
                 **at,
             )
         made.update_xaxes(tickvals=list(range(len(layers))), ticktext=layers, showgrid=False, **at)

@@ -188,8 +188,6 @@ def sized(points: int) -> list[int]:
 
 def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int) -> Figure:
     """The surface's contours and every way up to a step."""
-    import plotly.graph_objects as go
-
     surface = LANDSCAPES[name]
     left, right, bottom, top = surface.bounds
     x, y, heights = contour(surface, GRID)
@@ -199,13 +197,13 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
         k = list(OPTIMIZERS).index(path.optimizer)
         marker = {"size": sized(len(way["x"])), "symbol": style.SYMBOLS[k % len(style.SYMBOLS)], "line": {"width": 0}}
         line = {"color": style.color(k), "width": 2, "dash": style.dash(k)}
-        made.add_trace(go.Scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip"))
+        made.add_scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip")
     for point, words, symbol in (
         (start, Words("start", "出発点"), "circle-open"),
         (surface.lowest, Words("lowest", "最低点"), "x"),
     ):
         look = {"size": 13, "symbol": symbol, "color": style.INK, "line": {"width": 2}}
-        made.add_trace(go.Scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip"))
+        made.add_scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip")
     made.update_xaxes(range=[left, right], fixedrange=True).update_yaxes(range=[bottom, top], fixedrange=True)
     made.update_layout(dragmode=False, hovermode=False)  # what is dragged is the point
     return style.axes(made, Words("x", "x"), Words("y", "y"))
@@ -213,12 +211,10 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
 
 def descent(name: str, paths: list[Path], shown: int) -> Figure:
     """How far above the lowest point each is, by step."""
-    import plotly.graph_objects as go
-
     made = style.blank(260)
     for path, fall in zip(paths, drawn(paths, name, shown)[1], strict=True):
         k = list(OPTIMIZERS).index(path.optimizer)
         look: dict[str, Any] = {"color": style.color(k), "width": 2, "dash": style.dash(k)}
-        made.add_trace(go.Scatter(**fall, name=path.optimizer, line=look, showlegend=False))
+        made.add_scatter(**fall, name=path.optimizer, line=look, showlegend=False)
     made.update_xaxes(range=[0, STEPS])
     return style.axes(made, Words("step", "ステップ"), Words("f - min f", "f - min f"), logy=True)
