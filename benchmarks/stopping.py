@@ -17,7 +17,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +24,7 @@ import koubai.laboratory
 from benchmarks.machine import name, settle
 from koubai.doctor.finding import Finding
 from koubai.doctor.hope import past_hope
-from koubai.experiments.catalogue import EXERCISES
+from koubai.experiments.catalogue import EXERCISES, search
 from koubai.laboratory import run
 from koubai.result import Result
 from koubai.study import Study
@@ -59,19 +58,6 @@ class Row:
         return 1 - self.stopping / self.without
 
 
-def search(draw: int, seeds: int) -> Study:
-    """The exercise's search, drawn anew; draw 0 is the exercise's own."""
-    exercise = EXERCISES["hyperparameter-search"].runs
-    assert isinstance(exercise, Study)
-    random = np.random.default_rng(draw)
-    rates, decays = 10 ** random.uniform(-6, -2, 100), 10 ** random.uniform(-8, -4, 100)
-    rows = {
-        "learning_rate": [float(rate) for rate in rates],
-        "penalty": [{"name": "l2", "strength": float(decay)} for decay in decays],
-    }
-    return Study(exercise.base, name="search", axes={"seed": seeds}, zip=[rows])
-
-
 def timed(study: Study, threads: int | None) -> tuple[Result, float, float]:
     """The study's result, and the seconds that it took by the clock and of the processor."""
     with tempfile.TemporaryDirectory() as folder:
@@ -89,7 +75,9 @@ def best(result: Result) -> float:
 
 def measure(draw: int, seeds: int, threads: int | None) -> Row:
     """One draw, without stopping and with it."""
-    study = search(draw, seeds)
+    exercise = EXERCISES["hyperparameter-search"].runs
+    assert isinstance(exercise, Study)
+    study = Study(exercise.base, name="search", axes={"seed": seeds}, zip=[search(draw)])
     spent = 0.0
 
     def looked(training: Training) -> dict[int, Finding]:

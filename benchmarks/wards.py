@@ -19,7 +19,7 @@ FEW = 2000  # training samples of the large sets
 
 @dataclass(frozen=True)
 class Ward:
-    """A data set and a recipe that suits it: widths (or a chain of layers), steps and minibatch. ``images``: inputs are from 0 to 1."""
+    """A data set and a recipe that suits it: the first layer's width, steps and minibatch. ``images``: inputs are from 0 to 1."""
 
     name: str
     source: Callable[[], tuple[np.ndarray, np.ndarray]] | Data

@@ -24,16 +24,8 @@ from koubai.written import WRITTEN
 HERE = Path(__file__).parent
 MADE = "<!-- Made by `make docs`; change the code, not this page. -->"
 
-ALWAYS = (
-    "data",
-    "layers",
-    "activation",
-    "initializer",
-    "optimizer",
-    "learning_rate",
-    "batch_size",
-    "steps",
-)  # shown though usual
+# shown though usual
+ALWAYS = ("data", "layers", "activation", "initializer", "optimizer", "learning_rate", "batch_size", "steps")
 
 
 def techniques() -> str:

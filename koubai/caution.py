@@ -106,4 +106,8 @@ def lasting(seconds: float) -> Words:
 
 def size(amount: float) -> str:
     """Bytes as a person reads them."""
-    return f"{amount / 1e9:,.1f} GB" if amount >= 1e8 else f"{amount / 1e6:,.1f} MB"
+    for unit in ("B", "kB", "MB"):
+        if amount < 999.5:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.3g} GB" if amount < 999.5 else f"{amount:,.0f} GB"

@@ -16,6 +16,7 @@ import numpy as np
 
 from koubai.blueprint import title
 from koubai.data import Dataset, load
+from koubai.data.files import unwritable
 from koubai.language import UserError, Words
 from koubai.measures import is_regression
 from koubai.places import entrance
@@ -157,10 +158,8 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
             f"{folder} はすでにあります。--to で別の名前を指定してください。",
         )
     network, data = finished(record)
-    shape, about = (
-        entrance(record.trial.layers, data.shape),
-        f"{name}: {title(record.trial.layers)}, trained on {record.trial.data}.",
-    )
+    shape = entrance(record.trial.layers, data.shape)
+    about = f"{name}: {title(record.trial.layers)}, trained on {record.trial.data}."
     written = source(network, shape, data.outputs, about, preparation(data))
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -180,9 +179,7 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror}.", f"{folder} に書き込めません({error.strerror})。"
-        ) from None
+        raise unwritable(folder, error) from None
     return folder
 
 

@@ -40,12 +40,15 @@ MEASURES: dict[str, Measure] = {}
 
 
 def measure(
-    name: str, en: str, ja: str, unit: Words | None = None
-) -> Callable[[Callable[[Runs], float]], Callable[[Runs], float]]:
-    """Register the function below as a measure."""
+    name: str, en: str, ja: str, unit: Words | None = None, together: bool = False
+) -> Callable[[Callable[[Any], float]], Callable[[Any], float]]:
+    """Register the function below as a measure: of one run, whose mean over several is taken, or of all of them ``together``."""
 
-    def register(function: Callable[[Runs], float]) -> Callable[[Runs], float]:
-        MEASURES[name] = Measure(function, Words(en, ja), unit or Words("", ""))
+    def register(function: Callable[[Any], float]) -> Callable[[Any], float]:
+        def mean(runs: Runs) -> float:
+            return float(np.mean([function(run) for run in runs]))
+
+        MEASURES[name] = Measure(function if together else mean, Words(en, ja), unit or Words("", ""))
         return function
 
     return register
@@ -95,38 +98,37 @@ def classes(record: Record) -> int:
     return len(record.weights()[f"{len(record.layers) - 1}.bias"])
 
 
-def _mean(function: Callable[[Any], float]) -> Callable[[Runs], float]:
-    return lambda runs: float(np.mean([function(run) for run in runs]))
-
-
 @measure("validation accuracy", "validation accuracy at the end", "最終の検証精度")
-def _(runs: Runs) -> float:
-    return _mean(accuracy)(runs)
+def _(run: Record) -> float:
+    return accuracy(run)
 
 
 @measure("above guessing", "validation accuracy above guessing", "検証精度(当て推量との差)")
-def _(runs: Runs) -> float:
-    """Final validation accuracy minus ``1 / classes``."""
-    return _mean(lambda run: accuracy(run) - guessing(run))(runs)
+def _(run: Record) -> float:
+    return accuracy(run) - guessing(run)
 
 
 @measure("train accuracy", "training accuracy at the end", "最終の訓練精度")
-def _(runs: Runs) -> float:
-    return _mean(lambda run: accuracy(run, "train"))(runs)
+def _(run: Record) -> float:
+    return accuracy(run, "train")
 
 
 @measure("gap", "training minus validation accuracy at the end", "最終の訓練精度と検証精度の差")
-def _(runs: Runs) -> float:
-    return _mean(lambda run: accuracy(run, "train") - accuracy(run))(runs)
+def _(run: Record) -> float:
+    return accuracy(run, "train") - accuracy(run)
 
 
-@measure("best accuracy", "validation accuracy at the best of the learning rates", "最良の学習率での検証精度")
+@measure("best accuracy", "validation accuracy at the best of the learning rates", "最良の学習率での検証精度", together=True)
 def _(runs: Runs) -> float:
     return max(accuracy(run) for run in runs)
 
 
 @measure(
-    "range of rates", "learning rates within 5 points of the best accuracy", "最良の精度から5ポイント以内の学習率の幅", DECADES
+    "range of rates",
+    "learning rates within 5 points of the best accuracy",
+    "最良の精度から5ポイント以内の学習率の幅",
+    DECADES,
+    together=True,
 )
 def _(runs: Runs) -> float:
     """Decades of learning rate, counted in the grid's own spacing."""
@@ -142,17 +144,18 @@ def _(runs: Runs) -> float:
     "学習開始時の、最初の層と最後の層の勾配の比",
     DECADES,
 )
-def _(runs: Runs) -> float:
-    """``log10(|dL/dz_1| / |dL/dz_L|)``, at least ``NOTHING``."""
-    return _mean(lambda run: attenuation(run.history["gradient"][0]))(runs)
+def _(run: Record) -> float:
+    return attenuation(run.history["gradient"][0])
 
 
 def attenuation(gradient: np.ndarray) -> float:
-    """``log10`` of the first layer's gradient norm over the last's; ``NOTHING`` where none arrives."""
+    """``log10(|dL/dz_1| / |dL/dz_L|)`` of gradient norms ``[layer]``, at least ``NOTHING``, which it is where none arrives."""
     return max(math.log10(gradient[0] / gradient[-1]), NOTHING) if gradient[0] > 0 and gradient[-1] > 0 else NOTHING
 
 
-@measure("activation factor", "largest factor of an activation on the gradient", "活性化関数が勾配にかける倍率の最大")
+@measure(
+    "activation factor", "largest factor of an activation on the gradient", "活性化関数が勾配にかける倍率の最大", together=True
+)
 def _(runs: Runs) -> float:
     """The largest ``|dL/dz| / |dL/da|`` of any layer at any recorded step."""
     with np.errstate(invalid="ignore"):  # 0 / 0 where no gradient arrives: nothing to measure
@@ -166,17 +169,14 @@ def _(runs: Runs) -> float:
 
 
 @measure("zeros", "share of activations that are exactly 0", "ちょうど0の活性の割合")
-def _(runs: Runs) -> float:
-    return _mean(lambda run: float(run.history["zeros"][-1].mean()))(runs)
+def _(run: Record) -> float:
+    return float(run.history["zeros"][-1].mean())
 
 
 @measure("small weights", "share of weights under a hundredth of the largest", "最大の重みの100分の1に満たない重みの割合")
-def _(runs: Runs) -> float:
-    def share(run: Record) -> float:
-        weights = [np.abs(value) for value in dense_weights(run)]
-        return float(np.concatenate([(w < w.max() / 100).ravel() for w in weights]).mean())
-
-    return _mean(share)(runs)
+def _(run: Record) -> float:
+    weights = [np.abs(value) for value in dense_weights(run)]
+    return float(np.concatenate([(w < w.max() / 100).ravel() for w in weights]).mean())
 
 
 def dense_weights(record: Record) -> list[np.ndarray]:
@@ -186,18 +186,20 @@ def dense_weights(record: Record) -> list[np.ndarray]:
 
 
 @measure("unit spread", "largest difference between two units of a hidden layer", "隠れ層のユニットどうしの最大の差")
-def _(runs: Runs) -> float:
-    return _mean(lambda run: max(float(np.ptp(w, axis=0).max()) for w in dense_weights(run)[:-1]))(runs)
+def _(run: Record) -> float:
+    return max(float(np.ptp(w, axis=0).max()) for w in dense_weights(run)[:-1])
 
 
 @measure("steps to 80%", "steps to 80% validation accuracy", "検証精度80%までのステップ数", STEPS)
-def _(runs: Runs) -> float:
-    """First recorded step at which 80% is reached; the whole budget where it never is."""
-    return _mean(lambda run: first_step(run, 0.8))(runs)
+def _(run: Record) -> float:
+    return first_step(run, 0.8)
 
 
 def first_step(record: Record, reached: float) -> float:
-    """The step at which the validation accuracy first reaches a value, between two recorded steps by a straight line."""
+    """The step at which the validation accuracy first reaches a value, between two recorded steps by a straight line.
+
+    The whole budget where it never does.
+    """
     curve = np.nan_to_num(record.history["validation_accuracy"])
     over = np.flatnonzero(curve >= reached)
     if not len(over):
@@ -214,12 +216,9 @@ def first_step(record: Record, reached: float) -> float:
     "share of a forward pass's multiplications that convolutions make",
     "順伝播の乗算に占める畳み込み層の割合",
 )
-def _(runs: Runs) -> float:
-    def share(run: Record) -> float:
-        products = {place.label: place.products for place in planned(run)}
-        return sum(count for label, count in products.items() if label.startswith("conv ")) / sum(products.values())
-
-    return _mean(share)(runs)
+def _(run: Record) -> float:
+    products = {place.label: place.products for place in planned(run)}
+    return sum(count for label, count in products.items() if label.startswith("conv ")) / sum(products.values())
 
 
 def planned(record: Record) -> list[Place]:
@@ -229,8 +228,8 @@ def planned(record: Record) -> list[Place]:
 
 
 @measure("im2col error", "|col2im(im2col(x)) - x| / |x| on an image", "画像での |col2im(im2col(x)) - x| / |x|")
-def _(runs: Runs) -> float:
-    return _mean(lambda run: there_and_back(run, divided=False))(runs)
+def _(run: Record) -> float:
+    return there_and_back(run, divided=False)
 
 
 @measure(
@@ -238,8 +237,8 @@ def _(runs: Runs) -> float:
     "|col2im(im2col(x)) / overlaps - x| / |x| on an image",
     "画像での |col2im(im2col(x)) / 重なりの数 - x| / |x|",
 )
-def _(runs: Runs) -> float:
-    return _mean(lambda run: there_and_back(run, divided=True))(runs)
+def _(run: Record) -> float:
+    return there_and_back(run, divided=True)
 
 
 def there_and_back(record: Record, divided: bool) -> float:
@@ -262,30 +261,24 @@ def there_and_back(record: Record, divided: bool) -> float:
 
 
 @measure("steps to the bottom", "steps until f is below 0.1 for good", "fが0.1未満に落ち着くまでのステップ数", STEPS)
-def _(runs: Runs) -> float:
-    def last_above(path: Path) -> float:
-        above = np.flatnonzero(~(path.values < 0.1))
-        return float(above[-1] + 1) if len(above) else 0.0
-
-    return _mean(last_above)(runs)
+def _(path: Path) -> float:
+    above = np.flatnonzero(~(path.values < 0.1))
+    return float(above[-1] + 1) if len(above) else 0.0
 
 
 @measure("height", "f above its lowest value at the end", "最終のfと最小値の差")
-def _(runs: Runs) -> float:
+def _(path: Path) -> float:
     from koubai.landscapes import lowest_value
 
-    return _mean(lambda path: float(path.values[-1] - lowest_value(path.landscape)))(runs)
+    return float(path.values[-1] - lowest_value(path.landscape))
 
 
 @measure("global minimum", "share of starts that end in the deeper well", "深い方の井戸に到達した割合")
-def _(runs: Runs) -> float:
-    return _mean(lambda path: float(path.points[-1, 0] < 0))(runs)
+def _(path: Path) -> float:
+    return float(path.points[-1, 0] < 0)
 
 
 @measure("steps to leave", "steps until the saddle is left (|y| > 0.7)", "鞍点から離れる(|y| > 0.7)までのステップ数", STEPS)
-def _(runs: Runs) -> float:
-    def leaves(path: Path) -> float:
-        out = np.flatnonzero(np.abs(path.points[:, 1]) > 0.7)
-        return float(out[0]) if len(out) else float(len(path.points) - 1)
-
-    return _mean(leaves)(runs)
+def _(path: Path) -> float:
+    out = np.flatnonzero(np.abs(path.points[:, 1]) > 0.7)
+    return float(out[0]) if len(out) else float(len(path.points) - 1)

@@ -1,6 +1,8 @@
-"""Studies and trials by the names that ``koubai runs`` shows."""
+"""Studies and trials by the names that ``koubai runs`` shows, and those names as files have them."""
 
 from __future__ import annotations
+
+import re
 
 from koubai.language import UserError, Words, unknown
 from koubai.result import Best, Result
@@ -9,6 +11,13 @@ from koubai.store import Store
 from koubai.study import Study
 
 SHOWN = 8  # letters of an id in a table
+LONGEST = 120  # bytes of a study's name in a file's: file systems take 255, with what a file in the making has beside its name
+
+
+def file_name(name: str) -> str:
+    """A study's name as that of a file, whatever it is called and however long it is."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    return plain.encode()[:LONGEST].decode(errors="ignore")
 
 
 def study_named(store: Store, name: str) -> Study:

@@ -21,9 +21,8 @@ from koubai.techniques.convolution import ImpossibleSize, output_sides
 
 def complete(trial: Trial, classes: int) -> list[Part]:
     """All layers of a trial's network, with what the trial adds and the output."""
-    runs: list[list[Part]] = [
-        []
-    ]  # what stands before the first layer with weights; then each of those with what stands behind it
+    # what stands before the first layer with weights; then each of those with what stands behind it
+    runs: list[list[Part]] = [[]]
     for part in map(read, trial.layers):
         if part.name in WEIGHTS:
             runs.append([])

@@ -13,9 +13,8 @@ from koubai.language import Words, harmless, say
 from koubai.spec import Trial
 from koubai.training import cost
 
-Report = Callable[
-    [str, Trial, int, int], None
-]  # (what trains, one of its trials, network-steps done since, network-steps left out)
+# what trains, one of its trials, network-steps done since, network-steps left out
+Report = Callable[[str, Trial, int, int], None]
 
 
 def work(trial: Trial) -> float:

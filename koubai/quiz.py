@@ -14,7 +14,7 @@ from koubai.answers import measured, worked
 from koubai.answers.base import Answer, same
 from koubai.language import UserError, Words, apart, say, saying_both
 from koubai.report.braille import canvas
-from koubai.report.figures.surfaces import norm_contours
+from koubai.report.figures.surfaces import CURVATURE, OPTIMUM, best_within, limit, norm_contours, quadratic
 from koubai.report.page import Drawing
 from koubai.report.page import Question as Asked
 from koubai.store import Store
@@ -90,26 +90,25 @@ def question(number: int) -> Question:
 
 def two_norms() -> str:
     """The two drawings of the question on L1: the limit, the loss's contour that touches it, and where they touch."""
-    curvature, centre = worked.LOSS
+    left, right, low, high = bounds = (-2.0, 2.4, -1.3, 2.0)
     angle = np.linspace(0, 2 * np.pi, 721)
-    around = np.linalg.solve(np.linalg.cholesky(curvature).T, np.stack([np.cos(angle), np.sin(angle)]))
+    around = np.linalg.solve(np.linalg.cholesky(CURVATURE).T, np.stack([np.cos(angle), np.sin(angle)]))
     drawings = []
-    for limit in worked.boundaries().values():
-        w = worked.lowest(limit, curvature, centre)
-        level = np.sqrt((w - centre) @ curvature @ (w - centre))
-        x, y = centre[:, None] + level * around
+    for p in worked.NORMS.values():
+        border, w = limit(p), best_within(p)
+        x, y = OPTIMUM[:, None] + np.sqrt(quadratic(w)) * around
         lines = [
-            (limit[:, 0], limit[:, 1], False),
-            (np.array([-1.3, 2.7]), np.zeros(2), False),
+            (border[:, 0], border[:, 1], False),
+            (np.array([left, right]), np.zeros(2), False),
             (x, y, False),
             (w[:1], w[1:], True),
-            (centre[:1], centre[1:], True),
-            (np.zeros(2), np.array([-1.3, 1.7]), False),
+            (OPTIMUM[:1], OPTIMUM[1:], True),
+            (np.zeros(2), np.array([low, high]), False),
         ]
-        drawings.append(canvas(lines, 32, 12, (-1.3, 2.7, -1.3, 1.7)))
-    left, right = (say(worked.SIDES[side]) for side in ("left", "right"))
-    rows = [f"  {one}    {other}" for one, other in zip(*drawings, strict=True)]
-    return "\n".join([f"  {set_cell_size(left, 36)}{right}", *rows])
+        drawings.append(canvas(lines, 32, 12, bounds))
+    one, other = map(say, worked.SIDES.values())
+    rows = [f"  {here}    {there}" for here, there in zip(*drawings, strict=True)]
+    return "\n".join([f"  {set_cell_size(one, 36)}{other}", *rows])
 
 
 def _alone(name: Words) -> Words:
@@ -117,10 +116,10 @@ def _alone(name: Words) -> Words:
     return Words(f"Explain briefly what characterizes {name.en}.", f"{name.ja}の特徴を簡潔に説明せよ。")
 
 
-def _side(name: str, norm: float) -> Drawing:
+def _side(name: str) -> Drawing:
     """One of the two pictures of the question on L1: a page has them beside each other, or on a phone below each other."""
     words = worked.SIDES[name]
-    return Drawing(name, words, words, lambda: norm_contours((), (say(words),), (norm,)))
+    return Drawing(name, words, words, lambda: norm_contours((), (say(words),), (worked.NORMS[name],)))
 
 
 QUESTIONS = (
@@ -216,7 +215,7 @@ QUESTIONS = (
         {side[0]: words for side, words in worked.SIDES.items()},
         "r",
         two_norms,
-        [_side("left", 2.0), _side("right", 1.0)],
+        [_side(name) for name in worked.SIDES],
     ),
     Question(
         Words(

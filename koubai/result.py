@@ -14,7 +14,7 @@ from koubai.doctor.hope import why
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, scored, spelled
 from koubai.report.groups import MOST_PANELS, Group, few, spoken
-from koubai.store import Record, write_whole
+from koubai.store import Record, write_out
 from koubai.study import Study
 
 if TYPE_CHECKING:
@@ -119,16 +119,7 @@ class Result:
         """Write the curves of all trials as CSV, a row a point, and give its path. Raises ``UserError`` where it cannot."""
         from koubai.report.curves import as_csv
 
-        path = Path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path.absolute(), as_csv(self.groups).encode())  # "." has no name
-        except OSError as error:
-            raise UserError(
-                f"The curves cannot be written to {path}: {error.strerror}; choose another place.",
-                f"曲線を {path} に書けません({error.strerror})。別の場所を指定してください。",
-            ) from None
-        return path
+        return write_out(Path(path), as_csv(self.groups).encode())
 
     def page(self, section: Section | None = None) -> Page:
         """The report, before it is written: of one section, as ``section`` makes it."""

@@ -46,8 +46,9 @@ def interval(values: Sequence[float] | np.ndarray, resamples: int = 10_000) -> t
 
     Plain percentiles of ten values cover about 90%; Hesterberg's correction (2015, arXiv:1411.5279) widens them by the t distribution and
     ``sqrt(n / (n - 1))``: ten normal values cover 94%, somewhat skewed ones 92%, exponential ones 90%, as Student's interval does. The
-    resampling is seeded: the same values give the same interval. Of fewer than ``FEW`` values no resample lies beyond the values
-    themselves, so Student's interval stands in. Where a value is not finite the interval is without bounds.
+    resampling is seeded: the same values give the same interval. Of fewer than ``FEW`` values it would end at about the least and the
+    largest, however far the t distribution reaches, so Student's interval stands in. Where a value is not finite the interval is without
+    bounds.
     """
     from scipy import stats
 

@@ -201,10 +201,8 @@ class Study(BaseModel):
 
         try:
             table = tomllib.loads(text)
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # beside TOMLDecodeError: integers of thousands of digits, brackets ever deeper
+        # beside TOMLDecodeError: integers of thousands of digits, brackets ever deeper
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{source} is not valid TOML: {error}.", f"{source} はTOMLとして読めません: {error}。") from None
         try:
             return cls(**table)

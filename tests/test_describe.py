@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
 from koubai.blueprint import NATIVE
+from koubai.caution import size
 from koubai.cli import app
-from koubai.cli.describe import amount
 from koubai.networks import build
 from koubai.networks.inventory import inventory, samples
 from koubai.networks.unstack import module
@@ -114,11 +114,6 @@ def test_what_cannot_be_shown_is_a_sentence(arguments: tuple[str, ...], sentence
     assert run.exit_code == 2 and sentence in run.output and "Traceback" not in run.output
 
 
-def test_amounts() -> None:
-    assert [amount(count) for count in (0, 999, 1000, 41_200_000, 1_550_000_000)] == [
-        "0 B",
-        "999 B",
-        "1 kB",
-        "41.2 MB",
-        "1.55 GB",
-    ]
+def test_sizes() -> None:
+    counts = (0, 999, 1000, 41_200_000, 999_700_000, 1_550_000_000, 12_340_000_000_000)
+    assert [size(count) for count in counts] == ["0 B", "999 B", "1 kB", "41.2 MB", "1 GB", "1.55 GB", "12,340 GB"]

@@ -94,7 +94,7 @@ BAD = {
     ("quiz", "11", "--answers"): "questions 1 to 10, not 11",
     ("explain", "momentun"): "did you mean 'momentum'",
     ("explain", "logistic"): "did you mean 'sigmoid'",
-    ("explain", "adam", "--figure", "."): "is a folder",
+    ("explain", "adam", "--figure", "."): "cannot be written",
     ("explain", "adam", "--figure", "taken/x.html"): "cannot be written",
     ("explain", "adam", "--out", "taken"): "taken",
 }

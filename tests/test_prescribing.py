@@ -102,13 +102,8 @@ def test_repaired_is_cured_and_better_or_well_and_no_worse() -> None:
     assert not candidate(["he"], high, ill("plateau")).repaired
     assert candidate(["he"], high, ill("overfitting")).repaired  # another one, which it was not brought for
     same = (ORIGINAL + 0.001 * np.array([1, -1, 0, 1, -1])).tolist()
-    uneven = [
-        0.90,
-        0.12,
-        0.58,
-        0.10,
-        0.40,
-    ]  # two seeds gain nothing, and so much is gained by others that the interval reaches below 0
+    # two seeds gain nothing, and so much is gained by others that the interval reaches below 0
+    uneven = [0.90, 0.12, 0.58, 0.10, 0.40]
     assert candidate(["he"], uneven).bounds[0] < -0.01 and candidate(["he"], uneven).repaired
     assert not candidate(["he"], [0.90, 0.10, 0.58, 0.10, 0.40]).repaired  # one seed loses two points
     assert candidate(["he"], same).repaired and not candidate(["he"], same, ill("overfitting")).repaired

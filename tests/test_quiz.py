@@ -19,6 +19,7 @@ from koubai.experiments.claims import CLAIMS
 from koubai.landscapes import LANDSCAPES
 from koubai.language import UserError, speaking
 from koubai.quiz import QUESTIONS, question, two_norms
+from koubai.report.figures.surfaces import best_within
 from koubai.store import Store
 from koubai.techniques.convolution import ImpossibleSize
 
@@ -141,12 +142,13 @@ def test_the_lowest_point_of_a_limit_against_scipy(seed: int, side: str) -> None
         method="SLSQP",
         options={"ftol": 1e-14, "maxiter": 500},
     ).x
-    np.testing.assert_allclose(worked.lowest(worked.boundaries()[side], curvature, centre), parts[:2] - parts[2:], atol=2e-3)
+    found = best_within(worked.NORMS[side], curvature=curvature, optimum=centre)
+    np.testing.assert_allclose(found, parts[:2] - parts[2:], atol=2e-3)
 
 
 def test_corners_make_zeros(store: Store) -> None:
-    left, right = (worked.lowest(limit, *worked.LOSS) for limit in worked.boundaries().values())
-    assert right.tolist() == [1.0, 0.0]
+    left, right = map(best_within, worked.NORMS.values())
+    assert right.tolist() == [0.0, 1.0]
     assert (left != 0).all()
     assert "Of 200 losses drawn at random a weight ends at exactly 0 for 0% on the left" in worked.norms(store).short.en
 

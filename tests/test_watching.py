@@ -4,6 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from koubai.language import UserError
 from koubai.techniques.clipping import norms
 from koubai.training import ledger
 from koubai.watching import Watch, watch
+from koubai.watching.layers import FUNCTIONAL, bounds
 from koubai.watching.look import MANY, _fetched, size
 
 Loop = Callable[[nn.Module, Any, "Watch | None"], None]
@@ -93,10 +95,8 @@ def test_gradients_are_those_that_retain_grad_keeps() -> None:
     assert case.layers == ("0", "1", "2", "3", "4", "5", "6")
     assert case.kinds == ("weights", "activation", "weights", "normalization", "activation", "dropout", "weights")
     np.testing.assert_allclose(case.history["gradient"][0], list(by_hand.values()), rtol=1e-6)
-    whole = by_hand["0"] / by_hand["6"]
-    assert math.prod(case.history["factor"][0, 1:]) == pytest.approx(
-        whole, rel=1e-5
-    )  # a chain: the factors multiply to the attenuation
+    whole = by_hand["0"] / by_hand["6"]  # a chain: the factors multiply to the attenuation
+    assert math.prod(case.history["factor"][0, 1:]) == pytest.approx(whole, rel=1e-5)
     np.testing.assert_allclose(case.factors[:, 1:], case.history["gradient"][:, :-1] / case.history["gradient"][:, 1:], rtol=1e-5)
 
 
@@ -148,6 +148,39 @@ def test_answers_of_activations_are_described_as_the_ledger_describes_them() -> 
         for measure, value in (ledger.describe(stacked, layer) | ledger.histogram(stacked, layer)).items():
             np.testing.assert_allclose(case.history[measure][0, k], value[0], rtol=1e-5, atol=1e-7, err_msg=f"{name}: {measure}")
     assert column(case, "dead", "4", "activation")[0] == pytest.approx(2 / 7)
+
+
+AS_FUNCTIONS = {
+    "relu": F.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "gelu by tanh": partial(F.gelu, approximate="tanh"),
+    "silu": F.silu,
+    "softplus": partial(F.softplus, beta=2.0, threshold=1.0),
+    "leaky relu": partial(F.leaky_relu, negative_slope=0.2),
+    "elu": partial(F.elu, alpha=2.0),
+    "selu": F.selu,
+    "hardtanh": partial(F.hardtanh, min_val=-0.5, max_val=2.0),
+    "relu6": F.relu6,
+}
+
+
+@pytest.mark.parametrize("name", AS_FUNCTIONS)
+def test_an_activations_answers_are_found_in_what_autograd_keeps(name: str) -> None:
+    answers = AS_FUNCTIONS[name](torch.linspace(-8, 8, 33, requires_grad=True))
+    node = answers.grad_fn
+    torch.testing.assert_close(FUNCTIONAL[node.name()].output(node), answers)
+
+
+def test_a_hardtanh_has_the_ends_that_it_was_given() -> None:
+    for module, ends in (
+        (nn.Hardtanh(), (-1, 1)),
+        (nn.Hardtanh(-2, 3), (-2, 3)),
+        (nn.ReLU6(), (0, None)),
+        (nn.ELU(), (None, None)),
+    ):
+        assert bounds(module) == ends
 
 
 class Away(Tensor):

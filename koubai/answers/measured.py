@@ -47,7 +47,7 @@ def zero_weights(store: Store) -> Answer:
         f"Units that start equal get equal gradients and {'stay equal' if equal else 'DO NOT stay equal here'}: "
         f"a layer is one unit many times over, and from zeros accuracy ends at {best:.0%} (guessing: 10%).",
         f"等しく始まるユニットには同じ値が伝わり、同じ勾配で{'等しいまま' if equal else 'あるはずが、ここでは等しくなりません'}。"
-        f"層は1個のユニットと同じになり、0から始めると精度は {best:.0%}(当てずっぽうは10%)。",
+        f"層は1個のユニットと同じになり、0から始めると精度は {best:.0%}(当て推量は10%)。",
     )
     return Answer(short, (*lines, *verdict("zeros-nothing", {"vanishing-gradient": records})))
 
@@ -94,10 +94,8 @@ def batch_normalization(store: Store) -> Answer:
 
 def momentum(store: Store) -> Answer:
     """Momentum between two wells and down the valley."""
-    short = Words(
-        f"A heavy ball: it keeps part of its last step. {_wells('momentum').en}",
-        f"慣性: 直前の更新量の一部を引き継ぐ。{_wells('momentum').ja}",
-    )
+    wells = _wells("momentum")
+    short = Words(f"A heavy ball: it keeps part of its last step. {wells.en}", f"慣性: 直前の更新量の一部を引き継ぐ。{wells.ja}")
     return Answer(short, (*verdict("momentum-global", _races()), *verdict("momentum-valley", _races()), _widths("momentum")))
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-from itertools import pairwise
-
 import numpy as np
 
 from koubai.answers.base import Answer, same
 from koubai.answers.sizes import worked
 from koubai.chain import differentiate
 from koubai.language import Words
+from koubai.report.figures.surfaces import best_within, limit
 from koubai.store import Store
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.convolution import output_size
@@ -105,16 +103,17 @@ def ridge(store: Store) -> Answer:
     return Answer(short, lines, right[0] if len(right) == 1 else None)
 
 
-LOSS = np.array([[1.0, 0.3], [0.3, 1.0]]), np.array([1.7, 0.4])  # curvature and lowest point of the loss that is drawn
-DRAWN = 200  # losses beside it
+SIDES = {"left": Words("left", "左"), "right": Words("right", "右")}
+NORMS = {"left": 2.0, "right": 1.0}  # what the question's two pictures show
+DRAWN = 200  # losses beside theirs
 
 
 def norms(store: Store) -> Answer:
     """The same loss minimized under ``|w|_1 <= 1`` and ``|w|_2 <= 1``: who ends on a corner, where a weight is exactly 0?"""
     draw = np.random.default_rng(0)
     lines, corners = [], {"left": 0, "right": 0}
-    for side, limit in boundaries().items():
-        w = lowest(limit, *LOSS)
+    for side, p in NORMS.items():
+        w = best_within(p)
         lines.append(
             Words(
                 f"On the {SIDES[side].en} the lowest loss within the limit is at w = ({w[0]:.3f}, {w[1]:.3f}), "
@@ -125,11 +124,11 @@ def norms(store: Store) -> Answer:
         )
     for _ in range(DRAWN):
         half, angle = draw.standard_normal((2, 2)), draw.uniform(0, 2 * np.pi)
-        loss = half @ half.T + 0.1 * np.eye(2), 2 * np.array([np.cos(angle), np.sin(angle)])
-        for side, limit in boundaries().items():
-            corners[side] += int((lowest(limit, *loss) == 0).any())
+        curvature, optimum = half @ half.T + 0.1 * np.eye(2), 2 * np.array([np.cos(angle), np.sin(angle)])
+        for side, p in NORMS.items():
+            corners[side] += int((best_within(p, curvature=curvature, optimum=optimum) == 0).any())
     shares = {side: count / DRAWN for side, count in corners.items()}
-    straight = [side for side, limit in boundaries().items() if np.ptp(np.abs(limit).sum(1)) < 1e-9]
+    straight = [side for side, p in NORMS.items() if np.ptp(np.abs(limit(p)).sum(1)) < 1e-9]
     for side in straight:
         lines.append(
             Words(
@@ -144,25 +143,6 @@ def norms(store: Store) -> Answer:
         f"右で {shares['right']:.0%}。角が0を作る。",
     )
     return Answer(short, tuple(lines), straight[0][0] if len(straight) == 1 else None)
-
-
-SIDES = {"left": Words("left", "左"), "right": Words("right", "右")}
-
-
-@cache
-def boundaries() -> dict[str, np.ndarray]:
-    """The two limits as drawn, points ``[point, 2]`` around: the circle of radius 1, and the square on its corner."""
-    angle = np.linspace(0, 2 * np.pi, 4001)
-    share = np.linspace(0, 1, 1001)[:, None]
-    corners = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0], [1.0, 0.0]])
-    edges = [start + share * (end - start) for start, end in pairwise(corners)]
-    return {"left": np.stack([np.cos(angle), np.sin(angle)], 1), "right": np.concatenate(edges)}
-
-
-def lowest(limit: np.ndarray, curvature: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The point of a limit where ``(w - centre)' curvature (w - centre)`` is lowest; ``centre`` lies outside."""
-    away = limit - centre
-    return limit[np.einsum("ni,ij,nj->n", away, curvature, away).argmin()]
 
 
 def output(store: Store) -> Answer:

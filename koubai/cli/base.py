@@ -29,7 +29,6 @@ FRAME = (
     Words("[default: ", "[既定: "),
     Words("[required]", "[必須]"),
 )
-LONGEST = 120  # bytes of a study's name in a file's: file systems take 255, with what a file in the making has beside its name
 UsageError: Any = BadParameter.__mro__[1]  # typer names it differently from version to version
 FIRST = ("run", "study", "runs", "list")  # in the help; the others stand as they are imported
 
@@ -247,12 +246,6 @@ def koubai(
     lang: Lang = None,
 ) -> None:
     """What stands before the command."""
-
-
-def file_name(name: str) -> str:
-    """A study's name as that of a file, whatever it is called and however long it is."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
-    return plain.encode()[:LONGEST].decode(errors="ignore")
 
 
 @contextmanager

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from koubai.data.found import Found
     from koubai.spec import Data
 
-SHADES = " ░▒▓█"
 CLASSES, FEATURES, ROWS, COLUMNS, IMAGES, WIDE = 20, 20, 5, 7, 8, 28  # at most so many are shown
 
 Drop = Annotated[
@@ -191,6 +190,8 @@ def _images(found: Found, width: int) -> Table:
 def drawn(image: np.ndarray) -> list[str]:
     """An image ``[height, width]`` or ``[channel, height, width]`` as lines of block letters, each two pixels high and one wide."""
     import numpy as np
+
+    from koubai.report.maps import SHADES
 
     grey = image.astype(np.float64) if image.ndim == 2 else image.astype(np.float64).mean(0)
     grey = grey - np.nanmin(grey)

@@ -81,6 +81,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
     import torch
 
     from koubai.blueprint import spell, title
+    from koubai.caution import size
     from koubai.networks.inventory import inventory, samples
     from koubai.places import places
     from koubai.places import text as sides
@@ -100,11 +101,9 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
         place = row.place
         written = str(spell(place.part)) if not place.part.own else text("from the trial", "試行の設定")
         counts = (f"{count:,}" if count else "" for count in (place.parameters, place.products))
-        made.add_row(place.label, written, sides(place.behind), *counts, amount(row.bytes), f"{row.share:.1%}")
+        made.add_row(place.label, written, sides(place.behind), *counts, size(row.bytes), f"{row.share:.1%}")
     totals = [sum(row.place.parameters for row in rows), sum(row.place.products for row in rows)]
-    made.add_row(
-        text("all", "合計"), "", "", *(f"{total:,}" for total in totals), amount(sum(row.bytes for row in rows)), "100.0%"
-    )
+    made.add_row(text("all", "合計"), "", "", *(f"{total:,}" for total in totals), size(sum(row.bytes for row in rows)), "100.0%")
     put(made)
     conv = [row for row in rows if row.place.part.name == "conv"]
     if conv:
@@ -117,7 +116,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
             )
         )
     measured, threads = samples(trial, places(trial, shape, classes)), torch.get_num_threads()
-    whole = amount(footprint(trial, shape, classes))
+    whole = size(footprint(trial, shape, classes))
     print(
         text(
             f"\nMultiply-adds: one sample, forward. Memory: the outputs of one minibatch; a training takes about {whole} in all."
@@ -126,13 +125,3 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
             f"\n時間は {measured} サンプルの順伝播と逆伝播をこのマシン(スレッド数 {threads})で測ったものです。",
         )
     )
-
-
-def amount(count: int) -> str:
-    """Bytes as a person reads them."""
-    value = float(count)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:,.3g} GB"

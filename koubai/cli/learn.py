@@ -189,9 +189,8 @@ def explain(
     drawn = [picture(kind, one) for kind, one in homes]
     if figure is not None:
         write(figure, [one for one in drawn if one])
-    for (kind, one), seen in zip(
-        homes, drawn, strict=True
-    ):  # a name may stand for two: a constant initial weight, a constant rate
+    # a name may stand for two: a constant initial weight, a constant rate
+    for (kind, one), seen in zip(homes, drawn, strict=True):
         print(*_described(kind, one), sep="\n")
         if seen:
             print("", as_text(seen), sep="\n")

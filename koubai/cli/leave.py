@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Lang, Out, command, file_name, option, text
+from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.printing import Table, put
 from koubai.language import Words, say
 
@@ -44,6 +44,7 @@ def export(
     """Take a network along."""
     from koubai.export import export as write
     from koubai.measures import is_regression, scored, spelled
+    from koubai.naming import file_name
 
     name, best = _named(run, trial, out)
     record = best.record

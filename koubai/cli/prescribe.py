@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, file_name, interruptible, option, text
+from koubai.cli.base import OUT, Device, Lang, Out, Threads, command, interruptible, option, text
 from koubai.cli.leave import TRIAL, Run
 from koubai.cli.printing import Table, console, hanging, put
 from koubai.language import Words, say
@@ -32,21 +32,21 @@ def prescribe(
     lang: Lang = None,
 ) -> None:
     """Find a remedy, prove it, and write the mended trial."""
-    from koubai.naming import result_named, trial_named
+    from koubai.naming import SHOWN, file_name, result_named, trial_named
     from koubai.prescribing import prescribe as find
-    from koubai.store import Store, write_whole
+    from koubai.store import Store, write_out
 
     store = Store(out / "store")
     result = result_named(store, run)
     study, chosen = result.study, trial_named(result, trial).record.trial
-    name = f"{study.name}-{chosen.id[:8]}"
+    name = f"{study.name}-{chosen.id[:SHOWN]}"
     with interruptible(store):
         found = find(chosen, seeds=seeds, store=store, name=name, device=device, threads=threads)
     _show(found)
-    plain = f"{file_name(study.name)}-{chosen.id[:8]}"
+    plain = f"{file_name(study.name)}-{chosen.id[:SHOWN]}"
     if found.mended:
         file = out / f"{plain}-mended.toml"
-        write_whole(file, found.to_toml().encode())
+        write_out(file, found.to_toml().encode())
         print(
             text(f"\nMended trial: {file} (koubai study {file} trains it)", f"\n直した試行: {file}(koubai study {file} で学習)")
         )

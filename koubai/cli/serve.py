@@ -39,9 +39,8 @@ def serve(
 
     port = _free(host, port)
     token = None if is_local(host) else secrets.token_urlsafe(24)
-    name = (
-        socket.gethostname() if host in ("0.0.0.0", "::") else host
-    )  # all addresses: the machine's name is one that others can type
+    # of all addresses the machine's name is one that others can type
+    name = socket.gethostname() if host in ("0.0.0.0", "::") else host
     shown = f"[{name}]" if ":" in name else name
     link = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
     print(text(f"Koubai is at {link} (stop: Ctrl+C)", f"Koubaiを開いています: {link} (終了: Ctrl+C)"), flush=True)

@@ -130,5 +130,5 @@ def prune(runs: Runs = None, out: Out = OUT, lang: Lang = None) -> None:
     from koubai.store import Store, care
 
     place = Store(out / "store")
-    freed = sum(place.forget(id) for id in [study_named(place, run).id for run in runs or ()]) + care.prune(place)
+    freed = sum(care.forget(place, id) for id in [study_named(place, run).id for run in runs or ()]) + care.prune(place)
     print(text(f"{freed / 1e6:,.1f} MB are free again.", f"{freed / 1e6:,.1f} MB を空けました。"))

@@ -28,7 +28,6 @@ from koubai.cli.base import (
     Width,
     Yes,
     command,
-    file_name,
     interruptible,
     option,
     text,
@@ -83,18 +82,19 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Conduct exercises."""
-    from koubai.experiments.conduct import adapt, judge_all, named, suited
+    from koubai.experiments.conduct import Changes, adapt, judge_all, named, suited
     from koubai.experiments.publish import page
     from koubai.quiz import answered
     from koubai.store import Store
 
-    changes = {"seeds": seeds, "steps": steps, "data": data, "target": target, "missing": missing}
-    chosen = [adapt(one, **changes, quick=quick) for one in named(exercises)] if exercises else []  # type: ignore[arg-type]
+    changes = Changes(seeds=seeds, steps=steps, data=data, target=target, missing=missing, quick=quick)
+    chosen = [adapt(one, **changes) for one in named(exercises)] if exercises else []
     if not exercises:
-        chosen, left = suited(named(()), **changes, quick=quick)
+        chosen, left = suited(named(()), **changes)
         for words in left:
             print(say(words), file=sys.stderr)
-    again = "".join(f" --{name} {quote(str(value))}" for name, value in changes.items() if value is not None) + " --quick" * quick
+    options = (f"--{name}" if value is True else f"--{name} {quote(str(value))}" for name, value in changes.items() if value)
+    again = "".join(f" {option}" for option in options)
     _drawable(figure, [name for one in chosen for name in one.figures])
     store, report = Store(out / "store"), _place(chosen[0].name if len(chosen) == 1 else ALL, out, figure)
     outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)
@@ -240,6 +240,8 @@ def _drawable(figure: str | None, figures: Iterable[str]) -> None:
 
 def _place(name: str, out: Path, figure: str | None) -> Path:
     """Where a report goes: whatever a study is called, a file directly in ``out``."""
+    from koubai.naming import file_name
+
     report = out / f"{file_name(name if figure is None else f'{name}-{figure}')}.html"
     if report.is_dir():
         raise UserError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,13 +65,8 @@ def load(spec: Data) -> Dataset:
 
 
 def read(spec: Data) -> Found:
-    """All samples of the data set that ``spec`` names that count, as they lie in it. Raises ``UserError``."""
-    found, (kept, *test) = _found(spec)
-    if len(kept) < len(found.y):
-        found = replace(found, x=found.x[kept], y=found.y[kept])
-    if found.test and len(test[0]) < len(found.test[1]):
-        found = replace(found, test=(found.test[0][test[0]], found.test[1][test[0]]))
-    return found
+    """What is in the data set that ``spec`` names, as it lies there. Raises ``UserError``."""
+    return _found(spec)[0]
 
 
 def _found(spec: Data) -> tuple[Found, tuple[np.ndarray, ...]]:

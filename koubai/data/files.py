@@ -50,6 +50,14 @@ def unreadable(path: Path, error: BaseException) -> UserError:
     return UserError(f"{path} cannot be read: {why}.", f"{path} を読めません({why})。")
 
 
+def unwritable(path: Path, error: OSError) -> UserError:
+    """The error for a file or folder that the system cannot write, and why."""
+    return UserError(
+        f"{path} cannot be written: {error.strerror}; choose another place.",
+        f"{path} に書けません({error.strerror})。別の場所を指定してください。",
+    )
+
+
 @contextmanager
 def at_most(values: int) -> Iterator[None]:
     """Inside a ``with``, arrays have at most so many values: for files of people who may not take all of this machine's memory."""

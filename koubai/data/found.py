@@ -12,10 +12,8 @@ from koubai.language import UserError, Words
 from koubai.spec import Data
 
 MOST_CLASSES = 1000  # as many as ImageNet's; more are a quantity or names, and not classes
-FEW_CLASSES, EACH = (
-    20,
-    10,
-)  # whole numbers in a table are classes if they are at most so many, or have so many samples each on average
+# whole numbers in a table are classes if they are at most so many, or have so many samples each on average
+FEW_CLASSES, EACH = 20, 10
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from koubai.data.transform import Transform
 
 HELD = 2**28  # bytes of float32 features that are held in memory; where there are more, they stay as they lie
 PIECE = HELD // 32  # bytes of features that are made at once of such a part
@@ -18,14 +15,14 @@ PIECE = HELD // 32  # bytes of features that are made at once of such a part
 
 @dataclass(frozen=True, eq=False)
 class Lying:
-    """The samples at ``rows`` of ``whole`` ``[sample, *shape]``, features once ``transform`` has been applied.
+    """The samples at ``rows`` of ``whole`` ``[sample, *shape]``, of which ``made`` makes features ``[sample, feature]``.
 
     It is used as an array float32 ``[sample, feature]`` is: a slice is a view, one number or an array of them is a copy.
     """
 
     whole: np.ndarray
     rows: np.ndarray
-    transform: Transform
+    made: Callable[[np.ndarray], np.ndarray]
 
     def __len__(self) -> int:
         """How many samples."""
@@ -41,7 +38,7 @@ class Lying:
         if isinstance(picks, slice):
             return replace(self, rows=self.rows[picks])
         rows = self.rows[picks]
-        taken = self.transform.apply(np.asarray(self.whole[np.atleast_1d(rows)]))
+        taken = self.made(np.asarray(self.whole[np.atleast_1d(rows)]))
         return taken if rows.ndim else taken[0]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -100,16 +100,16 @@ def _range(found: Found) -> Iterator[Words]:
 
 def _twice(found: Found) -> Iterator[Words]:
     keys = _keys(found.x)
-    labels = dict(zip(keys, found.y, strict=True))
+    unlike = set(keys)
     if found.test is None:
-        again = len(keys) - len(labels)
+        again = len(keys) - len(unlike)
         if again:
             yield Words(
                 f"Samples that repeat another: {again:,}. Some may be validated on what was trained on.",
                 f"{again:,} 個のサンプルが他と同じです。学習に使ったものと同じサンプルで検証することがあります。",
             )
     else:
-        again = sum(key in labels for key in _keys(found.test[0]))
+        again = sum(key in unlike for key in _keys(found.test[0]))
         if again:
             yield Words(
                 f"Test samples that are training samples too: {again:,}.",

@@ -59,7 +59,7 @@ def fit(spec: Data, found: Found, rows: np.ndarray, held: bool) -> Transform:
 
 def made(whole: np.ndarray, rows: np.ndarray, transform: Transform, held: bool) -> np.ndarray | Lying:
     """The samples at ``rows`` as features that are held in memory, or as they lie."""
-    return transform.apply(np.asarray(whole[rows])) if held else Lying(whole, rows, transform)
+    return transform.apply(np.asarray(whole[rows])) if held else Lying(whole, rows, transform.apply)
 
 
 def flat(x: np.ndarray) -> np.ndarray:

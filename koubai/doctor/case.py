@@ -25,7 +25,6 @@ ERRORS = 3  # standard errors, the usual number, beyond which a difference is no
 ANSWERED = 400  # validation samples of a class at most
 MEASURED = 10_000  # training samples that means and spreads are taken of,
 BYTES = 2**28  # and features of them
-DRAWN = ("histogram", "low", "high")  # the parts of a history that are taken at its ``histogram_steps``
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +125,7 @@ class Case:
             raise Unknown(f"{name} was not recorded.", f"{name} が記録されていません。")
         taken = np.asarray(curve)[: self.taken]
         if len(taken) < 2 or not np.isfinite(taken).any():
-            raise Unknown(f"{name} was recorded at less than two points.", f"{name} の記録が2点に足りません。")
+            raise Unknown(f"{name} was recorded at fewer than two points.", f"{name} の記録が2点に足りません。")
         return taken
 
     @cached_property
@@ -149,7 +148,7 @@ class Case:
         return [k for k, one in enumerate(self.kinds) if one == kind]
 
     def label(self, kind: str, number: int) -> str:
-        """The label of the so-manyeth layer of a kind."""
+        """The label of the layer of a kind with this number, from 0."""
         return self.layers[self.where(kind)[number]]
 
     @cached_property

@@ -66,13 +66,20 @@ def line(finding: Finding) -> Words:
     )
 
 
+def look(name: str, case: Case) -> Finding | None:
+    """The finding where a case has the symptom of this name. Raises ``Unknown``."""
+    one = SYMPTOMS[name]
+    found = one.function(case, **{limit: given.value for limit, given in one.limits.items()})
+    return found and replace(found, symptom=name)
+
+
 def diagnose(case: Case) -> Diagnosis:
     """Look for every symptom."""
     findings: list[Finding] = []
     unknown: dict[str, Words] = {}
-    for name, one in SYMPTOMS.items():
+    for name in SYMPTOMS:
         try:
-            found = one.look(case)
+            found = look(name, case)
         except Unknown as why:
             unknown[name] = why.words
         else:

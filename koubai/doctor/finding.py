@@ -7,13 +7,10 @@ have it, and raises ``Unknown`` where the evidence is too thin to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 from koubai.language import Words
-
-if TYPE_CHECKING:
-    from koubai.doctor.case import Case
 
 Severity = Literal["fatal", "serious", "mild"]
 
@@ -92,11 +89,6 @@ class Symptom:
     limits: Mapping[str, Limit]
     function: Callable[..., Finding | None]
     brings: tuple[str, ...] = ()
-
-    def look(self, case: Case) -> Finding | None:
-        """The finding where the case has the symptom; raises ``Unknown``."""
-        found = self.function(case, **{name: limit.value for name, limit in self.limits.items()})
-        return found and replace(found, symptom=self.name)
 
 
 SYMPTOMS: dict[str, Symptom] = {}

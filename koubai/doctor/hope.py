@@ -23,13 +23,14 @@ import numpy as np
 import torch
 
 from koubai.data import load
-from koubai.doctor.case import DRAWN, Case
+from koubai.doctor.case import Case
 from koubai.doctor.diagnosis import diagnose
 from koubai.doctor.finding import Finding, short
 from koubai.language import UserError, Words
 from koubai.networks.layers import Weighted
 from koubai.spec import Choice, Trial
 from koubai.techniques import SCHEDULES
+from koubai.training.loop import DRAWN
 
 if TYPE_CHECKING:
     from koubai.store import Record
@@ -85,9 +86,8 @@ def why(record: Record) -> Finding | None:
     curves = {name: curve[None, :taken] for name, curve in record.history.items() if name not in DRAWN}
     weights = record.weights()
     fans = [int(np.prod(weights[f"{k}.weight"].shape[1:])) for k, kind in enumerate(record.kinds) if kind == "weights"]
-    return judged(Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)).get(
-        0
-    )
+    sight = Sight([record.trial], record.layers, record.kinds, record.steps[:taken], curves, np.array(fans), guessing)
+    return judged(sight).get(0)
 
 
 def judged(sight: Sight) -> dict[int, Finding]:

@@ -14,7 +14,7 @@ def reachable(x: np.ndarray, y: np.ndarray) -> float:
 
     They are the nearest neighbour, and regression of the classes' indicators ``t`` by a kernel ``K_ij = exp(-|x_i - x_j|^2 / w)`` with a
     ridge ``r``, which gives the sample left out ``t_i - (G t)_i / G_ii`` with ``G = (K + r)^-1`` (Allen 1974; Rifkin and Lippert 2007).
-    Features are standardized. A lower bound of what all samples would allow; NaN for less than two.
+    Features are standardized. A lower bound of what all samples would allow; NaN for fewer than two.
     """
     x, y = x[:LOOKED_AT].astype(np.float64), y[:LOOKED_AT]
     if len(x) < 2:

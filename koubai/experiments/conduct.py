@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from koubai.data import load
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
@@ -25,17 +25,19 @@ QUICK_SEEDS, QUICK_SHARE, QUICK_LEAST = 0.3, 0.125, 50  # shares of seeds and of
 Outcome = Result | Sequence[Path]
 
 
-def adapt(
-    exercise: Exercise,
-    *,
-    seeds: int | None = None,
-    steps: int | None = None,
-    data: str | None = None,
-    target: str | None = None,
-    missing: str | None = None,
-    quick: bool = False,
-) -> Exercise:
-    """The exercise with other seeds, steps or data, as in ``change``, and what fits the data.
+class Changes(TypedDict, total=False):
+    """What may be other in an exercise or a study than it is written: ``None`` leaves it; ``quick`` is a first look."""
+
+    seeds: int | None
+    steps: int | None
+    data: str | None
+    target: str | None
+    missing: str | None
+    quick: bool
+
+
+def adapt(exercise: Exercise, **changes: Unpack[Changes]) -> Exercise:
+    """The exercise changed as by ``change``, and with what fits the data.
 
     ``steps`` and what is about the data leave alone what has no steps to speak of, or makes its own inputs. Raises ``UserError``, and
     ``Unsuited`` where the data are not such as the exercise is about.
@@ -43,10 +45,12 @@ def adapt(
     if isinstance(exercise.runs, Race):
         return exercise
     base = exercise.runs.base
-    steps = None if base.steps == 1 else steps
-    data, target, missing = (None, None, None) if base.data.name == "noise" else (data, target, missing)
-    study = change(exercise.runs, seeds=seeds, steps=steps, data=data, target=target, missing=missing, quick=quick)
-    return replace(exercise, runs=study if data is None else fitted(exercise, study))
+    if base.steps == 1:
+        changes["steps"] = None
+    if base.data.name == "noise":
+        changes["data"] = changes["target"] = changes["missing"] = None
+    study = change(exercise.runs, **changes)
+    return replace(exercise, runs=study if changes.get("data") is None else fitted(exercise, study))
 
 
 class Unsuited(UserError):
@@ -82,7 +86,7 @@ def fitted(exercise: Exercise, study: Study) -> Study:
     return study
 
 
-def suited(exercises: Iterable[Exercise], **changes: Any) -> tuple[list[Exercise], list[Words]]:
+def suited(exercises: Iterable[Exercise], **changes: Unpack[Changes]) -> tuple[list[Exercise], list[Words]]:
     """The exercises adapted, without those that the data do not suit, and a sentence on each that is left out. Raises ``UserError``."""
     kept, left = [], []
     for exercise in exercises:
@@ -93,25 +97,17 @@ def suited(exercises: Iterable[Exercise], **changes: Any) -> tuple[list[Exercise
     return kept, left
 
 
-def change(
-    study: Study,
-    *,
-    seeds: int | None = None,
-    steps: int | None = None,
-    data: str | None = None,
-    target: str | None = None,
-    missing: str | None = None,
-    quick: bool = False,
-) -> Study:
+def change(study: Study, **changes: Unpack[Changes]) -> Study:
     """The study with other seeds, steps, data, target column, or another way with missing values.
 
     ``quick`` is a first look: three of ten seeds, an eighth of the steps. Raises ``UserError``.
     """
-    if quick:
+    seeds, steps = changes.get("seeds"), changes.get("steps")
+    if changes.get("quick"):
         seeds = max(1, round(len(study.axes.get("seed", (0,))) * QUICK_SEEDS)) if seeds is None else seeds
         few = max(round(study.base.steps * QUICK_SHARE), min(study.base.steps, QUICK_LEAST))
         steps = few if steps is None else steps
-    about = {"data.name": data, "data.target": target, "data.missing": missing}
+    about = {"data.name": changes.get("data"), "data.target": changes.get("target"), "data.missing": changes.get("missing")}
     if about := {name: value for name, value in about.items() if value is not None}:
         study = study.with_base(**about)
     if steps is not None:

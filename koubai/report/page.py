@@ -18,9 +18,9 @@ from koubai.language import Words, apart, language, say, saying_both, tell
 from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import DARK, LIGHT, NIGHT, bilingual, variables
-from koubai.report.summary import cells, columns
+from koubai.report.summary import NOTE, cells, columns
 from koubai.statistics import VERDICTS
-from koubai.store import write_whole
+from koubai.store import write_out
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -147,7 +147,7 @@ def render(page: Page) -> str:
             tell(
                 Words(
                     f"The figure {one.name} could not be drawn; the report goes without it.",
-                    f"図 {one.name} を描けませんでした。",
+                    f"図 {one.name} を描けませんでした。レポートにはこの図が入りません。",
                 )
             )
             english, japanese = bilingual(lambda: undrawn(one))
@@ -157,7 +157,7 @@ def render(page: Page) -> str:
 
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
-        table=table, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        table=table, note=NOTE, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
         titles={name: one.title for name, one in SYMPTOMS.items()},
         variables=variables, light=LIGHT, dark=DARK, night=json.dumps(NIGHT),
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
@@ -166,18 +166,7 @@ def render(page: Page) -> str:
 
 def write(path: str | Path, page: Page) -> Path:
     """Write the page to a file, whole or not at all, and give its path. Raises ``UserError`` where it cannot be written."""
-    from koubai.language import UserError
-
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, render(page).encode())
-    except OSError as error:
-        raise UserError(
-            f"The report {path} cannot be written: {error.strerror}; choose another place.",
-            f"レポート {path} を書けません({error.strerror})。別の場所を指定してください。",
-        ) from None
-    return path
+    return write_out(Path(path), render(page).encode())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> tuple[list[Words], list[list[Words]]]:

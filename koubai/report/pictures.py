@@ -22,15 +22,8 @@ if TYPE_CHECKING:
 TOTAL = 2000  # steps of the training whose rates are drawn
 DOWN = 60  # steps down the valley
 UNITS, LAYERS, SAMPLES = 100, 5, 200  # of the untrained network whose activations are measured
-RATES = {
-    "sgd": 0.95,
-    "momentum": 0.1,
-    "nesterov": 0.1,
-    "adagrad": 1.5,
-    "rmsprop": 0.1,
-    "adam": 0.3,
-    "adamw": 0.3,
-}  # in the valley
+# in the valley
+RATES = {"sgd": 0.95, "momentum": 0.1, "nesterov": 0.1, "adagrad": 1.5, "rmsprop": 0.1, "adam": 0.3, "adamw": 0.3}
 
 
 @dataclass(frozen=True)
@@ -225,8 +218,6 @@ PICTURES: Mapping[str, Callable[[Technique], Picture | maps.Maps | None]] = {
 
 def figure(drawn: Picture | maps.Maps) -> Figure:
     """The picture in plotly, its texts in the language in force."""
-    import plotly.graph_objects as go
-
     from koubai.report import style
 
     if isinstance(drawn, maps.Maps):
@@ -234,16 +225,14 @@ def figure(drawn: Picture | maps.Maps) -> Figure:
     title = {"text": style.escaped(say(drawn.title)), "font": {"size": 15}, "x": 0.01}
     made = style.blank(title=title, legend={"y": -0.26}, margin={"b": 100})
     for k, line in enumerate(drawn.lines):
-        made.add_trace(
-            go.Scatter(
-                x=style.rounded(line.x),
-                y=style.rounded(line.y),
-                name=say(line.name),
-                mode="markers" if line.points else "lines",
-                line={"color": style.color(k), "width": 2, "dash": style.DASHES[k]},
-                marker={"color": style.color(k), "symbol": style.SYMBOLS[k]},
-                showlegend=True,
-            )
+        made.add_scatter(
+            x=style.rounded(line.x),
+            y=style.rounded(line.y),
+            name=say(line.name),
+            mode="markers" if line.points else "lines",
+            line={"color": style.color(k), "width": 2, "dash": style.DASHES[k]},
+            marker={"color": style.color(k), "symbol": style.SYMBOLS[k]},
+            showlegend=True,
         )
     return style.axes(made, drawn.x, drawn.y, logy=drawn.log)
 
@@ -252,13 +241,11 @@ def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
     """Write pictures as one HTML file that needs no network. Raises ``UserError`` where it cannot be written."""
     import html
 
-    from koubai.store import write_whole
+    from koubai.store import write_out
 
     drawn = list(pictures)
     if not drawn:
         raise UserError("There is no picture to write.", "書き出す図がありません。")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file.", f"{path} はフォルダです。ファイル名を指定してください。")
     parts = [
         figure(one).to_html(full_html=False, include_plotlyjs=not k, config={"responsive": True, "displayModeBar": False})
         for k, one in enumerate(drawn)
@@ -268,12 +255,7 @@ def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(say(drawn[0].title))}</title>\n"
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, (head + "\n".join(parts) + "\n</html>\n").encode())
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", f"{path} に書き込めません({error.strerror})。") from None
-    return path
+    return write_out(path, (head + "\n".join(parts) + "\n</html>\n").encode())
 
 
 def as_text(drawn: Picture | maps.Maps, width: int = 64, height: int = 14) -> str:

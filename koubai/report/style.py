@@ -173,8 +173,6 @@ def band(
 
     With ``log`` mean and interval are those of the logarithms; what is 0 is left out. ``at`` is the panel's ``row`` and ``col``.
     """
-    import plotly.graph_objects as go
-
     where = dict(at or {})
     x, values = np.asarray(x, dtype=float), np.asarray(values, dtype=float)
     if log:
@@ -185,36 +183,27 @@ def band(
         mean, low, high = 10**mean, 10**low, 10**high
     there = np.isfinite(mean)
     if len(values) > 1:
-        edge = np.concatenate([high[there], low[there][::-1]])
-        around = np.concatenate([x[there], x[there][::-1]])
-        figure.add_trace(
-            go.Scatter(
-                x=rounded(around),
-                y=rounded(edge),
-                fill="toself",
-                mode="none",
-                fillcolor=faint(color(k), 0.18),
-                legendgroup=name,
-                name=name,
-                showlegend=False,
-                hoverinfo="skip",
-            ),
-            **where,
-        )
-    figure.add_trace(
-        go.Scatter(
-            x=rounded(x),
-            y=rounded(mean),
-            mode="lines" if len(x) > 12 else "lines+markers",
-            name=name,
-            legendgroup=name,
-            showlegend=legend,
-            line={"color": color(k), "width": 2, "dash": dash(k)},
-            marker={"symbol": SYMBOLS[k % len(SYMBOLS)]},
-            hovertemplate=f"<b>{escaped(name)}</b><br>%{{x:.4g}}: {hover}<extra></extra>",
-        ),
+        area(figure, x[there], low[there], high[there], faint(color(k), 0.18), legendgroup=name, name=name, **where)
+    figure.add_scatter(
+        x=rounded(x),
+        y=rounded(mean),
+        mode="lines" if len(x) > 12 else "lines+markers",
+        name=name,
+        legendgroup=name,
+        showlegend=legend,
+        line={"color": color(k), "width": 2, "dash": dash(k)},
+        marker={"symbol": SYMBOLS[k % len(SYMBOLS)]},
+        hovertemplate=f"<b>{escaped(name)}</b><br>%{{x:.4g}}: {hover}<extra></extra>",
         **where,
     )
+
+
+def area(figure: Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray, fill: str, **options: Any) -> None:
+    """Fill what lies between two lines over ``x``."""
+    around, edge = rounded([*x, *x[::-1]]), rounded([*high, *low[::-1]])
+    figure.add_scatter(
+        x=around, y=edge, fill="toself", mode="none", fillcolor=fill, showlegend=False, hoverinfo="skip", **options
+    )  # fmt: skip
 
 
 def rounded(values: Any) -> list[float | None]:

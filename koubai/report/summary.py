@@ -22,6 +22,10 @@ HEADS = {
     "diverged": Words("diverged", "発散"),
     "stopped": Words("stopped", "打ち切り"),
 }
+NOTE = Words(
+    "Means over seeds with 95% intervals; the gradient is measured before the first step.",
+    "シード平均と95%区間。勾配は学習開始前の値。",
+)
 COUNTS = ("diverged", "stopped")
 RARE = ("rmse", *COUNTS)  # columns that are shown where there is anything in them
 MEASURES = ("train_accuracy", "validation_accuracy", "rmse", "attenuation")
@@ -100,8 +104,4 @@ def as_text(rows: Sequence[Mapping[str, Any]]) -> str:
     with console.capture() as caught:
         console.print(table)
     lines = [line.rstrip() for line in caught.get().splitlines()]
-    note = Words(
-        "Means over seeds with 95% intervals; the gradient is measured before the first step.",
-        "シード平均と95%区間。勾配は学習開始前の値。",
-    )
-    return "\n".join([*lines, "", say(note)])
+    return "\n".join([*lines, "", say(NOTE)])

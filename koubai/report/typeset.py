@@ -18,20 +18,8 @@ SIGNS = {
     "lfloor": "⌊", "rfloor": "⌋", "lceil": "⌈", "rceil": "⌉", "|": "‖", "top": "⊤", "quad": WIDE, "qquad": WIDE * 2, ",": " ", ";": " ",
     "!": "", " ": " ", "{": "{", "}": "}", "%": "%", "ldots": "…", "dots": "…", "mid": "|",
 }  # fmt: skip
-BARE = {
-    "left",
-    "right",
-    "big",
-    "Big",
-    "bigg",
-    "Bigg",
-    "mathcal",
-    "mathrm",
-    "mathbf",
-    "text",
-    "operatorname",
-    "displaystyle",
-}  # say nothing
+# say nothing
+BARE = {"left", "right", "big", "Big", "bigg", "Bigg", "mathcal", "mathrm", "mathbf", "text", "operatorname", "displaystyle"}
 ACCENTS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 ABOVE = dict(zip("0123456789+-()=nTi⊤", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾⁼ⁿᵀⁱᵀ", strict=True)) | {"p": "ᵖ", "t": "ᵗ", "k": "ᵏ", "x": "ˣ"}
 BELOW = dict(zip("0123456789+-()=aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₍₎₌ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))

@@ -19,7 +19,7 @@ JAPANESE = {
     ("initializer", "normal"): "小さすぎると信号が消え、大きすぎると飽和する。適切な大きさは層の幅による。",
     ("initializer", "xavier"): "信号の半分を捨てるReLUでは、1層ごとに√2分の1に弱まる。",
     ("initializer", "glorot"): "0の近くで線形な関数を前提としている。",
-    ("initializer", "he"): "シグモイドやtanhには少し大きく、飽和させる。",
+    ("initializer", "he"): "tanhには少し大きく、飽和させる。",
     ("initializer", "orthogonal"): "層ごとに行列の分解が1回要る。",
     ("normalization", "batch_norm"): "バッチが小さいと、平均と分散はほとんど雑音になる。",
     ("normalization", "lrn"): "ネットワークで最も大きな値を何度もなぞるわりに、後の研究では効果がほとんどない。",

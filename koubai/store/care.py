@@ -13,7 +13,7 @@ from typing import Any
 
 from safetensors import safe_open
 
-from koubai.data.files import shorten
+from koubai.data.files import shorten, unwritable
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import index
@@ -176,10 +176,7 @@ def export(store: Store, folder: Path, studies: Sequence[str] = ()) -> int:
         count = take_in(Store(part), store, studies)
         part.replace(folder)
     except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror}; choose another place.",
-            f"{folder} に書けません({error.strerror})。別の場所を指定してください。",
-        ) from None
+        raise unwritable(folder, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return count
@@ -235,6 +232,13 @@ def _sound(row: tuple[Any, ...]) -> bool:
         )  # fmt: skip
     except (UserError, TypeError, ValueError, AttributeError, RecursionError):
         return False
+
+
+def forget(store: Store, id: str) -> int:
+    """Forget a study, and whatever no other study needs; the bytes that are free again."""
+    with store._index(write=True) as opened:
+        opened.execute("delete from study where id = ?", (id,))
+    return prune(store)
 
 
 def prune(store: Store) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from koubai.data.files import shorten
+from koubai.data.files import shorten, unwritable
 from koubai.language import UserError
 from koubai.spec import Trial, identity
 from koubai.store.machine import environment
@@ -195,6 +195,16 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_out(path: Path, content: bytes) -> Path:
+    """``write_whole`` what a user asked for, in a folder made if need be, and give the path. Raises ``UserError`` where it cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path.absolute(), content)  # "." has no name
+    except OSError as error:
+        raise unwritable(path, error) from None
+    return path
 
 
 def sweep(folder: Path) -> None:

@@ -134,9 +134,8 @@ class Store:
         with self._index() as opened:
             places = opened.execute(query, (*_ids(trials), stopped)).fetchall()
         for file, rows in itertools.groupby(places, lambda place: place[0]):
-            path = (
-                self.stacks / Path(file if isinstance(file, str) else repr(file)).name
-            )  # a name: no index leads out of the folder
+            # a name: no index leads out of the folder
+            path = self.stacks / Path(file if isinstance(file, str) else repr(file)).name
             try:
                 contents = inspect(path)
                 fine = [(id, row, contents.data) for _, id, row, _ in rows if self._agrees(path, contents, row, id)]
@@ -217,14 +216,6 @@ class Store:
     def _quantity(self, row: sqlite3.Row) -> bool:
         """Whether the best of a study is an R²."""
         return row["best"] is not None and of_quantities(self.stacks / Path(str(row["file"])).name)
-
-    def forget(self, id: str) -> int:
-        """Forget a study, and whatever no other study needs; the bytes that are free again."""
-        from koubai.store.care import prune
-
-        with self._index(write=True) as opened:
-            opened.execute("delete from study where id = ?", (id,))
-        return prune(self)
 
     def note_claim(self, name: str, data: str, verdict: str, reason: Words, quick: bool = False) -> None:
         """Remember how a claim was judged on a data set; a ``quick`` look takes no whole run's place."""

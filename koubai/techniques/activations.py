@@ -7,7 +7,7 @@ tensor that broadcasts (one value a trial). Where ``needs`` is ``"output"`` the 
 
 An activation of your own is a plain function of ``x`` that returns ``y``; without a backward it trains through autograd::
 
-    @activation("swish", formula=r"x \\sigma(x)", about=Words("Smooth ReLU.", "滑らかなReLU。"))
+    @activation("swish", formula=r"x\,\sigma(x)", about=Words("Smooth ReLU.", "滑らかなReLU。"))
     def swish(x):
         return x * x.sigmoid()
 """

@@ -45,7 +45,7 @@ def augmentation(
 @augmentation(
     "flip",
     formula=r"y_{c,i,j} = x_{c,\,i,\,W-1-j} \text{ if } u < p \text{ else } x_{c,i,j}",
-    about=Words("Mirrors an image left to right, every other one by chance.", "画像を確率 chance で左右反転する。"),
+    about=Words("Mirrors an image left to right with probability chance.", "画像を確率 chance で左右反転する。"),
     source="Krizhevsky et al. 2012 (AlexNet), section 4.1",
     draws=1,
     numbers={"chance": Number(0.5, "[0, 1]", Words("share of the images that are mirrored", "反転する画像の割合"))},

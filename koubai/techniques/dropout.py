@@ -2,7 +2,7 @@
 
 The scaling convention is PyTorch's ("inverted"): what is kept is divided by the share kept, so the expected output is the input, and
 nothing has to be scaled in evaluation. (Books in the notes' line multiply by the share kept in evaluation instead; the
-two train alike up to the size of the rate.)
+two train alike up to the size of the learning rate.)
 """
 
 from __future__ import annotations

@@ -8,28 +8,17 @@ two trials of one seed differ by the formula alone. Biases start at 0.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from koubai.techniques.lazy import torch
-from koubai.techniques.registry import Number, Technique, Words
+from koubai.techniques.registry import Number, Technique, Words, register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 INITIALIZERS: dict[str, Technique] = {}
-
-
-def initializer(
-    name: str, *, formula: str, about: Words, source: str = "", numbers: Mapping[str, Number] | None = None
-) -> Callable[[Callable[..., Tensor]], Technique]:
-    """Register the function below as an initializer; see the module for how it is called."""
-
-    def register(function: Callable[..., Tensor]) -> Technique:
-        INITIALIZERS[name] = Technique(function, name, about, formula, source, numbers or {})
-        return INITIALIZERS[name]
-
-    return register
+initializer = partial(register, INITIALIZERS)
 
 
 @initializer(
@@ -76,8 +65,8 @@ def normal(normal: Tensor, fan_in: int, fan_out: int, *, std: float = 0.01) -> T
     "xavier",
     formula=r"\mathcal{N}(0, 1) / \sqrt{n_{in}}",
     about=Words(
-        "Keeps the spread of signals from layer to layer for sigmoid and tanh.",
-        "シグモイドやtanhで、層を越えて信号の広がりを保つ。",
+        "Keeps the spread of signals from layer to layer where a function's slope at 0 is 1, as tanh's; the sigmoid's is a quarter.",
+        "0での傾きが1の関数(tanhなど)で、層を越えて信号の広がりを保つ。シグモイドの傾きは4分の1。",
     ),
     source="notes, Section 1 (Xavier); Glorot and Bengio 2010, in the notes' form",
 )
@@ -107,7 +96,7 @@ def glorot(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
     source="notes, Section 1 (He); He et al. 2015, arXiv:1502.01852",
 )
 def he(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
-    """``W = randn * sqrt(2 / n_in)``. Weakness: a little too large for sigmoid and tanh, which then saturate."""
+    """``W = randn * sqrt(2 / n_in)``. Weakness: a little too large for tanh, which then saturates."""
     return normal * math.sqrt(2 / fan_in)
 
 

@@ -204,7 +204,7 @@ def library_adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, beta1: float,
 @optimizer(
     "adamw",
     formula=r"w \leftarrow (1 - \varepsilon\lambda) w,\quad \text{then Adam}",
-    about=Words("Adam with weight decay beside the gradient, not in it.", "重み減衰を勾配から切り離したAdam。"),
+    about=Words("Adam with weight decay beside the gradient, not in it.", "荷重減衰を勾配から切り離したAdam。"),
     source="Loshchilov and Hutter 2017, arXiv:1711.05101",
     numbers={
         "beta1": BETA1,

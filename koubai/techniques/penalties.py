@@ -6,11 +6,12 @@ gradient to ``gradients``; numbers are floats or ``[trial, 1, 1]``. ``w`` stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from koubai.techniques.lazy import torch
-from koubai.techniques.registry import Number, Technique, Words
+from koubai.techniques.registry import Number, Technique, Words, register
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,18 +21,7 @@ if TYPE_CHECKING:
 PENALTIES: dict[str, Technique] = {}
 
 STRENGTH = Number(0.01, "[0, inf)", Words("lambda: weight of the penalty in the loss", "λ: 損失に占める罰則の重み"))
-
-
-def penalty(
-    name: str, *, formula: str, about: Words, source: str = "", numbers: Mapping[str, Number] | None = None
-) -> Callable[[Callable[..., None]], Technique]:
-    """Register the function below as a penalty; see the module for how it is called."""
-
-    def register(function: Callable[..., None]) -> Technique:
-        PENALTIES[name] = Technique(function, name, about, formula, source, numbers or {})
-        return PENALTIES[name]
-
-    return register
+penalty = partial(register, PENALTIES)
 
 
 def beside(w: Tensor, number: Value) -> Tensor:

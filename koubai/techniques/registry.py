@@ -81,3 +81,21 @@ class Technique:
             value: float | str = given.get(name, number.default)
             values[name] = values[value] if isinstance(value, str) else value
         return values
+
+
+def register(
+    kind: dict[str, Technique],
+    name: str,
+    *,
+    formula: str,
+    about: Words,
+    source: str = "",
+    numbers: Mapping[str, Number] | None = None,
+) -> Callable[[Callable[..., Any]], Technique]:
+    """Decorator: the function below is a technique of this kind."""
+
+    def wrap(function: Callable[..., Any]) -> Technique:
+        kind[name] = Technique(function, name, about, formula, source, numbers or {})
+        return kind[name]
+
+    return wrap

@@ -7,28 +7,17 @@ the training; the answer has ``t``'s shape. The notes' advice (Section 2) is to 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from koubai.techniques.lazy import torch
-from koubai.techniques.registry import Number, Technique, Words
+from koubai.techniques.registry import Number, Technique, Words, register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SCHEDULES: dict[str, Technique] = {}
-
-
-def schedule(
-    name: str, *, formula: str, about: Words, source: str = "", numbers: Mapping[str, Number] | None = None
-) -> Callable[[Callable[..., Tensor]], Technique]:
-    """Register the function below as a schedule; see the module for how it is called."""
-
-    def register(function: Callable[..., Tensor]) -> Technique:
-        SCHEDULES[name] = Technique(function, name, about, formula, source, numbers or {})
-        return SCHEDULES[name]
-
-    return register
+schedule = partial(register, SCHEDULES)
 
 
 @schedule(

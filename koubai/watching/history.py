@@ -9,8 +9,8 @@ import numpy as np
 from torch import Tensor
 
 from koubai.doctor import Case
-from koubai.doctor.case import DRAWN
 from koubai.doctor.origin import Origin
+from koubai.training.loop import DRAWN
 from koubai.watching.look import Look, Numbers
 
 OF_WEIGHTS = ("weight_gradient", "weight", "update", "apart")

@@ -21,18 +21,14 @@ BOUNDS: dict[type[nn.Module], Bounds] = {
     nn.Tanh: (-1, 1),
     nn.Softsign: (-1, 1),
     nn.Hardsigmoid: (0, 1),
-    nn.Hardtanh: (-1, 1),
     nn.ReLU: (0, None),
     nn.ReLU6: (0, None),
     nn.Softplus: (0, None),
 }
 ROWS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)  # a row of their weights is a unit's
 WHOLE = (nn.MultiheadAttention, nn.RNNBase)  # one layer each, whatever is inside: their forward calls no module
-STILL = (
-    nn.Identity,
-    torch.jit.ScriptModule,
-    nn.modules.loss._Loss,
-)  # no layers: do nothing, cannot be looked into, or are the loss
+# no layers: do nothing, cannot be looked into, or are the loss
+STILL = (nn.Identity, torch.jit.ScriptModule, nn.modules.loss._Loss)
 PASSED = (nn.Softmax, nn.LogSoftmax, nn.Softmin, nn.Softmax2d)  # live among the activations, but saturate by design
 NAMED = {  # what modules of others call themselves
     "activation": ("relu", "gelu", "silu", "swish", "mish", "tanh", "sigmoid", "activation"),
@@ -83,6 +79,8 @@ def kind(module: nn.Module) -> str:
 
 def bounds(module: nn.Module) -> Bounds:
     """The range of an activation's answers, ``None`` where it has no end."""
+    if type(module) is nn.Hardtanh:
+        return module.min_val, module.max_val
     return BOUNDS.get(type(module), OPEN)
 
 
@@ -118,9 +116,12 @@ FUNCTIONAL = {  # by the name of their node in autograd's graph
     "TanhBackward0": Functional("tanh", (-1, 1), lambda node: node._saved_result),
     "GeluBackward0": Functional("gelu", OPEN, lambda node: F.gelu(node._saved_self, approximate=node._saved_approximate)),
     "SiluBackward0": Functional("silu", OPEN, lambda node: F.silu(node._saved_self)),
-    "SoftplusBackward0": Functional("softplus", (0, None), lambda node: F.softplus(node._saved_self, node._saved_beta)),
+    "SoftplusBackward0": Functional(
+        "softplus", (0, None), lambda node: F.softplus(node._saved_self, node._saved_beta, node._saved_threshold)
+    ),
     "LeakyReluBackward0": Functional("leaky_relu", OPEN, lambda node: F.leaky_relu(node._saved_self, node._saved_negative_slope)),
-    "EluBackward0": Functional("elu", OPEN, lambda node: F.elu(node._saved_self, node._saved_alpha)),
+    # SELU's too, which has a scale
+    "EluBackward0": Functional("elu", OPEN, lambda node: node._saved_scale * F.elu(node._saved_self, node._saved_alpha)),
     "HardtanhBackward0": Functional(
         "hardtanh", OPEN, lambda node: node._saved_self.clamp(node._saved_min_val, node._saved_max_val)
     ),

@@ -94,6 +94,5 @@ def groups(name: str, case: Case, figure: str) -> list[Group]:
     there = np.isfinite(gradient[[0, -1]]).all(0)
     if there.sum() > MOST and figure != "activations":
         there &= np.array([kind == "weights" for kind in case.kinds])
-    return [
-        Group(name, {"model": name}, [cast("Record", only(case, there))])
-    ]  # it has what a figure of networks asks a record for
+    # it has what a figure of networks asks a record for
+    return [Group(name, {"model": name}, [cast("Record", only(case, there))])]

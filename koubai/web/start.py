@@ -60,7 +60,7 @@ TRIES = (
         Words("What if the learning rate is too high?", "学習率が高すぎると?"),
         Words(
             "Two moons, learning rates from 0.01 to 10. Too low is slow; too high jumps about and never settles.",
-            "2つの三日月で、学習率0.01から10まで。低すぎれば遅く、高すぎれば跳ね回って落ち着かない。",
+            "2つの半月で、学習率0.01から10まで。低すぎれば遅く、高すぎれば跳ね回って落ち着かない。",
         ),
         Study(
             {"data": "moons", "layers": [20, 20], "activation": "tanh", "initializer": "xavier", "steps": 600},

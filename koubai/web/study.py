@@ -15,13 +15,13 @@ from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export
 from koubai.language import UserError, Words, say
 from koubai.measures import is_regression, named, spelled
-from koubai.naming import SHOWN, trial_named
+from koubai.naming import SHOWN, file_name, trial_named
 from koubai.report.curves import as_csv
 from koubai.report.figures import FIGURES
 from koubai.report.page import render
 from koubai.report.summary import cells, columns
 from koubai.result import Result
-from koubai.store import Store
+from koubai.store import Store, care
 from koubai.study import Study
 from koubai.web import jobs
 from koubai.web.controls import button, check, choice, enabled
@@ -183,7 +183,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
         if any(one["state"] == "running" for one in store.studies() if one["id"] == id):
             warn(Words("It is being trained; stop that first.", "学習中です。先に止めてください。"))
             return
-        await aside(store.forget, id)
+        await aside(care.forget, store, id)
         ui.navigate.to("/runs")
 
     watch()
@@ -229,7 +229,7 @@ def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, 
     """What ``koubai export`` writes of a study's trial, as a zip file with its name. Raises ``UserError``."""
     row = known(store, id)
     name, best = row["name"], trial_named(result(store, row), trial)
-    folder = f"{_plain(name)}-{best.record.trial.id[:SHOWN]}"
+    folder = f"{file_name(name)}-{best.record.trial.id[:SHOWN]}"
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(export(best.record, Path(place) / folder, name, onnx).iterdir()):
@@ -240,12 +240,7 @@ def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, 
 def curves(store: Store, id: str) -> tuple[str, str]:
     """The curves of a study as CSV, with the file's name. Raises ``UserError``."""
     row = known(store, id)
-    return f"{_plain(row['name'])}-curves.csv", as_csv(result(store, row).groups)
-
-
-def _plain(name: str) -> str:
-    """A study's name as a file's."""
-    return ("".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "study")[:60]
+    return f"{file_name(row['name'])}-curves.csv", as_csv(result(store, row).groups)
 
 
 def report(store: Store, id: str) -> str:

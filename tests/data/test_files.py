@@ -16,13 +16,14 @@ import hypothesis.extra.numpy as hnp
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from koubai.data import files, load
 from koubai.data.dataset import read
 from koubai.data.readers import READERS
 from koubai.language import UserError
 from koubai.spec import Data, Trial
+from tests.data.sets import refused
 
 PARTS = ("train", "t10k")
 CODES = {"u1": 8, "i1": 9, "i2": 11, "i4": 12, "f4": 13, "f8": 14}
@@ -54,17 +55,6 @@ def cifar(labels: list[tuple[int, ...]], seed: int) -> tuple[bytes, np.ndarray]:
 @pytest.fixture
 def draw() -> np.random.Generator:
     return np.random.default_rng(0)
-
-
-def refused(path: Path | str, **more: Any) -> str:
-    """The sentence with which a set is refused."""
-    with pytest.raises(UserError) as caught:
-        load(Data(name=str(path), **more))
-    words = caught.value.words
-    for text in words:
-        assert "\n" not in text and len(text) < 600
-    assert words.en.endswith(".") and words.ja.endswith("。") and any("ぁ" <= letter <= "ヿ" for letter in words.ja)
-    return words.en
 
 
 def test_stored_trials_keep_their_hashes() -> None:
@@ -184,6 +174,7 @@ FEATURES = st.sampled_from(["u1", "i2", "u4", "i8", "f2", "f4", "f8", "?"]).flat
 
 
 @given(FEATURES, st.sampled_from([np.savez, np.savez_compressed]), st.booleans(), st.booleans())
+@example(np.arange(120, dtype=np.uint8).reshape(2, 5, 4, 3), np.savez, False, False)  # channels last
 def test_numpys_archives(
     tmp_path_factory: pytest.TempPathFactory, x: np.ndarray, save: Callable[..., None], fortran: bool, folder: bool
 ) -> None:

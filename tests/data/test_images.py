@@ -16,24 +16,9 @@ from hypothesis import given
 from PIL import Image
 
 from koubai.data import files, load
-from koubai.data.dataset import read
-from koubai.data.found import Found
 from koubai.data.readers import images
-from koubai.language import UserError
 from koubai.spec import Data
-
-
-def look(path: Path, **more: Any) -> Found:
-    return read(Data(name=str(path), **more))
-
-
-def refused(path: Path, **more: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        load(Data(name=str(path), **more))
-    words = caught.value.words
-    assert all("\n" not in text and len(text) < 600 for text in words)
-    assert words.en.endswith(".") and words.ja.endswith("。") and any("ぁ" <= letter <= "ヿ" for letter in words.ja)
-    return words.en
+from tests.data.sets import look, refused
 
 
 def save(path: Path, pixels: np.ndarray, **options: Any) -> Path:

@@ -59,7 +59,7 @@ def both(monkeypatch: pytest.MonkeyPatch, spec: Data) -> tuple[dataset.Dataset, 
 @given(st.lists(st.integers(0, 19), min_size=1, max_size=12), st.data())
 def test_is_used_as_an_array_is(rows: list[int], data: st.DataObject) -> None:
     whole = np.arange(20 * 6, dtype=np.uint8).reshape(20, 2, 3)
-    some = Lying(whole, np.array(rows), Transform())
+    some = Lying(whole, np.array(rows), Transform().apply)
     want = whole.reshape(20, 6)[rows].astype(np.float32) / np.float32(255)
     assert len(some) == len(rows) and some.shape == want.shape
     np.testing.assert_array_equal(np.asarray(some), want)

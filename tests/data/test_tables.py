@@ -18,11 +18,9 @@ from hypothesis import given
 from sklearn.datasets import load_iris
 
 from koubai.data import files, load
-from koubai.data.dataset import read
-from koubai.data.found import Found
 from koubai.data.readers import csvs
-from koubai.language import UserError
 from koubai.spec import Data
+from tests.data.sets import look, refused
 
 WORDS = st.text(st.characters(exclude_categories=["C"], exclude_characters="\r\n\0"), min_size=1, max_size=6).filter(
     lambda text: text.strip() == text and csvs.Form(Path(), "", ",", (), True).number(text) is None
@@ -34,19 +32,6 @@ CELLS = st.one_of(
         lambda words: st.lists(st.sampled_from(words), min_size=30, max_size=30)
     ),
 )
-
-
-def look(path: Path, **more: Any) -> Found:
-    return read(Data(name=str(path), **more))
-
-
-def refused(path: Path, **more: Any) -> str:
-    with pytest.raises(UserError) as caught:
-        load(Data(name=str(path), **more))
-    words = caught.value.words
-    assert all("\n" not in text and len(text) < 600 for text in words)
-    assert words.en.endswith(".") and words.ja.endswith("。") and any("ぁ" <= letter <= "ヿ" for letter in words.ja)
-    return words.en
 
 
 @pytest.fixture

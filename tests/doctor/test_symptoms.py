@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from koubai.doctor import SYMPTOMS, Case, Facts, Finding, diagnose
+from koubai.doctor.diagnosis import look
 from koubai.doctor.finding import CAUSES, SEVERITIES, Unknown, portion, short
 from koubai.spec import Trial
 
@@ -67,10 +68,6 @@ def ended(accuracy: float, gap: float, rise: float) -> dict[str, np.ndarray]:
         "validation_accuracy": over(0.25, accuracy - gap, accuracy - gap),
         "validation_loss": over(GUESS, 0.4, 0.4, 0.4 * rise),
     }
-
-
-def look(name: str, one: Case) -> Finding | None:
-    return SYMPTOMS[name].look(one)
 
 
 BATCH_NORM = {

@@ -18,11 +18,8 @@ from koubai.store import Record, Store, checkpoints
 from koubai.study import Study
 
 BASE = {"data": {"name": "moons", "samples": 400}, "layers": [12, 8], "batch_size": 40, "learning_rate": 0.01, "steps": 300}
-STUDY = Study(
-    {**BASE, "dropout": 0.1, "batch_norm": "before"},
-    name="victim",
-    axes={"activation": ["relu", "tanh"], "optimizer": ["momentum", "adam"], "seed": 4},
-)  # four cohorts, four stacks
+AXES = {"activation": ["relu", "tanh"], "optimizer": ["momentum", "adam"], "seed": 4}  # four cohorts, four stacks
+STUDY = Study({**BASE, "dropout": 0.1, "batch_norm": "before"}, name="victim", axes=AXES)
 SPAWN = multiprocessing.get_context("forkserver") if hasattr(os, "fork") else multiprocessing.get_context("spawn")
 if hasattr(SPAWN, "set_forkserver_preload"):
     SPAWN.set_forkserver_preload(["koubai.laboratory", "koubai.report.page", "sklearn.datasets"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -24,6 +23,7 @@ from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.convolution import convolution, convolution_backward
 from koubai.techniques.pooling import average_pool, max_pool
+from tests.networks.stacks import walk, weights_of
 
 CPU = torch.device("cpu")
 Case = tuple[list[Trial], Network, Tensor, Tensor, tuple[int, ...]]
@@ -74,26 +74,6 @@ def cases(draw: st.DrawFn) -> Case:
             tensor.add_(torch.rand(tensor.shape, dtype=network.dtype, generator=noise))
     x = torch.randn(len(trials), math.prod(shape), samples, dtype=torch.float64, generator=noise)
     return trials, network, x, torch.randint(classes, (len(trials), 1, samples), generator=noise), shape
-
-
-def weights_of(network: Network, row: int) -> dict[str, Any]:
-    return {
-        f"{k}.{name}": tensor[row].numpy().copy()
-        for k, layer in enumerate(network.layers)
-        for name, tensor in ({p.name: p.value for p in layer.parameters} | layer.state).items()
-    }
-
-
-def walk(network: Network, x: Tensor, labels: Tensor, mode: Mode = Mode.PROBE) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
-    """Outputs, losses, and the gradient at the output of every layer as it stands there."""
-    buffers = network.allocate(x.shape[2])
-    if mode is Mode.TRAIN:
-        network.draw(x.shape[2])
-    outputs = network.forward(buffers, x, mode).clone()
-    losses = network.loss(buffers, labels).clone()
-    seen: dict[int, Tensor] = {}
-    network.backward(buffers, labels, lambda k, dy: seen.update({k: dy.clone()}))
-    return outputs, losses, seen
 
 
 def of_trial(gradient: Tensor, row: int, trials: int) -> Tensor:
@@ -319,9 +299,8 @@ def test_alexnets_parameters_are_the_published_ones() -> None:
     """The paper's two halves have 60,965,224; one tower keeps what they save where they do not see each other."""
     found = places(Trial(layers="alexnet"), ALEX, 1000)
     total = sum(place.parameters for place in found)
-    halves = sum(
-        out * channels // 2 * side * side for out, channels, side in ((256, 96, 5), (384, 384, 3), (256, 384, 3))
-    )  # of the second, fourth and fifth convolution
+    parted = ((256, 96, 5), (384, 384, 3), (256, 384, 3))  # the second, fourth and fifth convolution
+    halves = sum(out * channels // 2 * side * side for out, channels, side in parted)
     assert total - halves == 60_965_224
     assert abs(total / 60e6 - 1) < 0.05
     shapes = [place.behind for place in found if place.part.name in ("conv", "maxpool", "flatten")]

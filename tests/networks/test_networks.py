@@ -19,6 +19,7 @@ from koubai.report.figures.gradients import KINDS
 from koubai.spec import Trial
 from koubai.streams import generator
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
+from tests.networks.stacks import walk, weights_of
 
 CPU = torch.device("cpu")
 Case = tuple[list[Trial], Network, Tensor, Tensor]
@@ -65,27 +66,6 @@ def cases(
     noise = torch.Generator().manual_seed(seed)
     x = torch.randn(len(trials), features, samples, dtype=torch.float64, generator=noise)
     return trials, network, x, torch.randint(classes, (len(trials), 1, samples), generator=noise)
-
-
-def weights_of(network: Network, row: int) -> dict[str, Any]:
-    """One trial's weights and statistics, named as in the plain module's ``state_dict``."""
-    named = {}
-    for k, layer in enumerate(network.layers):
-        for name, tensor in ({p.name: p.value for p in layer.parameters} | layer.state).items():
-            named[f"{k}.{name}"] = tensor[row].numpy().copy()
-    return named
-
-
-def walk(network: Network, x: Tensor, labels: Tensor, mode: Mode = Mode.PROBE) -> tuple[Tensor, Tensor, dict[int, Tensor]]:
-    """Outputs, losses, and the gradient at the output of every layer; the parameters' gradients stand in the network."""
-    buffers = network.allocate(x.shape[2])
-    if mode is Mode.TRAIN:
-        network.draw(x.shape[2])
-    outputs = network.forward(buffers, x, mode).clone()
-    losses = network.loss(buffers, labels).clone()
-    seen: dict[int, Tensor] = {}
-    network.backward(buffers, labels, lambda k, dy: seen.update({k: dy.clone()}))
-    return outputs, losses, seen
 
 
 @given(cases())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,18 @@ def test_the_ledgers_pieces_add_up_to_its_diamonds(result: Result) -> None:
     group = result.groups[0]
     gradient = np.stack([record.history["gradient"][0] for record in group.records])
     assert totals[group.label] == pytest.approx(np.log10(gradient[:, 0] / gradient[:, -1]).mean(), rel=1e-3)
+
+
+def test_a_seed_without_a_gradient_does_not_hide_the_others(result: Result) -> None:
+    group = result.groups[0]
+    first = group.records[0]
+    lost = replace(first, history=first.history | {"gradient": np.zeros_like(first.history["gradient"])})
+    whole, most, none = (draw("ledger", [replace(group, records=[*records])]) for records in (
+        group.records[1:], [lost, *group.records[1:]], [lost] * 2,
+    ))  # fmt: skip
+    for one, other in zip(whole.data, most.data, strict=True):
+        assert one.x == other.x and other.y == (f"{group.label} (in 2 of 3 seeds)",)
+    assert not most.layout.annotations and [one.text for one in none.layout.annotations] == ["no gradient arrives"]
 
 
 def test_rates_show_final_accuracies_over_the_learning_rate(result: Result) -> None:

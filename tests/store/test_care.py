@@ -307,9 +307,9 @@ def test_a_study_is_forgotten_with_what_no_other_needs(own: Store, two: list[Stu
     sizes = {k: file.stat().st_size for k, file in files.items()}
     assert care.prune(own) == sizes[2], "no study asks for the third"
     own.note(Study(two[0].base, name="also"))
-    assert own.forget(two[0].id) == 0 and files[0].exists(), "another study needs one trial of it"
-    assert own.forget(Study(two[0].base, name="also").id) == sizes[0]
-    assert own.forget("never heard of") == 0
+    assert care.forget(own, two[0].id) == 0 and files[0].exists(), "another study needs one trial of it"
+    assert care.forget(own, Study(two[0].base, name="also").id) == sizes[0]
+    assert care.forget(own, "never heard of") == 0
     assert [file.exists() for file in files.values()] == [False, True, False]
     assert own.has(trials_of(outcomes)) == {two[1].base.id} and [one["name"] for one in own.studies()] == ["rates"]
     assert care.check(own).sound and care.prune(Store(own.folder / "nothing")) == 0

@@ -191,7 +191,7 @@ def test_samples_that_stay_in_a_file_are_brought_before_each_step(
     replayed: None, cpu: torch.device, digits: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     x = digits.x_train
-    lying = replace(digits, x_train=Lying(x, np.arange(len(x)), Transform()))
+    lying = replace(digits, x_train=Lying(x, np.arange(len(x)), Transform().apply))
     made = trials(apart="of shared seeds", dtype="float32", augment="shift")
     weights = []
     for data in (digits, lying):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from koubai.blueprint import Part, read, spell
+from koubai.blueprint import Part, read, spell, weighted
 from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
@@ -117,7 +117,7 @@ def dropping(trial: Trial, rate: float) -> Changes:
 
 def hidden(trial: Trial) -> int:
     """How many layers with weights stand before the output."""
-    return sum(part.name in ("conv", "dense") for part in map(read, trial.layers))
+    return weighted(trial.layers) - 1
 
 
 def drops(trial: Trial) -> float:

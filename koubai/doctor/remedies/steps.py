@@ -135,7 +135,9 @@ def _rate(factor: float, up: bool) -> None:
     sign = ("times", "倍") if up else ("divided by", "分の1")
     words = Words(f"learning rate {sign[0]} {factor:g}", f"学習率を{factor:g}{sign[1]}に")
     source = (
-        "Bengio 2012, arXiv:1206.5533, section 3.1.1" if up else "LeCun et al. 1998 (Efficient BackProp), section 3: eps < 2 / h"
+        "Bengio 2012, arXiv:1206.5533, section 3.1.1"
+        if up
+        else "LeCun et al. 1998 (Efficient BackProp), section 5.1: eps < 2 / h"
     )
 
     @remedy(f"rate-{'up' if up else 'down'}-{factor:g}", words, RISING if up else FALLING, source, TOO_SLOW if up else TOO_FAST)

@@ -63,7 +63,7 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     ),
     measure=Words(
         "|dL/dz| at the first layer with weights over the last's at the start, while the loss is far above guessing or the fit is poor",
-        "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比。損失が当て推量より大きく上回るか、適合が悪い場合に限る",
+        "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比。損失が当て推量を大きく上回るか、適合が悪い場合に限る",
     ),
     brings=("not-a-number", "learning-rate-too-high", "growing-weights", "slow-convergence", "plateau", "underfitting"),
     ratio=Limit(70, "AutoTrainer (Zhang et al., ICSE 2021): first to last above 70"),
@@ -93,7 +93,7 @@ def exploding_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
 
 
 def _passed(case: Case) -> np.ndarray | None:
-    """``|dL/dz_1| / |dL/dz_L|`` ``[point]``, infinite where it left the numbers; nothing for networks of less than three layers."""
+    """``|dL/dz_1| / |dL/dz_L|`` ``[point]``, infinite where it left the numbers; nothing where fewer than three layers have weights."""
     gradient, weighted = case.need("gradient").astype(np.float64), case.where("weights")
     if len(weighted) < 3:
         return None

@@ -28,8 +28,9 @@ def known(case: Case) -> Facts:
         "特徴量の大きさが1から遠いか、単位がばらばらです。大きな特徴量だけが学習を左右します。",
     ),
     measure=Words(
-        "largest root mean square of a feature, and its smallest value at which a network sees nothing, while the fit is poor",
-        "特徴量の二乗平均平方根の最大値。適合が悪い場合に限る",
+        "root mean square of the largest feature, above the one limit or below the other, while the fit is poor or the loss begins far "
+        "above guessing",
+        "最大の特徴量の二乗平均平方根(上限より大きいか、下限より小さい場合)。適合が悪いか、学習開始時の損失が当て推量を大きく上回る場合に限る",
     ),
     brings=(
         "saturated-activations",
@@ -138,7 +139,7 @@ def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Findi
     facts = known(case)
     if not math.isfinite(facts.reachable):
         raise Unknown(
-            "Nobody looked at what the samples tell of their labels.", "ラベルをどこまで予測できるかが調べられていません。"
+            "How well the samples tell their labels was not measured.", "ラベルをどこまで予測できるかが調べられていません。"
         )
     guess, doubt = float(facts.shares.max()), facts.doubt(float(facts.shares.max()))
     end = float(case.need("validation_accuracy")[-1])

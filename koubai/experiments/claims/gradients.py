@@ -9,6 +9,7 @@ from koubai.language import Words
 SECTION = Words("Section 1: vanishing gradients", "Section1 勾配消失問題")
 SIGMOID, RELU = {"activation": "sigmoid"}, {"activation": "relu"}
 SMALL, XAVIER, HE, ZEROS = ({"initializer": name} for name in ("normal", "xavier", "he", "zeros"))
+TINY = {"initializer": {"name": "normal", "std": SCALES[8]}}
 NOTES, DEPTH, DEEP, BATCH = "vanishing-gradient", "activations-by-depth", "initial-weights", "batch-norm"
 
 CLAIMS = (
@@ -115,23 +116,9 @@ CLAIMS = (
         Words("With batch normalization the gradient vanishes less.", "バッチ正規化により勾配消失が起きづらくなる。"),
         SECTION,
         ("batch_norm",),
-        (
-            Comparison(
-                BATCH,
-                {"batch_norm": "before", "initializer": {"name": "normal", "std": SCALES[8]}},
-                {"batch_norm": "none", "initializer": {"name": "normal", "std": SCALES[8]}},
-                "attenuation",
-                "more",
-                0.3,
-            ),
-            Comparison(
-                BATCH,
-                {"batch_norm": "after", "initializer": {"name": "normal", "std": SCALES[8]}},
-                {"batch_norm": "none", "initializer": {"name": "normal", "std": SCALES[8]}},
-                "attenuation",
-                "more",
-                0.3,
-            ),
+        tuple(
+            Comparison(BATCH, {"batch_norm": place} | TINY, {"batch_norm": "none"} | TINY, "attenuation", "more", 0.3)
+            for place in ("before", "after")
         ),
     ),
 )

@@ -12,6 +12,12 @@ SECTION = Words("Section 2: learning rates and optimizers", "Section2 学習率�
 RATE, DATA, VALLEY, WELLS, SADDLE = "learning-rate", "optimizers", "valley", "double-well", "saddle"
 SMOOTH = {"activation": "relu", "initializer": "he"}  # a network that trains anyway
 STUCK = {"activation": "sigmoid", "initializer": "normal"}  # one that plain SGD does not get going
+SLOW = {**STUCK, "learning_rate": 0.01}
+
+
+def at(rate: float, schedule: str = "constant") -> Mapping[str, Any]:
+    """The runs at one learning rate."""
+    return {"schedule": schedule, "learning_rate": rate}
 
 
 def by(optimizer: str, **where: Any) -> Mapping[str, Any]:
@@ -25,16 +31,7 @@ CLAIMS = (
         Words("Too high a learning rate keeps a network from training.", "学習率が大きすぎると学習がうまくいかない。"),
         SECTION,
         ("sgd",),
-        (
-            Comparison(
-                RATE,
-                {"schedule": "constant", "learning_rate": 10.0},
-                {"schedule": "constant", "learning_rate": 0.1},
-                "validation accuracy",
-                "less",
-                0.05,
-            ),
-        ),
+        (Comparison(RATE, at(10.0), at(0.1), "validation accuracy", "less", 0.05),),
     ),
     Claim(
         "rate-too-low",
@@ -42,22 +39,8 @@ CLAIMS = (
         SECTION,
         ("sgd",),
         (
-            Comparison(
-                RATE,
-                {"schedule": "constant", "learning_rate": 1e-4},
-                {"schedule": "constant", "learning_rate": 0.1},
-                "validation accuracy",
-                "less",
-                0.05,
-            ),
-            Comparison(
-                RATE,
-                {"schedule": "constant", "learning_rate": 0.01},
-                {"schedule": "constant", "learning_rate": 0.1},
-                "steps to 80%",
-                "more",
-                50,
-            ),
+            Comparison(RATE, at(1e-4), at(0.1), "validation accuracy", "less", 0.05),
+            Comparison(RATE, at(0.01), at(0.1), "steps to 80%", "more", 50),
         ),
     ),
     Claim(
@@ -69,14 +52,7 @@ CLAIMS = (
         SECTION,
         ("exponential", "cosine", "constant"),
         (
-            Comparison(
-                RATE,
-                {"schedule": "exponential", "learning_rate": 1.0},
-                {"schedule": "constant", "learning_rate": 1.0},
-                "validation accuracy",
-                "more",
-                0.005,
-            ),
+            Comparison(RATE, at(1.0, "exponential"), at(1.0), "validation accuracy", "more", 0.005),
             Comparison(RATE, {"schedule": "exponential"}, {"schedule": "constant"}, "best accuracy", "more", 0.005),
             Comparison(RATE, {"schedule": "cosine"}, {"schedule": "constant"}, "best accuracy", "more", 0.005),
         ),
@@ -171,14 +147,7 @@ CLAIMS = (
         SECTION,
         ("momentum", "adagrad", "rmsprop", "adam", "sgd"),
         tuple(
-            Comparison(
-                DATA,
-                by(better, **STUCK, learning_rate=0.01),
-                by("sgd", **STUCK, learning_rate=0.01),
-                "validation accuracy",
-                "more",
-                0.02,
-            )
+            Comparison(DATA, by(better, **SLOW), by("sgd", **SLOW), "validation accuracy", "more", 0.02)
             for better in ("momentum", "adagrad", "rmsprop", "adam")
         ),
     ),

@@ -12,6 +12,7 @@ from koubai.measures import dense_weights, spelled
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, few, networks, quantities, spoken, swept, trials
 from koubai.report.style import (
+    PAPER,
     SCALE,
     axes,
     band,
@@ -75,8 +76,6 @@ def scales(groups: Sequence[Group]) -> Figure:
 
 def _dots(groups: Sequence[Group], parts: Sequence[tuple[str, Words]], x: Words) -> Figure:
     """Final accuracies with intervals, a row a variant, the parts of a row joined by a line."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 40)[::-1]
     labels = [escaped(group.label) for group in shown]
     made = blank(150 + 26 * len(shown))
@@ -84,27 +83,23 @@ def _dots(groups: Sequence[Group], parts: Sequence[tuple[str, Words]], x: Words)
     if len(parts) == 2:
         ends = [[m for m, _, _ in found[part]] for part, _ in parts]
         for label, left, right in zip(labels, *ends, strict=True):
-            made.add_trace(
-                go.Scatter(
-                    x=rounded([left, right]),
-                    y=[label, label],
-                    mode="lines",
-                    line={"color": "#b8c2cc", "width": 3},
-                    showlegend=False,
-                    hoverinfo="skip",
-                )
+            made.add_scatter(
+                x=rounded([left, right]),
+                y=[label, label],
+                mode="lines",
+                line={"color": "#b8c2cc", "width": 3},
+                showlegend=False,
+                hoverinfo="skip",
             )
     for k, (part, words) in enumerate(parts):
-        made.add_trace(
-            go.Scatter(
-                x=rounded([m for m, _, _ in found[part]]),
-                y=labels,
-                mode="markers",
-                name=say(words),
-                error_x={"type": "data", "array": rounded([high - m for m, _, high in found[part]]), "thickness": 1.5},
-                marker={"size": 9, "color": color(k), "symbol": ("circle", "square")[k]},
-                hovertemplate=f"<b>%{{y}}</b><br>{say(words)} %{{x:{'.3f' if quantities(groups) else '.1%'}}}<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded([m for m, _, _ in found[part]]),
+            y=labels,
+            mode="markers",
+            name=say(words),
+            error_x={"type": "data", "array": rounded([high - m for m, _, high in found[part]]), "thickness": 1.5},
+            marker={"size": 9, "color": color(k), "symbol": ("circle", "square")[k]},
+            hovertemplate=f"<b>%{{y}}</b><br>{say(words)} %{{x:{'.3f' if quantities(groups) else '.1%'}}}<extra></extra>",
         )
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")
     return axes(made, spoken(x, groups), Words("", "")).update_xaxes(tickformat="" if quantities(groups) else ".0%")
@@ -143,8 +138,6 @@ def overfitting(groups: Sequence[Group]) -> Figure:
 )
 def weights(groups: Sequence[Group]) -> Figure:
     """The distribution of the final weights of each variant."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 16)
     values = [
         np.concatenate([w.ravel() for r in group.records if not r.diverged for w in dense_weights(r)] or [np.zeros(0)])
@@ -155,15 +148,13 @@ def weights(groups: Sequence[Group]) -> Figure:
     made = blank(460)
     for k, (group, found) in enumerate(zip(shown, values, strict=True)):
         part = np.histogram(found, edges)[0] / max(len(found), 1)
-        made.add_trace(
-            go.Scatter(
-                x=rounded((edges[1:] + edges[:-1]) / 2),
-                y=rounded(np.where(part > 0, part, np.nan)),
-                mode="lines",
-                name=group.label,
-                line={"color": color(k), "dash": dash(k), "width": 2, "shape": "hvh"},
-                hovertemplate=f"{escaped(group.label)}<br>%{{x:.3f}}: %{{y:.2%}}<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded((edges[1:] + edges[:-1]) / 2),
+            y=rounded(np.where(part > 0, part, np.nan)),
+            mode="lines",
+            name=group.label,
+            line={"color": color(k), "dash": dash(k), "width": 2, "shape": "hvh"},
+            hovertemplate=f"{escaped(group.label)}<br>%{{x:.3f}}: %{{y:.2%}}<extra></extra>",
         )
     return axes(made, Words("weight", "重み"), Words("share of all weights in a bin", "重み全体に占める割合"), logy=True)
 
@@ -188,8 +179,6 @@ def searched(groups: Sequence[Group]) -> bool:
 )
 def search(groups: Sequence[Group]) -> Figure:
     """A random search as a map."""
-    import plotly.graph_objects as go
-
     trials = [group.records[0].trial for group in groups]
     reached = [float(group.final().mean()) for group in groups]
     best = int(np.argmax(reached))
@@ -202,32 +191,28 @@ def search(groups: Sequence[Group]) -> Figure:
     }
     x, y = [t.learning_rate for t in trials], [t.penalty.numbers["strength"] for t in trials]
     text = f"%{{x:.2e}}, %{{y:.2e}}: %{{marker.color:{form}}}<extra></extra>"
-    made.add_trace(
-        go.Scatter(
-            x=rounded(x),
-            y=rounded(y),
-            mode="markers",
-            showlegend=False,
-            hovertemplate=text,
-            marker={
-                "color": rounded(reached),
-                "colorscale": SCALE,
-                "size": 12,
-                "colorbar": bar,
-                "line": {"color": "#ffffff", "width": 1},
-            },
-        )
+    made.add_scatter(
+        x=rounded(x),
+        y=rounded(y),
+        mode="markers",
+        showlegend=False,
+        hovertemplate=text,
+        marker={
+            "color": rounded(reached),
+            "colorscale": SCALE,
+            "size": 12,
+            "colorbar": bar,
+            "line": {"color": PAPER, "width": 1},
+        },
     )
-    made.add_trace(
-        go.Scatter(
-            x=rounded([x[best]]),
-            y=rounded([y[best]]),
-            mode="markers",
-            name=f"{say(Words('best', '最良'))}: {spelled(reached[best], quantities(groups))}",
-            marker={"symbol": "circle-open", "size": 20, "color": color(1), "line": {"width": 3}},
-            hoverinfo="skip",
-            showlegend=True,
-        )
+    made.add_scatter(
+        x=rounded([x[best]]),
+        y=rounded([y[best]]),
+        mode="markers",
+        name=f"{say(Words('best', '最良'))}: {spelled(reached[best], quantities(groups))}",
+        marker={"symbol": "circle-open", "size": 20, "color": color(1), "line": {"width": 3}},
+        hoverinfo="skip",
+        showlegend=True,
     )
     return axes(
         made, Words("learning rate", "学習率"), Words("weight decay (L2 strength)", "荷重減衰(L2の強さ)"), logx=True, logy=True

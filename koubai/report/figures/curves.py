@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 STEP = Words("step (minibatches)", "ステップ(ミニバッチ)")
-ON_THE_WAY = Words(
-    "Lines are means over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on "
-    "all, of training samples 2,500 at most and of validation samples 10,000.",
-    "線はシード平均、帯は95%区間。途中は256サンプル、最後は全サンプル(訓練は最大2,500、検証は最大10,000)で測定。",
-)
+
+
+def over_seeds(en: str, ja: str) -> Words:
+    """How curves are read whose lines are such means; the numbers are those of ``training.loop``."""
+    return Words(
+        f"Lines are {en} over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on all, of training samples "
+        "2,500 at most and of validation samples 10,000.",
+        f"線は{ja}、帯は95%区間。途中は256サンプル、最後は全サンプル(訓練は最大2,500、検証は最大10,000)で測定。",
+    )
 
 
 def training(*names: str) -> Callable[[Sequence[Group]], bool]:
@@ -43,13 +47,15 @@ def _curves(groups: Sequence[Group], names: Sequence[tuple[str, Words]], y: Word
     return axes(made, STEP, y, logy=log) if log else share(axes(made, STEP, y), quantities(groups))
 
 
-@figure("accuracy", Words("Validation accuracy", "検証精度の推移"), ON_THE_WAY, training("validation_accuracy"))
+@figure(
+    "accuracy", Words("Validation accuracy", "検証精度の推移"), over_seeds("means", "シード平均"), training("validation_accuracy")
+)
 def accuracy(groups: Sequence[Group]) -> Figure:
     """Validation accuracy over the steps."""
     return _curves(groups, [("validation_accuracy", Words("validation", "検証"))], Words("validation accuracy", "検証精度"))
 
 
-@figure("loss", Words("Loss", "損失の推移"), ON_THE_WAY, training("train_loss"))
+@figure("loss", Words("Loss", "損失の推移"), over_seeds("geometric means", "シードの幾何平均"), training("train_loss"))
 def loss(groups: Sequence[Group]) -> Figure:
     """Training loss over the steps, on a log scale; of a model that was watched, whatever its loss is, the validation loss too."""
     names = [("train_loss", Words("training", "訓練"))]

@@ -47,8 +47,6 @@ def reached(group: Group) -> np.ndarray:
 )
 def gain(groups: Sequence[Group]) -> Figure:
     """The paired gain of each variant over the first."""
-    import plotly.graph_objects as go
-
     first, shown = groups[0], list(groups[1:])[:MOST][::-1]
     labels = [escaped(group.label) for group in shown]
     made = blank(150 + 30 * len(shown))
@@ -65,22 +63,20 @@ def gain(groups: Sequence[Group]) -> Figure:
             Words("interval not above 0", "区間が0を含む・下回る"): low <= 0,
         }.items()
     ):
-        made.add_trace(
-            go.Scatter(
-                x=rounded(means[chosen]),
-                y=[label for label, one in zip(labels, chosen, strict=True) if one],
-                mode="markers",
-                name=say(words),
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": rounded((high - means)[chosen]),
-                    "arrayminus": rounded((means - low)[chosen]),
-                    "thickness": 1.5,
-                },
-                marker={"size": 10, "color": color(k), "symbol": ("circle", "square-open")[k]},
-                hovertemplate=f"<b>%{{y}}</b><br>%{{x:{'+.3f' if quantities(groups) else '+.1f'}}}<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded(means[chosen]),
+            y=[label for label, one in zip(labels, chosen, strict=True) if one],
+            mode="markers",
+            name=say(words),
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rounded((high - means)[chosen]),
+                "arrayminus": rounded((means - low)[chosen]),
+                "thickness": 1.5,
+            },
+            marker={"size": 10, "color": color(k), "symbol": ("circle", "square-open")[k]},
+            hovertemplate=f"<b>%{{y}}</b><br>%{{x:{'+.3f' if quantities(groups) else '+.1f'}}}<extra></extra>",
         )
     made.add_vline(x=0, line={"color": "#8a97a3", "width": 1, "dash": "dot"})
     made.update_yaxes(categoryorder="array", categoryarray=labels, ticks="")

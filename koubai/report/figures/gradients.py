@@ -15,6 +15,7 @@ from koubai.report.groups import Group, few, in_panels, recorded, trials
 from koubai.report.style import (
     COLORS,
     INK,
+    PAPER,
     SCALE,
     axes,
     band,
@@ -66,9 +67,10 @@ def positions(group: Group) -> list[str]:
     Words("Where the gradient goes", "勾配はどこへ行くか"),
     Words(
         "The gradient's size at the output of each layer, as a share of that at the network's output: read from right (the loss) to left "
-        "(the first layer). Upper row: before the first step; lower row: at the end of training. Means over seeds with 95% intervals.",
+        "(the first layer). Upper row: before the first step; lower row: at the end of training. Geometric means over the seeds in which "
+        "there is one, with 95% intervals.",
         "各層の出力での勾配の大きさ。ネットワークの出力での値を1とする。右(損失側)から左(最初の層)へ読む。"
-        "上段は学習開始前、下段は学習終了時。シード平均と95%区間。",
+        "上段は学習開始前、下段は学習終了時。勾配が届いたシードの幾何平均と95%区間。",
     ),
     measured,
 )
@@ -110,28 +112,32 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
     Words(
         "Before the first step, the chain rule taken apart. Each piece of a bar is one layer's factor on the gradient, in powers of ten: "
         "left of 0 it shrinks, right of 0 it grows. The pieces add up to the diamond, the whole way from the last layer to the first, "
-        "with its 95% interval.",
+        "with its 95% interval. Means over the seeds in which it arrives.",
         "学習開始前の勾配を連鎖律で分解する。棒の各部分は1つの層が勾配にかける倍率(10の累乗)。0より左は縮小、右は拡大。"
-        "合計がひし形(最後の層から最初の層まで)で、線は95%区間。",
+        "合計がひし形(最後の層から最初の層まで)で、線は95%区間。勾配が届いたシードの平均。",
     ),
     measured,
 )
 def ledger(groups: Sequence[Group]) -> Figure:
     """Factors of all layers in powers of ten, one bar a variant."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 48)[::-1]
     made = blank(150 + 27 * len(shown), barmode="relative", bargap=0.25)
-    labels = [escaped(group.label) for group in shown]
+    labels: list[str] = []
     seen: set[str] = set()
     totals: list[tuple[str, np.ndarray]] = []
-    for label, group in zip(labels, shown, strict=True):
+    for group in shown:
         norms = group.curves("gradient")[:, 0]
-        if not (norms > 0).all():
+        whole = (norms > 0).all(1)  # the seeds in which the gradient comes down to the first layer
+        label, count, of = escaped(group.label), int(whole.sum()), len(norms)
+        if 0 < count < of:
+            label += say(Words(f" (in {count} of {of} seeds)", f"({of} シード中 {count} シード)"))
+        labels.append(label)
+        if not count:
             continue
-        record = group.records[0]
+        record, norms = group.records[0], norms[whole]
         with np.errstate(divide="ignore"):  # a watched model may have branches: what a layer did is not told by its neighbour
-            factors = np.log10(group.curves("factor")[:, 0, 1:] if "factor" in record.history else norms[:, :-1] / norms[:, 1:])
+            told = "factor" in record.history
+            factors = np.log10(group.curves("factor")[whole, 0, 1:] if told else norms[:, :-1] / norms[:, 1:])
         for k in range(factors.shape[1] - 1, -1, -1):  # from the output down, as the gradient goes
             kind = record.kinds[k + 1]
             shade = COLORS[list(KINDS).index(kind)]
@@ -145,24 +151,21 @@ def ledger(groups: Sequence[Group]) -> Figure:
                 name=say(KINDS[kind]),
                 legendgroup=kind,
                 showlegend=kind not in seen,
-                marker={"color": faint(shade, 0.75), "line": {"color": "white", "width": 1.5}},
+                marker={"color": faint(shade, 0.75), "line": {"color": PAPER, "width": 1.5}},
                 hovertemplate=f"<b>{label}</b><br>{record.layers[k + 1]}: ×{10**value:.3g}<extra></extra>",
             )
             seen.add(kind)
         totals.append((label, np.array([attenuation(row) for row in norms])))
-    whole = say(Words("the whole way", "全体"))
     if totals:
         means = [mean_and_interval(values) for _, values in totals]
-        made.add_trace(
-            go.Scatter(
-                x=rounded([m for m, _, _ in means]),
-                y=[label for label, _ in totals],
-                mode="markers",
-                name=whole,
-                marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": "white", "width": 1}},
-                error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
-                hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded([m for m, _, _ in means]),
+            y=[label for label, _ in totals],
+            mode="markers",
+            name=say(Words("the whole way", "全体")),
+            marker={"symbol": "diamond", "size": 10, "color": INK, "line": {"color": PAPER, "width": 1}},
+            error_x={"type": "data", "array": rounded([high - m for m, _, high in means]), "color": INK, "thickness": 1.5},
+            hovertemplate="<b>%{y}</b><br>10^%{x:.2f}<extra></extra>",
         )
     for label in labels:
         if label not in {name for name, _ in totals}:
@@ -241,8 +244,6 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
 )
 def activations(groups: Sequence[Group]) -> Figure:
     """Distributions of activations, a panel for each variant."""
-    import plotly.graph_objects as go
-
     shown = few(groups, 16)
     columns = 4 if len(shown) > 6 else 3
     made = panels([group.label for group in shown], columns, 220)
@@ -253,19 +254,17 @@ def activations(groups: Sequence[Group]) -> Figure:
             layers = [name.rpartition(" ")[2] for name in layers]
         for side, moment, words in ((-1, 0, Words("before training", "学習前")), (1, -1, Words("after training", "学習後"))):
             x, y = outlines(group, moment, side)
-            made.add_trace(
-                go.Scatter(
-                    x=x,
-                    y=y,
-                    fill="toself",
-                    mode="lines",
-                    line={"width": 0.5, "color": color(side > 0)},
-                    fillcolor=faint(color(side > 0), 0.85),
-                    name=say(words),
-                    legendgroup=str(side),
-                    showlegend=k == 0,
-                    hoverinfo="skip",
-                ),
+            made.add_scatter(
+                x=x,
+                y=y,
+                fill="toself",
+                mode="lines",
+                line={"width": 0.5, "color": color(side > 0)},
+                fillcolor=faint(color(side > 0), 0.85),
+                name=say(words),
+                legendgroup=str(side),
+                showlegend=k == 0,
+                hoverinfo="skip",
                 **at,
             )
         made.update_xaxes(tickvals=list(range(len(layers))), ticktext=layers, showgrid=False, **at)

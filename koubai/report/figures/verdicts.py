@@ -58,8 +58,6 @@ def claimed_region(claimed: str) -> tuple[float, float]:
 )
 def verdict(groups: Sequence[Compared]) -> Figure:
     """A forest plot of a claim's comparisons."""
-    import plotly.graph_objects as go
-
     rows = list(groups)[::-1]
     made = blank(110 + 44 * len(rows))
     made.update_layout(margin={"t": 12, "b": 52}, showlegend=False)
@@ -76,23 +74,15 @@ def verdict(groups: Sequence[Compared]) -> Figure:
             layer="below",
         )
         middle, low, high = (squeezed(value / one.smallest) for value in (one.difference, one.low, one.high))
-        made.add_trace(
-            go.Scatter(
-                x=rounded([low, high]),
-                y=[k, k],
-                mode="lines",
-                line={"color": SHADES[one.verdict], "width": 4},
-                hoverinfo="skip",
-            )
+        made.add_scatter(
+            x=rounded([low, high]), y=[k, k], mode="lines", line={"color": SHADES[one.verdict], "width": 4}, hoverinfo="skip"
         )
-        made.add_trace(
-            go.Scatter(
-                x=rounded([middle]),
-                y=[k],
-                mode="markers",
-                marker={"symbol": SIGNS[one.verdict], "size": 12, "color": SHADES[one.verdict]},
-                hovertemplate=f"{escaped(say(one.words))}<br>{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]<extra></extra>",
-            )
+        made.add_scatter(
+            x=rounded([middle]),
+            y=[k],
+            mode="markers",
+            marker={"symbol": SIGNS[one.verdict], "size": 12, "color": SHADES[one.verdict]},
+            hovertemplate=f"{escaped(say(one.words))}<br>{one.difference:+.3g} [{one.low:+.3g}, {one.high:+.3g}]<extra></extra>",
         )
     farthest = max((abs(squeezed(v / r.smallest)) for r in rows for v in (r.difference, r.low, r.high)), default=1.0)
     reach = max(farthest, squeezed(2)) * 1.12

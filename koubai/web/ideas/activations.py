@@ -80,22 +80,16 @@ def fill(store: Store) -> None:
 
 def picture(name: str, at: float) -> Figure:
     """The function, its derivative, and both at a point."""
-    import plotly.graph_objects as go
-
     x = torch.linspace(-REACH, REACH, 241, dtype=torch.float64)
     point = torch.tensor([at], dtype=torch.float64)
     made = style.blank(380)
     names = ("f", say(Words("f′, its slope", "f′(傾き)")))
     for k, (line, dot) in enumerate(zip(values(ACTIVATIONS[name], x), values(ACTIVATIONS[name], point), strict=True)):
         look = {"color": style.color(k)}
-        made.add_trace(
-            go.Scatter(
-                x=style.rounded(x), y=style.rounded(line), name=names[k], line={"width": 2, "dash": style.DASHES[k], **look}
-            )
+        made.add_scatter(
+            x=style.rounded(x), y=style.rounded(line), name=names[k], line={"width": 2, "dash": style.DASHES[k], **look}
         )
-        made.add_trace(
-            go.Scatter(
-                x=[at], y=style.rounded(dot), mode="markers", showlegend=False, hoverinfo="skip", marker={"size": 12, **look}
-            )
+        made.add_scatter(
+            x=[at], y=style.rounded(dot), mode="markers", showlegend=False, hoverinfo="skip", marker={"size": 12, **look}
         )
     return style.axes(made, Words("x", "x"), Words("f, f′", "f, f′"))

@@ -99,8 +99,6 @@ def _layer(k: int) -> Words:
 
 def picture(layers: list[np.ndarray]) -> Figure:
     """A histogram a layer, side by side, the values upward: the shares of each range."""
-    import plotly.graph_objects as go
-
     made = style.panels([say(Words(f"layer {k}", f"層{k}")) for k in range(1, len(layers))], LAYERS, 300, shared_yaxes=True)
     low = max(min(layer.min() for layer in layers[1:]), -SPREAD)
     high = min(max(layer.max() for layer in layers[1:]), SPREAD)
@@ -108,15 +106,13 @@ def picture(layers: list[np.ndarray]) -> Figure:
     shares = [np.histogram(layer.clip(edges[0], edges[-1]), edges)[0] / layer.size for layer in layers[1:]]
     most = max(share.max() for share in shares)
     for k, share in enumerate(shares):
-        made.add_trace(
-            go.Bar(
-                x=style.rounded(share),
-                y=style.rounded((edges[1:] + edges[:-1]) / 2),
-                orientation="h",
-                marker={"color": style.color(0)},
-                showlegend=False,
-                hovertemplate="%{y:.3g}: %{x:.1%}<extra></extra>",
-            ),
+        made.add_bar(
+            x=style.rounded(share),
+            y=style.rounded((edges[1:] + edges[:-1]) / 2),
+            orientation="h",
+            marker={"color": style.color(0)},
+            showlegend=False,
+            hovertemplate="%{y:.3g}: %{x:.1%}<extra></extra>",
             **style.place(k, LAYERS, LAYERS),
         )
     tick = next(part for part in (0.5, 0.2, 0.1, 0.05, 0.02) if part <= most)  # there is room for one

@@ -81,12 +81,10 @@ def both(state: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
 
 def picture(x: np.ndarray, y: np.ndarray) -> Figure:
     """Histograms of both."""
-    import plotly.graph_objects as go
-
     made = style.blank(360)
     for k, (values, words) in enumerate(((x, Words("before", "前")), (y, Words("after", "後")))):
         counts, _ = np.histogram(values.clip(EDGES[0], EDGES[-1]), EDGES)
         bars = {"x": style.rounded((EDGES[1:] + EDGES[:-1]) / 2), "y": style.rounded(counts / len(values))}
-        made.add_trace(go.Bar(**bars, name=say(words), marker={"color": style.color(k)}, opacity=0.65, hoverinfo="skip"))
+        made.add_bar(**bars, name=say(words), marker={"color": style.color(k)}, opacity=0.65, hoverinfo="skip")
     made.update_layout(barmode="overlay", bargap=0).update_yaxes(tickformat=".0%")
     return style.axes(made, Words("sum", "値"), Words("share of the samples", "サンプルの割合"))

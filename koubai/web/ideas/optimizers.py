@@ -16,7 +16,7 @@ from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.landscapes import LANDSCAPES, Path, lowest_value, race
 from koubai.language import Words, say
 from koubai.report import style
-from koubai.report.figures.surfaces import FLOOR, contour
+from koubai.report.figures.surfaces import FLOOR, contour, contours
 from koubai.report.pictures import RATES
 from koubai.spec import choose
 from koubai.store import Store
@@ -188,27 +188,22 @@ def sized(points: int) -> list[int]:
 
 def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int) -> Figure:
     """The surface's contours and every way up to a step."""
-    import plotly.graph_objects as go
-
     surface = LANDSCAPES[name]
     left, right, bottom, top = surface.bounds
     x, y, heights = contour(surface, GRID)
     made = style.blank(440, margin={"t": 44})
-    made.add_contour(
-        x=style.rounded(x), y=style.rounded(y), z=[style.rounded(row) for row in heights], showscale=False, hoverinfo="none",
-        ncontours=16, contours={"coloring": "lines"}, colorscale=[[0, "#5d6b78"], [1, "#a9b4be"]], line={"width": 1},
-    )  # fmt: skip
+    contours(made, x, y, heights, ("#5d6b78", "#a9b4be"), ncontours=16, line={"width": 1}, hoverinfo="none")
     for path, way in zip(paths, drawn(paths, name, shown)[0], strict=True):
         k = list(OPTIMIZERS).index(path.optimizer)
         marker = {"size": sized(len(way["x"])), "symbol": style.SYMBOLS[k % len(style.SYMBOLS)], "line": {"width": 0}}
         line = {"color": style.color(k), "width": 2, "dash": style.dash(k)}
-        made.add_trace(go.Scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip"))
+        made.add_scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip")
     for point, words, symbol in (
         (start, Words("start", "出発点"), "circle-open"),
         (surface.lowest, Words("lowest", "最低点"), "x"),
     ):
         look = {"size": 13, "symbol": symbol, "color": style.INK, "line": {"width": 2}}
-        made.add_trace(go.Scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip"))
+        made.add_scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip")
     made.update_xaxes(range=[left, right], fixedrange=True).update_yaxes(range=[bottom, top], fixedrange=True)
     made.update_layout(dragmode=False, hovermode=False)  # what is dragged is the point
     return style.axes(made, Words("x", "x"), Words("y", "y"))
@@ -216,12 +211,10 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
 
 def descent(name: str, paths: list[Path], shown: int) -> Figure:
     """How far above the lowest point each is, by step."""
-    import plotly.graph_objects as go
-
     made = style.blank(260)
     for path, fall in zip(paths, drawn(paths, name, shown)[1], strict=True):
         k = list(OPTIMIZERS).index(path.optimizer)
         look: dict[str, Any] = {"color": style.color(k), "width": 2, "dash": style.dash(k)}
-        made.add_trace(go.Scatter(**fall, name=path.optimizer, line=look, showlegend=False))
+        made.add_scatter(**fall, name=path.optimizer, line=look, showlegend=False)
     made.update_xaxes(range=[0, STEPS])
     return style.axes(made, Words("step", "ステップ"), Words("f - min f", "f - min f"), logy=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from koubai.language import Words
 from koubai.report import pictures
 from koubai.report.figures.surfaces import REACH, best_within, norm_contours
@@ -18,8 +16,6 @@ from koubai.web.shell import figure, formula, put, update
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
-
-ZERO = 5e-4  # what is called 0: the border is tried in 40,001 places
 
 
 @idea(
@@ -37,7 +33,7 @@ def fill(store: Store) -> None:
 
     def show() -> None:
         update(contours, norm_contours((), (f"L{state.p:g}",), (state.p,), state.reach))
-        w = np.where(np.abs(best := best_within(state.p, state.reach)) < ZERO, 0.0, best)
+        w = best_within(state.p, state.reach) + 0.0  # no minus before a 0
         facts.show(
             {
                 Words("best weight 1", "最良の重み1"): f"{w[0]:.3f}",

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from koubai.doctor import Case, Diagnosis, Finding, Joint, diagnose
-from koubai.doctor.case import DRAWN, facts_of
+from koubai.doctor.case import facts_of
 from koubai.language import Words, say
 from koubai.training import Training
+from koubai.training.loop import DRAWN
 from koubai.web.play.board import Board
 
 MOST = 3  # findings of a variant that are said
