@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -145,7 +145,7 @@ def memory(x: Tensor) -> int:
     return x.untyped_storage().data_ptr()
 
 
-@cache
+@lru_cache(64)
 def compiled(source: str) -> Callable[..., int] | None:
     """The program of a source, the same for stacks of every width; ``None`` where TorchScript cannot."""
     try:
