@@ -137,15 +137,18 @@ class Stack:
             picks = picks.index_select(1, self.input_of)
         picks = picks.view(steps, -1)
         answers = self.y[picks].view(steps, self.inputs, 1, -1)
+        if isinstance(self.x, Lying):
+            picks = picks.cpu()  # at once, since each step would wait for a GPU
         rates = self.rates(steps)
         # numbers that are noted or recorded must lie in tensors, and on the device
         times = torch.arange(self.t + 1, self.t + steps + 1, dtype=torch.float64, device=self.device)
         losses = torch.empty(steps, len(self.trials), dtype=self.network.dtype, device=self.device)
         tables = [picks, answers, losses, times, *(rates * factor for factor, _ in self.paces)]
-        for part in (slice(steps - 1), slice(steps - 1, steps)) if last else (slice(steps),):
-            if last and part.stop == steps:
-                last()
-            self._steps([table[part] for table in tables])
+        early = steps - 1 if last else steps
+        self._steps([table[:early] for table in tables])
+        if last:
+            last()
+            self._steps([table[early:] for table in tables])
         self.t += steps
         return losses
 
@@ -169,7 +172,7 @@ class Stack:
     def _gather(self, picks: Tensor) -> None:
         """Bring the samples of a minibatch to where the step finds them."""
         if isinstance(self.x, Lying):
-            samples = torch.from_numpy(np.asarray(self.x[picks.cpu().numpy()]))
+            samples = torch.from_numpy(np.asarray(self.x[picks.numpy()]))
             self.batch.copy_(samples.pin_memory() if self.batch.is_cuda else samples, non_blocking=True)
         else:
             torch.index_select(self.x, 0, picks, out=self.batch)
@@ -181,19 +184,15 @@ class Stack:
         """
         if self.augments:
             self._augment()
-        self._walk()
+        self.network.forward(self.buffers, self.into, Mode.TRAIN)
+        self.network.loss(self.buffers, self.labels)
+        self.network.backward(self.buffers, self.labels)
         self.penalty(*self.decaying, **self.penalty_numbers)
         if self.clips is not None:
             clip_grad_norm([parameter.gradient for parameter in self.network.parameters], self.clips)
         for rate, (_, blocks) in zip(rates, self.paces, strict=True):
             self.optimizer(blocks, t, rate, **self.numbers)
         return self.buffers.loss
-
-    def _walk(self) -> None:
-        """Forward and backward through the networks: the gradients of the minibatch's loss."""
-        self.network.forward(self.buffers, self.into, Mode.TRAIN)
-        self.network.loss(self.buffers, self.labels)
-        self.network.backward(self.buffers, self.labels)
 
     def _augment(self) -> None:
         """Change the images of the minibatch at hand at random, as they were before they were standardized."""
