@@ -99,67 +99,89 @@ def tried(
 
     Tried are the ``single`` remedies and their pairs, and where none of them repairs those that are ``more`` far-fetched.
     """
-    original = np.array([reached(record) for record in patient.records])
-    uneven = np.array([recognized(record) for record in patient.records]) if UNEVEN in ills else None
-    known: dict[Remedies, Candidate] = {}
-    small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
-    first = len(seeds) if small else FIRST
+    search = Search(patient, ills, seeds, train)
+    search.begin(single)
+    enough = any(candidate.enough for candidate in search.known.values())
+    if enough:
+        search.finish()
+    for size in range(2, MOST + 1):
+        if enough and search.proved:
+            break
+        search.begin(search.joined(size))
+        search.finish()
+        if search.proved:
+            break
+        search.begin(more)
+    return sorted(search.known.values(), key=lambda one: (one.left is not None, -one.gain))
 
-    def begin(several: Iterable[Remedies]) -> None:
+
+class Search:
+    """The candidates that are ``known``, each as far as it was trained."""
+
+    def __init__(self, patient: Prescription, ills: frozenset[str], seeds: Sequence[int], train: Train) -> None:
+        """Nothing is trained yet but the patient."""
+        self.patient, self.ills, self.seeds, self.train = patient, ills, seeds, train
+        self.known: dict[Remedies, Candidate] = {}
+        self.original = np.array([reached(record) for record in patient.records])
+        self.uneven = np.array([recognized(record) for record in patient.records]) if UNEVEN in ills else None
+        small = len(seeds) * footprint(patient.trial, *shape_and_classes(patient.trial)) < SMALL
+        self.first = len(seeds) if small else FIRST
+
+    def begin(self, several: Iterable[Remedies]) -> None:
         """Train candidates over the first seeds."""
-        had = {candidate.trial for candidate in known.values()}
-        trials = {one: treated(patient.trial, one) for one in several}
+        had = {candidate.trial for candidate in self.known.values()}
+        trials = {one: treated(self.patient.trial, one) for one in several}
         new = {one: trial for one, trial in trials.items() if trial is not None and trial not in had and fits(trial)}
         if new:
-            for (one, trial), records in zip(new.items(), train(list(new.values()), seeds[:first]), strict=True):
-                known[one] = Candidate(one, trial, tuple(records), seen(records), original, ills, uneven=uneven)
+            for (one, trial), records in zip(new.items(), self.train(list(new.values()), self.seeds[: self.first]), strict=True):
+                self.known[one] = Candidate(
+                    one, trial, tuple(records), seen(records), self.original, self.ills, uneven=self.uneven
+                )
 
-    def ranked() -> list[Remedies]:
-        return sorted(known, key=lambda one: (-known[one].accuracies[:first].mean(), len(one)))
+    @property
+    def ranked(self) -> list[Remedies]:
+        """The most accurate over the first seeds first."""
+        return sorted(self.known, key=lambda one: (-self.known[one].accuracies[: self.first].mean(), len(one)))
 
-    def finish() -> None:
+    def joined(self, size: int) -> Iterable[Remedies]:
+        """The most promising candidates of one remedy fewer, each with one remedy more."""
+        mended = any(candidate.repaired for candidate in self.known.values())
+        before, alone = ([one for one in self.ranked if len(one) == count] for count in (size - 1, 1))
+        curing = [one for one in before if self.known[one].cured][:LEADING]
+        leading, beside = (before[:PAIRED], alone[:PAIRED]) if mended else (dict.fromkeys([*before[:LEADING], *curing]), alone)
+        couples = itertools.product(leading, beside)
+        return {frozenset((*a, *b)): (*a, *b) for a, b in couples if b[0] not in a}.values()
+
+    def finish(self) -> None:
         """Train the most promising over all seeds, and say of the others why they were left."""
-        hopeful = [one for one in ranked() if not hopeless(known[one])]
+        hopeful = [one for one in self.ranked if not hopeless(self.known[one])]
         alone = [one for one in hopeful if len(one) == 1][: FINALISTS // 2]
         chosen = [*alone, *(one for one in hopeful if one not in alone)][:FINALISTS]
         order = list(dict.fromkeys([*alone[:1], *(one for one in hopeful if one in chosen)]))
-        good = AS_GOOD * max((known[one].gain for one in order), default=0.0)
-        ahead = [one for one in order if one in alone[:1] or known[one].gain >= good][:AHEAD]
+        good = AS_GOOD * max((self.known[one].gain for one in order), default=0.0)
+        ahead = [one for one in order if one in alone[:1] or self.known[one].gain >= good][:AHEAD]
         for part in (ahead, [one for one in order if one not in ahead]):
-            short = [one for one in part if len(known[one].records) < len(seeds)]
-            if short:
-                for one, rest in zip(short, train([known[one].trial for one in short], seeds[first:]), strict=True):
-                    records = (*known[one].records, *rest)
-                    known[one] = replace(known[one], records=records, diagnoses=seen(records), left=None)
-            if any(known[one].repaired for one in part):
+            self.go_on([one for one in part if len(self.known[one].records) < len(self.seeds)])
+            if any(self.known[one].repaired for one in part):
                 break
-        for one, candidate in known.items():
+        for one, candidate in self.known.items():
             past = hopeless(candidate)
-            if past or len(candidate.records) < len(seeds):
-                known[one] = replace(candidate, left=past or LEFT)
+            if past or len(candidate.records) < len(self.seeds):
+                self.known[one] = replace(candidate, left=past or LEFT)
 
-    def proved() -> bool:
+    def go_on(self, several: Sequence[Remedies]) -> None:
+        """Train candidates over the other seeds too."""
+        if several:
+            for one, rest in zip(
+                several, self.train([self.known[one].trial for one in several], self.seeds[self.first :]), strict=True
+            ):
+                records = (*self.known[one].records, *rest)
+                self.known[one] = replace(self.known[one], records=records, diagnoses=seen(records), left=None)
+
+    @property
+    def proved(self) -> bool:
         """Whether one that was trained over all seeds repairs."""
-        return any(candidate.left is None and candidate.repaired for candidate in known.values())
-
-    begin(single)
-    enough = any(candidate.enough for candidate in known.values())
-    if enough:
-        finish()
-    for size in range(2, MOST + 1):
-        if enough and proved():
-            break
-        mended = any(candidate.repaired for candidate in known.values())
-        before, alone = ([one for one in ranked() if len(one) == count] for count in (size - 1, 1))
-        curing = [one for one in before if known[one].cured][:LEADING]
-        leading, beside = (before[:PAIRED], alone[:PAIRED]) if mended else (dict.fromkeys([*before[:LEADING], *curing]), alone)
-        couples = itertools.product(leading, beside)
-        begin({frozenset((*a, *b)): (*a, *b) for a, b in couples if b[0] not in a}.values())
-        finish()
-        if proved():
-            break
-        begin(more)
-    return sorted(known.values(), key=lambda one: (one.left is not None, -one.gain))
+        return any(candidate.left is None and candidate.repaired for candidate in self.known.values())
 
 
 LEFT = Words("others promise more", "ほかの方が有望")

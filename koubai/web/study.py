@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,16 +104,6 @@ def breakable(label: str) -> str:
 def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> None:
     """Report, resume, export, delete; ``state`` is the badge that says how it stands."""
     id = row["id"]
-    with put("div", classes="row actions"):
-        if found.records:
-            put("a", Words("Open the report", "レポートを開く"), "button main", href=f"/runs/{id}/report", target="_blank")
-            put("a", Words("Curves (CSV)", "曲線(CSV)"), "button", href=f"/runs/{id}/curves", download="")
-        resume = button(Words("Resume", "続きを学習する"), lambda: go())
-        resume.set_visibility(row["state"] == "interrupted")
-        if any(not record.diverged for record in found.records):
-            _export(store, row, found)
-        remove = button(Words("Delete...", "削除..."), lambda: ask(), "danger")
-    progress = put("div", classes="progress", role="status")
 
     def go() -> None:
         jobs.start(found.study, store)
@@ -127,30 +118,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
         state.classes(replace="badge running")
         progress.clear()
         with progress:
-            bar = put("progress", max="1", value="0", aria_label=Words("Training", "学習"))
-            said = put("span", "")
-            stop = button(Words("Stop", "止める"), lambda: halt(), "small")
-
-        def halt() -> None:
-            if job := jobs.job(id):
-                job.stop.set()
-                enabled(stop, False)
-
-        def look() -> None:
-            job = jobs.job(id)
-            if job is None or job.finished:
-                timer.cancel()
-                ended(job)
-                return
-            share = job.done / max(job.total, 1)
-            bar.props["value"] = f"{share:.4f}"
-            said.text = say(
-                Words(f"{share:.0%} of {job.total:,} network-steps", f"{job.total:,} ステップ(全試行合計)中 {share:.0%}")
-                if job.done
-                else Words("waiting for the training before it", "前の学習を待っています")
-            )
-
-        timer = ui.timer(POLL, look)
+            _progress(id, ended)
 
     def ended(job: jobs.Job | None) -> None:
         jobs.told(id)
@@ -163,8 +131,57 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
         else:
             ui.navigate.reload()
 
-    def ask() -> None:
-        dialog.open()
+    deletion = _deletion(store, row)
+    with put("div", classes="row actions"):
+        if found.records:
+            put("a", Words("Open the report", "レポートを開く"), "button main", href=f"/runs/{id}/report", target="_blank")
+            put("a", Words("Curves (CSV)", "曲線(CSV)"), "button", href=f"/runs/{id}/curves", download="")
+        resume = button(Words("Resume", "続きを学習する"), go)
+        resume.set_visibility(row["state"] == "interrupted")
+        if any(not record.diverged for record in found.records):
+            _export(store, row, found)
+        remove = button(Words("Delete...", "削除..."), deletion.open, "danger")
+    progress = put("div", classes="progress", role="status")
+    watch()
+
+
+def _progress(id: str, ended: Callable[[jobs.Job | None], None]) -> None:
+    """How far a study's training is, and the button that stops it; ``ended`` is told when there is nothing to watch any more."""
+    bar = put("progress", max="1", value="0", aria_label=Words("Training", "学習"))
+    said = put("span", "")
+
+    def halt() -> None:
+        if job := jobs.job(id):
+            job.stop.set()
+            enabled(stop, False)
+
+    def look() -> None:
+        job = jobs.job(id)
+        if job is None or job.finished:
+            timer.cancel()
+            ended(job)
+            return
+        share = job.done / max(job.total, 1)
+        bar.props["value"] = f"{share:.4f}"
+        said.text = say(
+            Words(f"{share:.0%} of {job.total:,} network-steps", f"{job.total:,} ステップ(全試行合計)中 {share:.0%}")
+            if job.done
+            else Words("waiting for the training before it", "前の学習を待っています")
+        )
+
+    stop = button(Words("Stop", "止める"), halt, "small")
+    timer = ui.timer(POLL, look)
+
+
+def _deletion(store: Store, row: dict[str, Any]) -> ui.dialog:
+    """The question whether a study is to be deleted; it is where that is said."""
+
+    async def delete() -> None:
+        if any(one["state"] == "running" for one in store.studies() if one["id"] == row["id"]):
+            warn(Words("It is being trained; stop that first.", "学習中です。先に止めてください。"))
+            return
+        await aside(care.forget, store, row["id"])
+        ui.navigate.to("/runs")
 
     with ui.dialog().props("aria-labelledby=asked") as dialog, put("div", classes="dialog"):
         put("h2", Words(f"Delete {row['name']}?", f"{row['name']} を削除しますか?"), id="asked")
@@ -177,16 +194,8 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
         )
         with put("div", classes="row"):
             button(Words("Cancel", "やめる"), dialog.close, autofocus="")
-            button(Words("Delete", "削除する"), lambda: delete(), "danger")
-
-    async def delete() -> None:
-        if any(one["state"] == "running" for one in store.studies() if one["id"] == id):
-            warn(Words("It is being trained; stop that first.", "学習中です。先に止めてください。"))
-            return
-        await aside(care.forget, store, id)
-        ui.navigate.to("/runs")
-
-    watch()
+            button(Words("Delete", "削除する"), delete, "danger")
+    return dialog
 
 
 def _export(store: Store, row: dict[str, Any], found: Result) -> None:

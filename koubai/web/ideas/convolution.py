@@ -111,9 +111,7 @@ def fill(store: Store) -> None:
             lit={(state.step - first, k) for k in range(columns.shape[1])},
             heads=[str(first + k + 1) for k in range(len(shown))],
         )
-        factors = [(v, w) for v, w in zip(columns[state.step], flat(weight).ravel(), strict=True) if v and w]
-        terms = [f"{v:.3g}·{w:.3g}" if w > 0 else f"{v:.3g}·({w:.3g})" for v, w in factors]
-        product.text = f"y[{i}, {j}] = {' + '.join(terms) or '0'} = {y[i, j]:.4g}"
+        product.text = f"y[{i}, {j}] = {_product(columns[state.step], flat(weight).ravel())} = {y[i, j]:.4g}"
 
     def tick() -> None:
         state.step = (state.step + 1) % steps
@@ -129,12 +127,7 @@ def fill(store: Store) -> None:
     with put("div", classes="side"):
         with put("div", classes="controls"):
             choice(Words("Image", "画像"), images(), state.image, lambda v: change("image", v))
-            choice(
-                Words("Filter", "フィルタ"),
-                filters,
-                state.filter,
-                lambda v: change("filter", v),
-            )
+            choice(Words("Filter", "フィルタ"), filters, state.filter, lambda v: change("filter", v))
             slider(Words("Stride", "ストライド"), 1, 3, 1, state.stride, lambda v: change("stride", int(v)))
             slider(Words("Padding", "パディング"), 0, 3, 1, state.padding, lambda v: change("padding", int(v)))
             place = put("div")
@@ -150,6 +143,12 @@ def fill(store: Store) -> None:
 
 
 SLIDE, STOP = Words("Slide", "滑らせる"), Words("Stop", "止める")
+
+
+def _product(row: np.ndarray, weights: np.ndarray) -> str:
+    """The terms of a row of im2col times the filter's weights that are not 0."""
+    factors = [(v, w) for v, w in zip(row, weights, strict=True) if v and w]
+    return " + ".join(f"{v:.3g}·{w:.3g}" if w > 0 else f"{v:.3g}·({w:.3g})" for v, w in factors) or "0"
 
 
 def _by(values: np.ndarray) -> str:
