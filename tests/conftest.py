@@ -37,6 +37,14 @@ def english() -> Iterator[None]:
     speak(None)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def kept_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of our own, not that of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def cpu() -> torch.device:
     """The device of the tests."""

@@ -12,10 +12,13 @@ import numpy as np
 from koubai.data.builtin import BUILTIN
 from koubai.data.files import find, floats, shorten
 from koubai.data.found import Found, check_classes, quantity, texts
+from koubai.data.kept import keep, kept
 from koubai.data.lying import Lying, large, pieces
 from koubai.data.transform import Transform, fit, made
 from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
+
+PARTS = ("x_train", "y_train", "x_validation", "y_validation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ def load(spec: Data) -> Dataset:
     folder has changed.
     """
     if spec.name in BUILTIN:
-        return _load(spec, None, None)
+        return _builtin(spec)
     path = _path(spec)
     now = path.stat()
     return _load(spec, path.resolve(), (now.st_mtime_ns, now.st_size))
@@ -104,7 +107,28 @@ def _path(spec: Data) -> Path:
 
 
 @lru_cache(maxsize=8)
-def _load(spec: Data, path: Path | None, changed: tuple[int, int] | None) -> Dataset:
+def _builtin(spec: Data) -> Dataset:
+    """A built-in set of Koubai's own, as it was made before if it was; one whose transform is fitted is made anew."""
+    source = BUILTIN[spec.name]
+    if spec.standardize or spec.missing == "mean" or not source.make.__module__.startswith("koubai."):
+        return _made(spec)
+    arrays = kept(spec)
+    if arrays is None or set(arrays) != {*PARTS, "target"}:
+        data = _made(spec)
+        keep(spec, {name: np.asarray(getattr(data, name)) for name in PARTS} | {"target": np.array(data.target or (), float)})
+        return data
+    x_train, y_train, x_validation, y_validation = (arrays[name] for name in PARTS)
+    target = None if source.classes else (float(arrays["target"][0]), float(arrays["target"][1]))
+    return Dataset(spec, x_train, y_train, x_validation, y_validation, source.classes, source.shape, target=target)
+
+
+@lru_cache(maxsize=8)
+def _load(spec: Data, path: Path, changed: tuple[int, int]) -> Dataset:
+    return _made(spec)
+
+
+def _made(spec: Data) -> Dataset:
+    """The data set, read and split."""
     found, (kept, *kept_to_test) = _found(spec)
     if found.test is None:
         rows, held_out = (kept[part] for part in _split(spec, found.y[kept], found.classes))

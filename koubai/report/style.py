@@ -136,9 +136,9 @@ def _template() -> Any:
 @cache
 def _quantiles(most: int) -> np.ndarray:
     """The t distribution's 97.5% quantile by how many values there are, up to so many; NaN for fewer than two."""
-    from scipy import stats
+    from scipy import special
 
-    return np.concatenate([[np.nan] * 2, stats.t.ppf(0.975, np.arange(1, max(most, 2)))])
+    return np.concatenate([[np.nan] * 2, special.stdtrit(np.arange(1, max(most, 2)), 0.975)])
 
 
 def mean_and_interval(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

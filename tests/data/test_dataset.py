@@ -12,15 +12,14 @@ from hypothesis import given
 
 from koubai.data import Dataset, load
 from koubai.data.builtin import BUILTIN
-from koubai.data.dataset import _load
+from koubai.data.dataset import _made
 from koubai.language import UserError, speaking
 from koubai.spec import Data
 
 
 def fresh(**fields: object) -> Dataset:
-    """Loaded anew, not from the cache."""
-    _load.cache_clear()
-    return load(Data(**fields))  # type: ignore[arg-type]
+    """Made anew, not remembered."""
+    return _made(Data(**fields))  # type: ignore[arg-type]
 
 
 def rows(x: np.ndarray, y: np.ndarray) -> list[tuple[float, ...]]:
