@@ -154,7 +154,8 @@ from koubai.spec import Trial
 def private():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("RssAnon"))
 
-run(Trial(data="digits", layers=[4], steps=1), store=sys.argv[1] + "/store", progress=False)  # what is imported late is there now
+digits = {"name": "digits", "standardize": True}
+run(Trial(data=digits, layers=[4], steps=1), store=sys.argv[1] + "/store", progress=False)  # what is imported late is there now
 allowed = int(sys.argv[2])
 begun = private()
 status = dict(line.split(":") for line in open("/proc/self/status"))
