@@ -17,6 +17,7 @@ import torch
 from torch import Generator, Tensor, jit
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.weak import WeakIdKeyDictionary
 
 aten = torch.ops.aten
 # operations after which a noted name may be of another shape or memory
@@ -38,8 +39,9 @@ class Notes(TorchDispatchMode):
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.names = {id(tensor): name for name, tensor in inputs.items()}  # of what is another at each step
-        self.held: list[Any] = list(inputs.values())  # an id is its object's for as long as that lives
+        self.names: Any = WeakIdKeyDictionary(
+            {tensor: name for name, tensor in inputs.items()}
+        )  # of what is another at each step
         self.tensors: list[Tensor] = []
         self.lists: list[list[Tensor]] = []
         self.generators: list[Generator] = []
@@ -55,7 +57,7 @@ class Notes(TorchDispatchMode):
     @property
     def repeats(self) -> bool:
         """Whether the lines do at every step what was done."""
-        return self.plain and not any(id(x) in self.names or memory(x) in self.written for x in self.told)
+        return self.plain and not any(x in self.names or memory(x) in self.written for x in self.told)
 
     def __torch_dispatch__(
         self, operation: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -64,12 +66,11 @@ class Notes(TorchDispatchMode):
         kwargs = kwargs or {}
         made = operation(*args, **kwargs)
         given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
-        self.held += [*given, made]
         if operation is aten._local_scalar_dense.default:
             self.told += given
         elif operation is aten.set_.source_Tensor:  # one tensor has become another
-            self.names[id(args[0])] = self._word(args[1])
-        elif any(id(x) in self.names for x in given) or not any(views(result) for result in operation._schema.returns):
+            self.names[args[0]] = self._word(args[1])
+        elif any(x in self.names for x in given) or not any(views(result) for result in operation._schema.returns):
             self._note(operation, args, kwargs, made)
         return made
 
@@ -85,21 +86,23 @@ class Notes(TorchDispatchMode):
         results = tree_leaves(made)
         if schema.returns and not writes(schema.returns[0]):
             name = f"made{len(self.lines)}"
-            self.names |= {id(made): name} if isinstance(made, Tensor) else {id(x): f"{name}[{k}]" for k, x in enumerate(results)}
+            for k, x in enumerate(results):
+                if isinstance(x, Tensor):
+                    self.names[x] = name if x is made else f"{name}[{k}]"
             line = f"{name} = {line}"
         self.lines.append(line)
         # TorchScript takes an operation that writes into a list of its own for one that does nothing
-        own = any(id(x) in self.names for value in written if isinstance(value, list) for x in value)
+        own = any(x in self.names for value in written if isinstance(value, list) for x in value)
         told = not all(isinstance(x, Tensor | None) for x in results)
         self.plain = self.plain and not (own or told or CHANGING & set(operation.tags))
 
     def _word(self, value: Any, kind: Any = None) -> str:
         """An argument as TorchScript writes it."""
         if isinstance(value, Tensor):
-            return self.names.get(id(value)) or f"tensors{place(value, self.tensors)}"
+            return self.names.get(value) or f"tensors{place(value, self.tensors)}"
         if isinstance(value, Generator):
             return f"generators{place(value, self.generators)}"
-        if isinstance(value, list) and value and all(isinstance(x, Tensor) and id(x) not in self.names for x in value):
+        if isinstance(value, list) and value and all(isinstance(x, Tensor) and x not in self.names for x in value):
             return f"lists{place(value, self.lists)}"
         if isinstance(value, tuple | list):
             return f"[{', '.join(map(self._word, value))}]" if value else f"torch.jit.annotate({kind}, [])"
