@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from pathlib import Path
@@ -31,6 +31,7 @@ from koubai.training.kernels import by_onednn
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
+AWAKE = 1.0  # seconds after which whoever waits for trainings looks for signals
 
 
 def run(
@@ -184,8 +185,12 @@ def side_by_side(
 
     with threaded(threads), ThreadPoolExecutor(workers, initializer=flush_denormals) as pool:
         try:
-            for future in as_completed([pool.submit(copy_context().run, begin, stack) for stack in stacks]):
-                future.result()
+            left = {pool.submit(copy_context().run, begin, stack) for stack in stacks}
+            while left:
+                # a signal that came while the process was stopped may have woken another thread; only the main one answers it
+                done, left = wait(left, AWAKE, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
         except BaseException as error:
             end(error)
             raise

@@ -330,8 +330,9 @@ def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
     if first["type"] == "koubai":
         return UserError(f"{field}: {context['en']}", f"{field}: {context['ja']}") if path else UserError(**context)
     if first["type"] == "extra_forbidden":
-        known = Data.model_fields if path[0] == "data" and len(path) > 1 else fields
-        return unknown(Words(f"field of {error.title}", f"{error.title} の項目"), path[-1], known)
+        owner = ".".join(path[:-1]) or error.title
+        known = Data.model_fields if owner == "data" else fields
+        return unknown(Words(f"field of {owner}", f"{owner} の項目"), path[-1], known)
     words = _SENTENCES.get(first["type"])
     if words is None:
         kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))

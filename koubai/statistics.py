@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +16,7 @@ Claimed = Literal["more", "less", "same", "no less", "no more"]
 Verdict = Literal["supported", "refuted", "undecided"]
 
 FEW = 6  # values that a bootstrap can do nothing with
+MANY = 1_000_000  # seeds that nobody trains
 
 VERDICTS: dict[str, Words] = {
     "supported": Words("supported", "支持"),
@@ -94,21 +96,27 @@ def judge(
     else:
         verdict = "supported" if toward > smallest else "refuted" if away < 0 or inside else "undecided"
     effect = mean / spread if spread else math.copysign(math.inf, mean) if mean else 0.0
-    needed = None if verdict != "undecided" else seeds_needed(sign * mean, spread, claimed, smallest)
+    needed = seeds_needed(sign * mean, spread, claimed, smallest) if verdict == "undecided" else None
+    if needed:  # the bootstrap's interval is not Student's: where this many have not decided, more have to
+        needed = max(needed, len(differences) + 1)
     return Judgement(verdict, mean, low, high, effect, len(differences), needed)
 
 
 def seeds_needed(mean: float, spread: float, claimed: Claimed, smallest: float) -> int | None:
-    """How many seeds would shrink the interval until it lies on one side, if mean and spread stay as they are."""
+    """How many seeds would shrink Student's interval until it decides, if mean and spread stay as they are."""
+    from scipy import stats
+
     if claimed in ("no less", "no more"):
         margin = abs(mean + smallest)
     elif claimed != "same" and mean < 0:
-        margin = -mean
+        margin = max(-mean, smallest + mean)  # below 0, or inside
     else:
         margin = abs(abs(mean) - smallest)
-    if not margin or not math.isfinite(spread):
+    if not math.isfinite(spread):
         return None
-    return math.ceil((1.96 * spread / margin) ** 2) + 2
+    counts = range(2, MANY)
+    place = bisect_left(counts, True, key=lambda count: stats.t.ppf(0.975, count - 1) * spread / math.sqrt(count) < margin)
+    return counts[place] if place < len(counts) else None
 
 
 def combine(verdicts: Sequence[Verdict]) -> Verdict:

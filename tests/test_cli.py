@@ -131,6 +131,7 @@ BAD = {
     ("run", "--width", "0"): ["width", "not 0"],
     ("run", "--threads", "0"): ["threads", "not 0"],
     ("run", "--threads", "100000"): ["threads", "1024"],
+    ("serve", "--port", "99999"): ["65535", "not 99999"],
     ("run", "--device", "tpu"): ["auto, cpu or cuda", "'tpu'"],
     ("run", "--lang", "fr"): ["'fr'", "ja, en"],
     ("run", "--out", "fine.toml"): ["fine.toml", "--out"],

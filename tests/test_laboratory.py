@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -465,6 +467,23 @@ def test_small_stacks_train_side_by_side_to_the_same_numbers(tmp_path: Path, mon
     for one, other in zip(together.records, alone.records, strict=True):
         assert one.trial == other.trial
         np.testing.assert_allclose(one.history["train_loss"], other.history["train_loss"], rtol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of threads are POSIX's")
+def test_a_signal_that_wakes_a_training_s_thread_is_answered_while_it_trains() -> None:
+    """As one does that was sent while the process was stopped: Ctrl-Z, then ``kill %1``."""
+    answered = threading.Event()
+    usual = signal.signal(signal.SIGUSR1, lambda *_: answered.set())
+
+    def work_off(stack: list[Trial], report: Report) -> None:
+        time.sleep(0.5)  # until the main thread waits
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        assert answered.wait(10)
+
+    try:
+        laboratory.side_by_side([[Trial(**BASE)]], work_off, lambda *_: None, workers=1)
+    finally:
+        signal.signal(signal.SIGUSR1, usual)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])

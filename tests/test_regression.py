@@ -23,6 +23,7 @@ from koubai.language import UserError, speaking
 from koubai.networks import build
 from koubai.networks.layers import Mode
 from koubai.networks.unstack import module
+from koubai.report import summary
 from koubai.report.page import render
 from koubai.result import Result
 from koubai.spec import Data, Trial
@@ -129,6 +130,15 @@ def test_what_a_history_says_is_scikit_learns(part: str, result: Result, patient
     assert record.final(f"{part}_accuracy") == pytest.approx(r2_score(y, said), abs=1e-5)
     assert record.final(f"{part}_rmse") == pytest.approx(root_mean_squared_error(y, said) * patients.target[1], rel=1e-5)
     assert record.final("validation_accuracy") > 0.2
+
+
+def test_intervals_end_where_their_measure_does(result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Student's interval of two seeds far apart does not by itself."""
+    monkeypatch.setattr(summary, "interval", lambda values: (-9.0, 9.0))
+    row = summary.summarize(result.records[:2])
+    assert (row["rmse_low"], row["rmse_high"]) == (0, 9)
+    assert (row["validation_accuracy_low"], row["validation_accuracy_high"]) == (-9, 1), "R² has no lowest"
+    assert (row["attenuation_low"], row["attenuation_high"]) == (-9, 9)
 
 
 def test_tables_and_pages_speak_of_r2(result: Result) -> None:

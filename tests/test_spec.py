@@ -219,6 +219,11 @@ BAD: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"schedule": {"name": "step", "every": 1.5}}, ["every must be a whole number in [1, inf), not 1.5"], ["整数で"]),
     ({"activation": {"name": "relu", "alpha": 1}}, ["no number of relu 'alpha'"], ["relu の数値 'alpha'"]),
     ({"lr": 0.1}, ["no field of Trial 'lr'", "did you mean 'learning_rate'?"], ["'learning_rate' のことですか"]),
+    (
+        {"data": {"name": "digits", "sampels": 3}},
+        ["no field of data 'sampels'; did you mean 'samples'?"],
+        ["data の項目 'sampels'"],
+    ),
     ({"self": 1}, ["no field of Trial 'self'"], ["'self' はありません"]),
     ({"learning_rate": -1}, ["learning_rate must be at least 0", "not -1."], ["learning_rate は 0", "以上"]),
     ({"learning_rate": float("inf")}, ["learning_rate must be a finite number, not inf."], ["有限の数"]),

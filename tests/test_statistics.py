@@ -1,5 +1,7 @@
 """The rule that judges comparisons, on differences whose answer is known."""
 
+import math
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -155,23 +157,38 @@ def test_seeds_needed_shrinks_the_interval_below_the_margin():
 
 
 @pytest.mark.parametrize(
-    ("claimed", "mean", "margin"),
+    ("claimed", "mean"),
     [
-        ("more", 0.3, 0.1),  # up to the smallest difference, 0.2
-        ("more", 0.1, 0.1),  # down to it, to lie inside
-        ("more", -0.05, 0.05),  # up to 0
-        ("same", -0.3, 0.1),
-        ("same", 0.15, 0.05),
-        ("no less", -0.3, 0.1),
-        ("no less", 0.1, 0.3),
+        ("more", 0.3),  # up to the smallest difference, 0.2
+        ("more", 0.1),  # down to it, to lie inside
+        ("more", -0.05),  # inside comes sooner than below 0
+        ("more", -0.15),  # below 0 comes sooner
+        ("less", 0.05),
+        ("same", -0.3),
+        ("same", 0.15),
+        ("no less", -0.3),
+        ("no less", 0.1),
     ],
 )
-@pytest.mark.parametrize("spread", [0.05, 1.0, 3.0])
-def test_seeds_needed_are_those_of_a_normal_mean(claimed, mean, margin, spread):
-    """The half width ``1.96 spread / sqrt(n)`` is under the margin at that number, two seeds of caution aside, and over it before."""
-    needed = seeds_needed(mean, spread, claimed, 0.2)
-    assert 1.96 * spread / (needed - 2) ** 0.5 <= margin * (1 + 1e-9)
-    assert needed <= 3 or 1.96 * spread / (needed - 3) ** 0.5 > margin * (1 - 1e-9)
+@pytest.mark.parametrize("spread", [0.02, 0.05, 0.3, 1.0])
+def test_seeds_needed_decide_and_no_fewer_do(claimed, mean, spread):
+    """``judge`` on as many values of that mean and spread, and on a tenth fewer."""
+
+    def verdict(count):
+        values = stats.norm.ppf((np.arange(count) + 0.5) / count)
+        values = mean + spread * values / values.std(ddof=1)
+        return judge(values, np.zeros(count), claimed, 0.2).verdict
+
+    needed = seeds_needed(-mean if claimed == "less" else mean, spread, claimed, 0.2)
+    fewer = int(0.9 * needed - 0.5)
+    assert verdict(math.ceil(1.1 * needed)) != "undecided"
+    assert fewer < 2 or verdict(fewer) == "undecided"
+
+
+@given(st.lists(st.floats(-1, 1), min_size=2, max_size=12), st.sampled_from(["more", "less", "same", "no less", "no more"]))
+def test_seeds_needed_are_more_than_have_not_decided(differences, claimed):
+    found = judge(differences, np.zeros(len(differences)), claimed, 0.1)
+    assert not found.seeds_needed or found.seeds_needed > len(differences)
 
 
 @pytest.mark.parametrize(("claimed", "mean", "spread"), [("more", 0.2, 1.0), ("no less", -0.2, 1.0), ("same", 0.1, float("nan"))])

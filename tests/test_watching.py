@@ -369,6 +369,28 @@ def test_a_copy_and_a_file_made_under_watch_are_the_models_own(tmp_path: Path) -
     assert seen.t == 12
 
 
+def test_a_copy_and_a_file_made_in_a_step_that_is_looked_at_hear_nothing(tmp_path: Path) -> None:
+    model, (x, y) = dense_plain(), batch()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watch(copy.deepcopy(model)) as alone:
+        train(alone.model, torch.optim.SGD(alone.model.parameters(), 0.1), alone, 1)
+    with watch(model, optimizer) as seen:
+        loss = F.cross_entropy(model(x), y)
+        seen.loss(loss)
+        loss.backward()
+        average = copy.deepcopy(model)
+        torch.save(model, tmp_path / "model.pt")
+        loaded = torch.load(tmp_path / "model.pt", weights_only=False)
+        for other in (average, loaded):
+            assert torch.equal(other(x), model(x))
+            train(other, torch.optim.SGD(other.parameters(), 0.1), None, 2)
+            hook = next(iter(other[0]._forward_hooks.values()))
+            assert not hook.__self__.calls and not hook.__self__._starts
+        optimizer.step()
+    assert seen.t == 1
+    np.testing.assert_array_equal(seen.case().history["factor"][0], alone.case().history["factor"][0])
+
+
 @pytest.mark.filterwarnings("ignore:Guards may run slower")  # PyTorch's advice on Python 3.13.0
 def test_a_step_may_be_compiled_around_the_model() -> None:
     weights = []
@@ -758,6 +780,7 @@ def test_what_cannot_be_watched_is_said_in_both_languages(tmp_path: Path) -> Non
         "not generator": lambda: watch(model.parameters(), optimizer),  # type: ignore[arg-type]
         "not dict": lambda: watch(model, optimizer.param_groups),  # type: ignore[arg-type]
         "no parameters": lambda: watch(nn.ReLU(), None),
+        "meta device": lambda: watch(dense_plain().to("meta")).__enter__(),
         "none of the model's": lambda: watch(dense_plain(), optimizer),
         "used already": twice,
         "Nothing has been trained": nothing,

@@ -9,7 +9,7 @@ import typer
 from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.leave import Run
 from koubai.cli.printing import console, hanging
-from koubai.language import say
+from koubai.language import UserError, say
 
 if TYPE_CHECKING:
     from koubai.doctor import Diagnosis, Finding, Joint
@@ -46,6 +46,11 @@ def diagnose(
 
     result = result_named(Store(out / "store"), run)
     if trial is None:
+        if not result.records:
+            raise UserError(
+                f"No trial of {result.study.name} is stored yet; run the study to its end.",
+                f"{result.study.name} の試行はまだ1つも保存されていません。実験を最後まで実行してください。",
+            )
         diagnoses = result.diagnose()
         if json:
             print(

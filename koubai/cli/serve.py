@@ -51,13 +51,15 @@ def _free(host: str, port: int) -> int:
     """The port, where it is free; for 0 one that is. Raises ``UserError``."""
     import socket
 
+    if not 0 <= port < 2**16:  # getaddrinfo takes the remainder, silently
+        raise UserError(f"The port must be from 0 to 65535, not {port}.", f"ポートは0から65535までにしてください: {port}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
             return int(trial.getsockname()[1])
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(
             f"{host}:{port} cannot be opened ({error}); choose another with --port or --host.",
             f"{host}:{port} を開けません({error})。--port か --host で別の番号やアドレスを指定してください。",

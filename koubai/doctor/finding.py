@@ -120,5 +120,6 @@ def short(value: float) -> str:
 def portion(value: float) -> Words:
     """A part or a multiple of what follows (in Japanese: of what stands before): "45% of", "3.2 times"."""
     if value < 2:
-        return Words(f"{value:.0%} of", f"{value:.0%}")
+        said = f"{value:.0%}" if value >= 0.01 else f"{value * 100:.1g}%"
+        return Words(f"{said} of", said)
     return Words(f"{short(value)} times", f"{short(value)} 倍")

@@ -49,8 +49,9 @@ def summarize(records: Sequence[Record]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, values in measured.items():
         low, high = interval(values)
-        if name.endswith("accuracy") and np.isfinite(low):
-            low, high = low if regression else max(low, 0.0), min(high, 1.0)
+        if name != "attenuation" and np.isfinite(low):  # no further than the measure itself goes; R² has no lowest
+            low = low if regression and name != "rmse" else max(low, 0.0)
+            high = high if name == "rmse" else min(high, 1.0)
         row |= {name: float(np.mean(values)), f"{name}_low": low, f"{name}_high": high}
     counts = {name: sum(getattr(record, name) > 0 for record in records) for name in COUNTS}
     return row | {"seeds": len(records), **counts}

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from koubai.data.files import shorten, unwritable
 from koubai.language import UserError
 from koubai.spec import Trial
-from koubai.store import index
+from koubai.store import checkpoints, index
 from koubai.store.files import Damaged, holds, inspect, sweep, write_whole
 from koubai.store.store import CLAIM, LISTED, PUT, Store, asks, entries
 from koubai.study import Study, study_id
@@ -242,14 +242,15 @@ def forget(store: Store, id: str) -> int:
 
 
 def prune(store: Store) -> int:
-    """Remove trials that no study asks for, files that hold nothing else, and what was left half written; the bytes that are free again.
+    """Remove trials that no study asks for, files that hold nothing else, their checkpoints, and what was left half written.
 
-    Raises ``UserError`` where it is not known what a study asked for.
+    Gives the bytes that are free again. Raises ``UserError`` where it is not known what a study asked for.
     """
     if not store.exists:
         return 0
     freed = 0
     with store._index(write=True) as opened:  # nobody puts meanwhile
+        asked: set[str] = set()
         for id, trials, name in opened.execute("select id, trials, name from study"):
             if not asks(id, trials):
                 raise UserError(
@@ -258,14 +259,13 @@ def prune(store: Store) -> int:
                     f"{store.folder} の索引で、実験 {_shown(str(name))} の試行の一覧が壊れているため、何も消しません。先に "
                     "koubai store check --mend を実行してください。",
                 )
-        opened.execute(
-            """delete from trial where id not in (select asked.value
-            from study, json_each(iif(json_valid(study.trials), study.trials, '[]')) as asked)"""
-        )
+            asked.update(json.loads(trials))
+        opened.execute(f"delete from trial where id not in {LISTED}", (json.dumps([*asked]),))
         needed = {str(file) for (file,) in opened.execute("select distinct file from trial")}
-        for file in unneeded(store, needed):
-            freed += file.stat().st_size
-            file.unlink()
+        for file in [*unneeded(store, needed), *checkpoints.unasked(store.folder, asked)]:
+            with suppress(FileNotFoundError):  # whose stack has just ended
+                freed += file.stat().st_size
+                file.unlink()
         sweep(store.stacks)
     return freed
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,12 +164,23 @@ def forget(folder: Path, trials: Sequence[Trial]) -> None:
 
 def tidy(folder: Path, stored: set[str]) -> None:
     """Remove the checkpoints of stacks of which all trials are stored, and what dead processes left half written."""
-    place = folder / "checkpoints"
-    sweep(place)
-    for file in place.glob("*.safetensors"):
+    sweep(folder / "checkpoints")
+    for file, trials in _stacks(folder):
+        if trials <= stored:
+            file.unlink(missing_ok=True)
+
+
+def unasked(folder: Path, asked: set[str]) -> list[Path]:
+    """The checkpoints that nothing goes on from: of stacks with trials that no study asks for."""
+    return [file for file, trials in _stacks(folder) if not trials <= asked]
+
+
+def _stacks(folder: Path) -> Iterator[tuple[Path, set[str]]]:
+    """The checkpoints, each with the ids of its trials."""
+    for file in (folder / "checkpoints").glob("*.safetensors"):
         with suppress(Exception):  # what cannot be read is told of where it is asked for
-            if {Trial(**spec).id for spec in _about(file)["trials"]} <= stored:
-                file.unlink()
+            trials = {Trial(**spec).id for spec in _about(file)["trials"]}
+            yield file, trials
 
 
 def _about(file: Path) -> dict[str, Any]:

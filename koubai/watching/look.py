@@ -94,6 +94,10 @@ class Look:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy or a file of the model, made in this step, hears nothing: what comes along is a look that is over."""
+        return _over, ()
+
     def close(self) -> None:
         """Take the hooks away, and let go of the graph. Gradients that come later are not heard."""
         self.open = False
@@ -126,11 +130,13 @@ class Look:
         self._starts, self.losses = [], []
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        if recordable():
+        if self.open and recordable():
             given = args[0] if len(args) == 1 and not kwargs else (args, kwargs)
             self._inputs[module] = [edge(x) for x in floats(given) if x.requires_grad]
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if not self.open:
+            return
         if not recordable():
             self.kinds.setdefault(*self.names[module])  # where activations are checkpointed, the order is known only now
             return
@@ -176,7 +182,7 @@ class Look:
 
     def _through(self, model: nn.Module | None, args: Any, output: Any) -> None:
         """A forward pass is done: find the activations that the model called as functions."""
-        if not recordable():
+        if not (self.open and recordable()):
             return
         for node in walk([y.grad_fn for y in floats(output) if y.grad_fn is not None] if self._ends else []):
             function = FUNCTIONAL.get(node.name())
@@ -265,6 +271,12 @@ class Look:
             for name, value in measured.items():
                 found.setdefault(name, {})[layer] = value
         return found
+
+
+def _over() -> Look:
+    look = Look(nn.Identity(), {}, histograms=False, compiled=True)
+    look.close()
+    return look
 
 
 def _held(optimizer: Optimizer) -> set[nn.Parameter]:

@@ -92,13 +92,18 @@ class Watch:
                 )
 
     def __enter__(self) -> Self:
-        """Begin. Raises ``UserError`` the second time."""
+        """Begin. Raises ``UserError`` the second time, and for a model whose weights are not there yet."""
         if self._handles is not None:
             raise UserError(
                 "This watch has been used already; make a new one with koubai.watch for each training.",
                 "この watch はすでに使われています。学習ごとに koubai.watch で新しく作ってください。",
             )
         self._device = next(self.model.parameters()).device.type
+        if self._device == "meta":
+            raise UserError(
+                "The model lies on PyTorch's meta device, where weights have no values; bring it to another before it is watched.",
+                "モデルは PyTorch の meta デバイスにあり、重みに値がありません。別のデバイスに移してから渡してください。",
+            )
         self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
         if not self._compiled:
             # The place of torch.compile's answer: calling through it takes no time to speak of, where a hook sends PyTorch a longer way

@@ -339,7 +339,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "npz: no archive": (content("own.npz", b"hello"), ["own.npz cannot be read", "not a zip file"]),
     "npz: empty": (content("own.npz"), ["cannot be read"]),
     "npz: cut short": (lambda folder: cut(arrays(x=np.zeros((10, 500)), y=Y)(folder)), ["own.npz cannot be read"]),
-    "npz: other names": (arrays(a=Y, y=Y), ["no array 'x'", "it has: y", "x_train"]),
+    "npz: other names": (arrays(a=Y, y=Y), ["no array 'x'", "it has: a, y)", "x_train"]),
     "npz: no test labels": (arrays(x_train=Y, y_train=Y, x_test=Y), ["no array 'y_test'"]),
     "npz: counts differ": (arrays(x=np.zeros((9, 2)), y=Y), ["x has 9 samples", "y 10 labels"]),
     "npz: no samples": (arrays(x=np.zeros((0, 2)), y=Y[:0]), ["0 samples"]),

@@ -23,6 +23,7 @@ from koubai.doctor.reachable import reachable
 from koubai.language import Words, speaking
 from koubai.result import Result
 from koubai.spec import Data
+from koubai.store import Store
 from tests.conftest import Ended
 
 VARIANTS = {
@@ -206,7 +207,8 @@ def test_the_command_speaks_of_variants_and_of_one_trial(command: Callable[..., 
 def test_the_command_refuses_what_is_not_there(command: Callable[..., Ended]) -> None:
     Path("ill.toml").write_text(STUDY)
     command("study", "ill.toml")
-    for words in (["diagnose", "nothing"], ["diagnose", "ill", "no"]):
+    Store(Path("koubai-out/store")).note(kb.Study(kb.Trial(), name="interrupted"))
+    for words in (["diagnose", "nothing"], ["diagnose", "ill", "no"], ["diagnose", "interrupted"]):
         ended = command(*words)
         assert ended.code == 2 and not ended.out and ended.err.count("\n") == 1
 

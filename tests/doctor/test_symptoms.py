@@ -258,6 +258,12 @@ def test_a_loss_that_swings_is_a_rate_too_high_but_for_a_good_fit_and_where_simp
     assert look("learning-rate-too-high", case({"reachable": 0.99}, train_loss=swinging(0.4))) is None
 
 
+def test_a_loss_that_only_climbs_is_not_said_to_swing() -> None:
+    climbing = look("learning-rate-too-high", case({"reachable": 0.99}, **{**poor(), "train_loss": over(GUESS, 2.5 * GUESS)}))
+    assert climbing is not None
+    assert climbing.words.en.startswith("The loss climbs: 100% of") and climbing.words.ja.startswith("損失が増え続け、")
+
+
 def test_dead_units_are_born_so_or_killed() -> None:
     killed, born = (look("dead-relu", case(dead=each(curve, 3), zeros=each(1.0, 3), **poor())) for curve in (over(0, 1, 1), 1.0))
     assert killed is not None and killed.cause == "learning rate" and killed.severity == "fatal"
@@ -486,4 +492,5 @@ def test_numbers_are_written_as_a_person_would(value: float, shown: str) -> None
 
 def test_a_change_is_a_share_or_a_factor() -> None:
     assert (portion(0.45).en, portion(0.45).ja) == ("45% of", "45%")
+    assert [portion(value).ja for value in (0.004, 0.01, 0.0)] == ["0.4%", "1%", "0%"]
     assert (portion(387.48).en, portion(387.48).ja) == ("390 times", "390 倍")

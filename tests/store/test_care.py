@@ -17,7 +17,7 @@ import pytest
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words
 from koubai.spec import Trial
-from koubai.store import Store, care, processes
+from koubai.store import Store, care, checkpoints, processes
 from koubai.study import Study
 from koubai.training import Outcome
 from tests.store.stores import REASON, same, stretched, trials_of
@@ -313,6 +313,18 @@ def test_a_study_is_forgotten_with_what_no_other_needs(own: Store, two: list[Stu
     assert [file.exists() for file in files.values()] == [False, True, False]
     assert own.has(trials_of(outcomes)) == {two[1].base.id} and [one["name"] for one in own.studies()] == ["rates"]
     assert care.check(own).sound and care.prune(Store(own.folder / "nothing")) == 0
+
+
+def test_the_checkpoints_of_a_forgotten_study_go_with_it(own: Store, two: list[Study]) -> None:
+    begun = [Study(two[0].base.replace({"steps": steps}), name=str(steps), axes={"seed": 2}) for steps in (500, 600)]
+    for study in begun:
+        own.note(study)
+        keeper = checkpoints.Keeper(own.folder, study.trials, fingerprint(study.base.data.name))
+        keeper.keep({"stopped": np.zeros(2)}, {"t": 1})
+    care.prune(own)
+    assert all(checkpoints.of(own.folder, study.trials) for study in begun), "what a study asks for stays"
+    assert care.forget(own, begun[0].id) > 0
+    assert [checkpoints.of(own.folder, study.trials) is None for study in begun] == [True, False]
 
 
 def test_what_a_part_of_koubai_asked_for_is_not_listed_and_not_pruned(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from koubai.data.files import array, floats, limit, unreadable
+from koubai.data.files import array, floats, limit, shorten, unreadable
 from koubai.data.found import Found, Reader, encode
 from koubai.data.lying import large
 from koubai.language import UserError, Words
@@ -38,7 +38,8 @@ def read(path: Path, spec: Data) -> Found:
     names = next((names for names in NAMES if names[0] in arrays), NAMES[1])
     missing = [name for name in names if name not in arrays]
     if missing:
-        listed = ", ".join(sorted(arrays)) or "-"
+        there = [file.stem for file in path.glob("*.npy")] if path.is_dir() else zipfile.ZipFile(path).namelist()
+        listed = shorten(", ".join(sorted(name.removesuffix(".npy") for name in there)) or "-")
         raise UserError(
             f"{path} has no array {missing[0]!r} (it has: {listed}); x and y are needed, or x_train, y_train, x_test and y_test.",
             f"{path} に配列 {missing[0]!r} がありません(あるもの: {listed})。x と y、または x_train, y_train, x_test, y_test が必要です。",

@@ -11,6 +11,8 @@ from koubai.doctor.symptoms.pace import EARLY, STILL, judged, sure
 from koubai.doctor.symptoms.units import PINNED, SILENT, killed, pinned
 from koubai.language import Words
 
+CLIMBS = 0.9  # share of a loss's moves that go up, above which nobody says that it swings
+
 
 @symptom(
     "learning-rate-too-high",
@@ -69,7 +71,8 @@ def learning_rate_too_high(
         )
     if poor and climbed > swing:
         up = climbed / swung
-        what.append(Words(f"the loss swings: {up:.0%} of its moves go up", f"損失が上下に振れ、動きの {up:.0%} が上昇です"))
+        how = Words("climbs", "増え続け") if up > CLIMBS else Words("swings", "上下に振れ")
+        what.append(Words(f"the loss {how.en}: {up:.0%} of its moves go up", f"損失が{how.ja}、動きの {up:.0%} が上昇です"))
     if not what and poor and (fell := killed(case, dead)) and steps[: fell[1] + 1].max() > leap:
         layer, at = case.label("activation", fell[0]), int(case.steps[fell[1]])
         what.append(
