@@ -104,7 +104,7 @@ def judge(
 
 def seeds_needed(mean: float, spread: float, claimed: Claimed, smallest: float) -> int | None:
     """How many seeds would shrink Student's interval until it decides, if mean and spread stay as they are."""
-    from scipy import stats
+    from scipy import special
 
     if claimed in ("no less", "no more"):
         margin = abs(mean + smallest)
@@ -115,7 +115,7 @@ def seeds_needed(mean: float, spread: float, claimed: Claimed, smallest: float) 
     if not math.isfinite(spread):
         return None
     counts = range(2, MANY)
-    place = bisect_left(counts, True, key=lambda count: stats.t.ppf(0.975, count - 1) * spread / math.sqrt(count) < margin)
+    place = bisect_left(counts, True, key=lambda count: special.stdtrit(count - 1, 0.975) * spread / math.sqrt(count) < margin)
     return counts[place] if place < len(counts) else None
 
 
