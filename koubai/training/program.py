@@ -39,9 +39,8 @@ class Notes(TorchDispatchMode):
 
     def __init__(self, inputs: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.names: Any = WeakIdKeyDictionary(
-            {tensor: name for name, tensor in inputs.items()}
-        )  # of what is another at each step
+        # of what is another at each step, as long as it lives
+        self.names: Any = WeakIdKeyDictionary({tensor: name for name, tensor in inputs.items()})
         self.tensors: list[Tensor] = []
         self.lists: list[list[Tensor]] = []
         self.generators: list[Generator] = []
