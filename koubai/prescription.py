@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 SHOWN = 4  # variants in the report's curves
 ORIGINAL = Words("as it was", "元のまま")
+CHOSEN = Words(
+    "Each interval is one by itself, and gains are measured on the seeds by which the remedies were chosen: on other seeds the highest may "
+    "be somewhat lower.",
+    "区間は対策ごとに95%。効果は対策を選んだのと同じシードで測ったものなので、別のシードでは、最も高い効果がやや下がることがある。",
+)
 CHECK = Words(
     "The labels look shuffled, and no change to a training mends that: check that each label stands by its own input.",
     "ラベルがでたらめに見えます。学習の設定を変えても直りません。ラベルが正しい入力に付いているかを確認してください。",
@@ -163,7 +168,7 @@ class Prescription:
         drawings = [drawing("gain", shown)] if len(shown) > 1 else []
         drawings += [drawing(name, few) for name in ("accuracy", "loss", "gradient-flow")]
         rows = [{"variant": group.label, **summarize(group.records)} for group in shown]
-        notes = [*self.told, *self.reasons()]
+        notes = [*self.told, *self.reasons(), *([CHOSEN] if self.smallest and len(self.candidates) > 1 else [])]
         section = Section(
             self.name,
             Words("Diagnosis, remedies, evidence", "診断・対策・根拠"),

@@ -18,7 +18,7 @@ from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
 from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together, tried
-from koubai.prescription import Prescription, changed, points
+from koubai.prescription import CHOSEN, Prescription, changed, points
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
 from koubai.store import Record, Store
@@ -286,6 +286,8 @@ def test_the_report_holds_the_answer_and_its_figures(mended: tuple[Prescription,
     page = mended[0].report(tmp_path / "p.html").read_text(encoding="utf-8")
     assert mended[0].verdict.ja in page and mended[0].smallest is not None
     assert FIGURES["gain"].title.ja in page and "as it was" in page and "元のまま" in page
+    assert CHOSEN.en in page and CHOSEN.ja in page
+    assert CHOSEN not in dataclasses.replace(mended[0], candidates=mended[0].candidates[:1]).page().sections[0].notes
 
 
 def test_the_figure_of_gains_shows_paired_differences(mended: tuple[Prescription, Store]) -> None:
