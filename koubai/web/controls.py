@@ -24,6 +24,18 @@ VALUE = "(e) => emit(e.target.value)"
 PLAIN = {"spellcheck": "false", "autocomplete": "off"}
 
 
+def setting(
+    state: object, then: Callable[[], Any], name: str, made: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Any], Any]:
+    """What a control may call: its new value, as ``made`` makes it, becomes ``state``'s of that name, and ``then`` is called."""
+
+    def changed(value: Any) -> Any:
+        setattr(state, name, made(value))
+        return then()
+
+    return changed
+
+
 def slider(
     label: Words | str,
     low: float,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from koubai.measures import spelled
 from koubai.naming import SHOWN
 from koubai.store import STATES as EVERY
 from koubai.store import Store
-from koubai.web.controls import button, check, choice, enabled, text
+from koubai.web.controls import button, check, choice, enabled, setting, text
 from koubai.web.shell import Put, put, tabular
 
 Row = Mapping[str, Any]  # a study as ``Store.studies`` gives it
@@ -76,10 +77,6 @@ def _listed(studies: list[dict[str, Any]]) -> None:
         note.set_visibility(left > 0)
         nothing.set_visibility(not found)
 
-    def change(name: str, value: str) -> None:
-        setattr(state, name, value)
-        show()
-
     def choose(id: str, on: bool) -> None:
         if on:
             chosen.append(id)
@@ -90,11 +87,12 @@ def _listed(studies: list[dict[str, Any]]) -> None:
             chosen.remove(id)
         enabled(compare, len(chosen) == 2)
 
+    sets = partial(setting, state, show)
     with put("div", classes="filters"):
-        text(Words("Find", "検索"), "", lambda value: change("words", value), monospaced=False)
-        choice(Words("State", "状態"), {ANY: Words("any", "すべて"), **STATES}, ANY, lambda value: change("state", value))
+        text(Words("Find", "検索"), "", sets("words"), monospaced=False)
+        choice(Words("State", "状態"), {ANY: Words("any", "すべて"), **STATES}, ANY, sets("state"))
         orders = {name: words for name, (words, _) in ORDERS.items()}
-        choice(Words("Order", "並べ替え"), orders, "newest", lambda value: change("order", value))
+        choice(Words("Order", "並べ替え"), orders, "newest", sets("order"))
         compare = button(
             Words("Compare two", "2つを比べる"),
             lambda: ui.navigate.to("/runs/compare?" + urlencode(dict(zip("ab", chosen, strict=True)))),

@@ -12,6 +12,7 @@ import pytest
 from koubai.language import Words
 from koubai.quiz import QUESTIONS
 from koubai.study import Study
+from koubai.techniques import PENALTIES, SCHEDULES
 from tests.web.conftest import BASE, EVIL, Laboratory
 
 if TYPE_CHECKING:
@@ -227,6 +228,53 @@ def test_dropout_keeps_the_mean(page: Page) -> None:
     slide(page, "Rate r", 0.75)
     page.locator(".facts dd", has_text="4.000").wait_for()
     assert number(page, "mean of 500 masks") == pytest.approx(1, abs=0.05)
+
+
+def test_pooling_hardly_minds_a_shift(page: Page) -> None:
+    page.goto("/ideas/pooling")
+    slide(page, "Window", 4)
+    slide(page, "Stride", 4)
+    page.locator(".formula", has_text="(8 + 2·0 − 4) / 4 + 1 = 2").wait_for()
+    control(page, "What is left").select_option("avgpool")
+    control(page, "Move the image by a pixel").check()
+    page.get_by_text("The shift changes").wait_for()
+
+
+def test_zeros_stay_zeros_through_relus(page: Page) -> None:
+    page.goto("/ideas/initial-weights")
+    control(page, "Initial weights").select_option("zeros")
+    control(page, "Activation").select_option("relu")
+    row = page.locator("tr", has_text="share of exact zeros")
+    row.get_by_text("100%").nth(4).wait_for()
+    assert not control(page, "Standard deviation").is_visible()
+    control(page, "Initial weights").select_option("he")
+    row.get_by_text("100%").first.wait_for(state="detached")
+
+
+def test_normalized_sums_have_the_mean_and_spread_that_are_learned(page: Page) -> None:
+    page.goto("/ideas/batch-normalization")
+    slide(page, "Mean of the sums", -6)
+    slide(page, "β", 2)
+    slide(page, "γ", 3)
+    page.locator(".facts dd", has_text=re.compile("^3.000$")).wait_for()
+    assert number(page, "mean before") < -5
+    assert (number(page, "mean after"), number(page, "spread after")) == (2, 3)
+
+
+def test_l1_makes_exact_zeros_and_l2_none(page: Page) -> None:
+    page.goto("/ideas/penalties")
+    page.locator(".facts dd").first.wait_for()
+    assert number(page, "exactly 0") == 1
+    slide(page, "p", 2)
+    page.locator(".facts div", has_text="exactly 0").get_by_text("0", exact=True).wait_for()
+    control(page, "Penalty").select_option("l2")
+    page.get_by_text(PENALTIES["l2"].source).wait_for()
+
+
+def test_a_schedule_is_told_and_drawn(page: Page) -> None:
+    page.goto("/ideas/schedules")
+    control(page, "Schedule").select_option("cosine")
+    page.get_by_text(SCHEDULES["cosine"].source).wait_for()
 
 
 def asked(page: Page, number: int) -> Locator:

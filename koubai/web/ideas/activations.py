@@ -12,8 +12,8 @@ from koubai.report import style
 from koubai.report.pictures import values
 from koubai.store import Store
 from koubai.techniques import ACTIVATIONS
-from koubai.web.controls import choice, slider
-from koubai.web.ideas.base import Facts, idea, technique
+from koubai.web.controls import choice, setting, slider
+from koubai.web.ideas.base import About, Facts, idea
 from koubai.web.shell import figure, put, restyle, update
 
 if TYPE_CHECKING:
@@ -53,25 +53,21 @@ def fill(store: Store) -> None:
 
     def chosen(name: str) -> None:
         state.name = name
-        about.clear()
-        with about:
-            technique(ACTIVATIONS[name])
+        about.show(ACTIVATIONS[name])
         update(drawn, picture(state.name, state.x))
         count()
 
-    def moved(name: str, value: float) -> None:
-        setattr(state, name, int(value) if name == "layers" else value)
+    def moved() -> None:
         count()
-        if name == "x":  # the two points alone: the curves stay
-            heights = [[y[0]] for y in values(ACTIVATIONS[state.name], point())]
-            restyle(drawn, {"x": [[value]] * 2, "y": heights}, [1, 3])
+        heights = [[y[0]] for y in values(ACTIVATIONS[state.name], point())]
+        restyle(drawn, {"x": [[state.x]] * 2, "y": heights}, [1, 3])  # the two points alone: the curves stay
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
             choice(Words("Activation", "活性化関数"), list(ACTIVATIONS), state.name, chosen)
-            slider("x", -REACH, REACH, 0.05, state.x, lambda value: moved("x", value), lambda value: f"{value:.2f}")
-            slider(Words("Layers", "層の数"), 1, 20, 1, state.layers, lambda value: moved("layers", value))
-            about = put("div")
+            slider("x", -REACH, REACH, 0.05, state.x, setting(state, moved, "x"), lambda value: f"{value:.2f}")
+            slider(Words("Layers", "層の数"), 1, 20, 1, state.layers, setting(state, count, "layers", int))
+            about = About()
         with put("div"):
             drawn = figure(None, Words("The activation and its slope over x", "活性化関数とその傾き"))
             facts = Facts()

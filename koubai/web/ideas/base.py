@@ -62,6 +62,19 @@ class Facts:
             self._values[name].text = value
 
 
+class About:
+    """A place for what is to be known about a technique: ``about.show(one)``."""
+
+    def __init__(self) -> None:
+        self._place = put("div")
+
+    def show(self, one: Technique) -> None:
+        """Show this technique and no other."""
+        self._place.clear()
+        with self._place:
+            technique(one)
+
+
 def technique(one: Technique) -> None:
     """A technique's formula, what it is, and where it comes from."""
     formula(one.formula)

@@ -9,7 +9,7 @@ from koubai.chain import MOST, differentiate
 from koubai.formulas import LONGEST
 from koubai.language import UserError, Words, say
 from koubai.store import Store
-from koubai.web.controls import button, text
+from koubai.web.controls import button, setting, text
 from koubai.web.ideas.base import idea
 from koubai.web.shell import aside, formula, problem, put
 
@@ -52,26 +52,23 @@ async def fill(store: Store) -> None:
             with working:
                 put("div", "\n".join(lines), "working")
 
-    async def typed(name: str, value: str) -> None:
-        setattr(state, name, value)
-        await show()
-
     async def take(example: tuple[str, str, str]) -> None:
         for name, value in zip(fields, example, strict=True):
             setattr(state, name, value)
             fields[name](value)
         await show()
 
+    sets = partial(setting, state, show)
     with put("div", classes="side"):
         with put("div", classes="controls"):
             formula(r"\frac{dz}{dx} = \frac{dz}{dt} \frac{dt}{dx}")
             fields = {
-                "outer": text(Words("Outer formula", "外側の式"), "", lambda value: typed("outer", value), most=LONGEST),
+                "outer": text(Words("Outer formula", "外側の式"), "", sets("outer"), most=LONGEST),
                 "inner": text(
-                    Words("Inner formulas, one a line", "内側の式(1行に1つ)"), "", lambda value: typed("inner", value), 4,
+                    Words("Inner formulas, one a line", "内側の式(1行に1つ)"), "", sets("inner"), 4,
                     LONGEST * MOST,
                 ),
-                "by": text(Words("By the variable", "微分する変数"), "", lambda value: typed("by", value), most=20),
+                "by": text(Words("By the variable", "微分する変数"), "", sets("by"), most=20),
             }  # fmt: skip
             with put("div", classes="row", role="group", aria_label=Words("Examples", "例")):
                 for words, example in EXAMPLES.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from koubai.answers.sizes import worked
 from koubai.language import Words, say
 from koubai.report.maps import EDGES, flat
 from koubai.store import Store
-from koubai.techniques.convolution import CONVOLUTIONS, ImpossibleSize, convolution, im2col, output_sides
+from koubai.techniques.convolution import CONVOLUTIONS, convolution, im2col, output_size
 from koubai.techniques.pooling import padded
-from koubai.web.controls import button, choice, slider
+from koubai.web.controls import button, choice, setting, slider
 from koubai.web.ideas.base import idea, technique
 from koubai.web.ideas.grids import Grid, border, window
 from koubai.web.shell import put
@@ -62,26 +62,15 @@ def fill(store: Store) -> None:
     state = SimpleNamespace(image="ramp", filter="edges", stride=1, padding=1, step=0, timer=None)
     steps, filters = 1, {name: words for name, (words, _) in FILTERS.items()}
 
-    def change(name: str, value: Any) -> None:
-        setattr(state, name, value)
-        state.step = 0
-        arrange()
-
     def arrange() -> None:
         nonlocal steps
-        weight = np.array(FILTERS[state.filter][1], dtype=float)
-        size = image(state.image).shape[2]
-        try:
-            steps = output_sides((size, size), weight.shape[0], state.stride, state.padding)[0] ** 2
-            sized.text = say(worked(size, weight.shape[0], state.stride, state.padding))
-        except ImpossibleSize as error:
-            sized.text = say(error.words)
-            return
+        state.step = 0
+        size, filter = image(state.image).shape[2], len(FILTERS[state.filter][1])
+        steps = output_size(size, filter, state.stride, state.padding) ** 2
+        sized.text = say(worked(size, filter, state.stride, state.padding))
         place.clear()
         with place:
-            state.move = slider(
-                Words("Place of the filter", "フィルタの位置"), 1, steps, 1, state.step + 1, at, lambda v: f"{v:g} / {steps}"
-            )
+            state.move = slider(Words("Place of the filter", "フィルタの位置"), 1, steps, 1, 1, at, lambda v: f"{v:g} / {steps}")
         show()
 
     def at(value: float) -> None:
@@ -124,12 +113,13 @@ def fill(store: Store) -> None:
         state.timer = None if state.timer else ui.timer(TICK, tick)
         slides.text = say(STOP if state.timer else SLIDE)
 
+    sets = partial(setting, state, arrange)
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            choice(Words("Image", "画像"), images(), state.image, lambda v: change("image", v))
-            choice(Words("Filter", "フィルタ"), filters, state.filter, lambda v: change("filter", v))
-            slider(Words("Stride", "ストライド"), 1, 3, 1, state.stride, lambda v: change("stride", int(v)))
-            slider(Words("Padding", "パディング"), 0, 3, 1, state.padding, lambda v: change("padding", int(v)))
+            choice(Words("Image", "画像"), images(), state.image, sets("image"))
+            choice(Words("Filter", "フィルタ"), filters, state.filter, sets("filter"))
+            slider(Words("Stride", "ストライド"), 1, 3, 1, state.stride, sets("stride", int))
+            slider(Words("Padding", "パディング"), 0, 3, 1, state.padding, sets("padding", int))
             place = put("div")
             slides = button(SLIDE, slide, "main")
         with put("div"):

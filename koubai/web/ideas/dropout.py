@@ -11,7 +11,7 @@ from koubai.language import Words
 from koubai.store import Store
 from koubai.streams import generator
 from koubai.techniques.dropout import DROPOUTS
-from koubai.web.controls import button, slider
+from koubai.web.controls import button, setting, slider
 from koubai.web.ideas.base import Facts, idea, technique
 from koubai.web.ideas.grids import Grid
 from koubai.web.shell import put
@@ -51,17 +51,13 @@ def fill(store: Store) -> None:
             }
         )
 
-    def rated(value: float) -> None:
-        state.rate = value
-        show()
-
     def again() -> None:
         state.draw += 1
         show()
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            slider(Words("Rate r", "率 r"), 0, 0.9, 0.05, state.rate, rated, lambda value: f"{value:.2f}")
+            slider(Words("Rate r", "率 r"), 0, 0.9, 0.05, state.rate, setting(state, show, "rate"), lambda value: f"{value:.2f}")
             button(Words("Next mask", "次のマスク"), again, "main")
         with put("div"):
             grid = Grid()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,8 @@ from koubai.report import style
 from koubai.report.pictures import LAYERS, SAMPLES, UNITS, signals
 from koubai.store import Store
 from koubai.techniques import ACTIVATIONS, INITIALIZERS
-from koubai.web.controls import choice, slider
-from koubai.web.ideas.base import idea, technique
+from koubai.web.controls import choice, setting, slider
+from koubai.web.ideas.base import About, idea
 from koubai.web.shell import Put, figure, put, tabular, update
 
 if TYPE_CHECKING:
@@ -50,41 +51,26 @@ def fill(store: Store) -> None:
         for cell, layer in zip(edges, layers, strict=True):
             cell.text = f"{(layer == 0).mean():.0%}"
 
-    def chosen(name: str, value: str | float) -> None:
-        setattr(state, name, value)
-        about.clear()
-        with about:
-            technique(INITIALIZERS[state.initializer])
+    def chosen() -> None:
+        about.show(INITIALIZERS[state.initializer])
         size.set_visibility("std" in INITIALIZERS[state.initializer].numbers)
         show()
 
+    sets = partial(setting, state, chosen)
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            choice(
-                Words("Initial weights", "重みの初期値"),
-                list(INITIALIZERS),
-                state.initializer,
-                lambda v: chosen("initializer", v),
-            )
+            choice(Words("Initial weights", "重みの初期値"), list(INITIALIZERS), state.initializer, sets("initializer"))
             size = put("div")
             with size:
-                slider(
-                    Words("Standard deviation", "標準偏差"),
-                    -3,
-                    0.5,
-                    0.05,
-                    state.std,
-                    lambda v: chosen("std", v),
-                    lambda v: f"{10**v:.3g}",
-                )
-            choice(Words("Activation", "活性化関数"), list(ACTIVATIONS), state.activation, lambda v: chosen("activation", v))
-            about = put("div")
+                slider(Words("Standard deviation", "標準偏差"), -3, 0.5, 0.05, state.std, sets("std"), lambda v: f"{10**v:.3g}")
+            choice(Words("Activation", "活性化関数"), list(ACTIVATIONS), state.activation, sets("activation"))
+            about = About()
         with put("div"):
             drawn = figure(None, Words("Histograms of the activations, layer by layer", "層ごとの活性の分布"), WIDTH)
             with tabular((Words("layer", "層"), *map(_layer, range(LAYERS + 1))), "numbers tight", 1):
                 spreads = _row(Words("standard deviation", "標準偏差"))
                 edges = _row(Words("share of exact zeros", "ちょうど0の割合"))
-    chosen("activation", state.activation)
+    chosen()
 
 
 def _row(words: Words) -> list[Put]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from koubai.report import style
 from koubai.store import Store
 from koubai.streams import generator
 from koubai.techniques import NORMALIZATIONS
-from koubai.web.controls import slider
+from koubai.web.controls import setting, slider
 from koubai.web.ideas.base import Facts, idea, technique
 from koubai.web.shell import figure, put, update
 
@@ -48,20 +49,17 @@ def fill(store: Store) -> None:
             }
         )
 
-    def moved(name: str, value: float) -> None:
-        setattr(state, name, value)
-        show()
-
+    sets = partial(setting, state, show)
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            slider(Words("Mean of the sums", "値の平均"), -6, 6, 0.1, state.mean, lambda v: moved("mean", v))
-            slider(Words("Spread of the sums", "値の標準偏差"), 0.1, 4, 0.1, state.spread, lambda v: moved("spread", v))
+            slider(Words("Mean of the sums", "値の平均"), -6, 6, 0.1, state.mean, sets("mean"))
+            slider(Words("Spread of the sums", "値の標準偏差"), 0.1, 4, 0.1, state.spread, sets("spread"))
             slider(
                 Words("Samples in the minibatch", "ミニバッチのサンプル数"), 0.5, 3.5, 0.1, state.samples,
-                lambda v: moved("samples", v), lambda v: f"{round(10**v):,}",
+                sets("samples"), lambda v: f"{round(10**v):,}",
             )  # fmt: skip
-            slider("γ", 0.1, 3, 0.1, state.gamma, lambda v: moved("gamma", v))
-            slider("β", -4, 4, 0.1, state.beta, lambda v: moved("beta", v))
+            slider("γ", 0.1, 3, 0.1, state.gamma, sets("gamma"))
+            slider("β", -4, 4, 0.1, state.beta, sets("beta"))
             technique(NORMALIZATIONS["batch_norm"])
         with put("div"):
             drawn = figure(None, Words("Histograms of the sums before and after", "前と後の値の分布"))

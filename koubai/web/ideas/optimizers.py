@@ -22,7 +22,7 @@ from koubai.spec import choose
 from koubai.store import Store
 from koubai.techniques import OPTIMIZERS
 from koubai.web.controls import button, check, choice, number, slider
-from koubai.web.ideas.base import idea, technique
+from koubai.web.ideas.base import About, idea
 from koubai.web.shell import figure, formula, put, restyle, update
 
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ def fill(store: Store) -> None:
 
     def ticked(name: str, value: bool) -> None:
         state.names = [one for one in OPTIMIZERS if (one == name and value) or (one != name and one in state.names)]
-        about.clear()
-        with about:
-            technique(OPTIMIZERS[name])
+        about.show(OPTIMIZERS[name])
         show()
 
     def rated(name: str, value: float) -> None:
@@ -149,7 +147,7 @@ def fill(store: Store) -> None:
                             Words(f"rate of {name}", f"{name} の学習率"), 1e-4, 100, state.rates[name],
                             partial(rated, name),
                         )  # fmt: skip
-            about = put("div")
+            about = About()
         with put("div"):
             with put("div", classes="map") as around:
                 map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
@@ -158,8 +156,7 @@ def fill(store: Store) -> None:
     around.on("pointerdown", held, js_handler=DRAG)
     around.on("pointermove", held, throttle=HELD, js_handler=DRAG)
     on(state.surface)
-    with about:
-        technique(OPTIMIZERS["momentum"])
+    about.show(OPTIMIZERS["momentum"])
 
 
 def rates(surface: str) -> dict[str, float]:

@@ -10,8 +10,8 @@ from koubai.report import pictures
 from koubai.report.figures.surfaces import REACH, best_within, norm_contours
 from koubai.store import Store
 from koubai.techniques import PENALTIES
-from koubai.web.controls import choice, slider
-from koubai.web.ideas.base import Facts, idea, picture, technique
+from koubai.web.controls import choice, setting, slider
+from koubai.web.ideas.base import About, Facts, idea, picture
 from koubai.web.shell import figure, formula, put, update
 
 if TYPE_CHECKING:
@@ -42,15 +42,9 @@ def fill(store: Store) -> None:
             }
         )
 
-    def moved(name: str, value: float) -> None:
-        setattr(state, name, value)
-        show()
-
     def chosen(name: str) -> None:
         state.penalty = name
-        about.clear()
-        with about:
-            technique(PENALTIES[name])
+        about.show(PENALTIES[name])
         update(pull, drawn())
 
     def drawn() -> Figure:
@@ -59,16 +53,9 @@ def fill(store: Store) -> None:
     with put("div", classes="side"):
         with put("div", classes="controls"):
             formula(r"E_n(w) + \frac{1}{p} \lambda \|w\|_p,\quad \|w\|_p = (\sum |w_i|^p)^{1/p}")
-            slider("p", 1, 4, 0.1, state.p, lambda value: moved("p", value), lambda value: f"{value:.1f}")
-            slider(
-                Words("Limit: |w| at most", "制約: |w| の上限"),
-                0.2,
-                1.5,
-                0.05,
-                state.reach,
-                lambda v: moved("reach", v),
-                lambda v: f"{v:.2f}",
-            )
+            slider("p", 1, 4, 0.1, state.p, setting(state, show, "p"), lambda value: f"{value:.1f}")
+            limit = Words("Limit: |w| at most", "制約: |w| の上限")
+            slider(limit, 0.2, 1.5, 0.05, state.reach, setting(state, show, "reach"), lambda value: f"{value:.2f}")
         with put("div"):
             contours = figure(None, Words("Contours of the loss and the limit", "損失の等高線と制約"))
             facts = Facts()
@@ -78,7 +65,7 @@ def fill(store: Store) -> None:
             with put("div", classes="controls"):
                 names = [name for name in PENALTIES if name != "none"]
                 choice(Words("Penalty", "正則化"), names, state.penalty, chosen)
-                about = put("div")
+                about = About()
             pull = figure(None, Words("The penalty and its gradient over a weight", "重みに対する罰則とその勾配"))
     chosen(state.penalty)
     show()

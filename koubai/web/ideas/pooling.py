@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from koubai.answers.sizes import worked
 from koubai.language import Words, say
@@ -13,8 +14,8 @@ from koubai.report.maps import flat
 from koubai.store import Store
 from koubai.techniques import Technique
 from koubai.techniques.pooling import POOLINGS
-from koubai.web.controls import check, choice, slider
-from koubai.web.ideas.base import idea, technique
+from koubai.web.controls import check, choice, setting, slider
+from koubai.web.ideas.base import About, idea
 from koubai.web.ideas.convolution import image, images
 from koubai.web.ideas.grids import Grid, window
 from koubai.web.shell import put
@@ -33,15 +34,9 @@ def fill(store: Store) -> None:
     """Fill the page."""
     state = SimpleNamespace(image="0", kind="maxpool", window=2, stride=2, step=0, moved=False)
 
-    def change(name: str, value: Any) -> None:
-        setattr(state, name, value)
-        state.step = 0
-        arrange()
-
     def arrange() -> None:
-        about.clear()
-        with about:
-            technique(POOLINGS[state.kind])
+        state.step = 0
+        about.show(POOLINGS[state.kind])
         x = image(state.image)
         sized.text = say(worked(x.shape[2], state.window, state.stride, 0))
         count = kept(POOLINGS[state.kind], x, state.window, state.stride).size
@@ -72,24 +67,25 @@ def fill(store: Store) -> None:
         )
         shifted.set_visibility(state.moved)
 
+    sets = partial(setting, state, arrange)
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            choice(Words("Image", "画像"), images(), state.image, lambda v: change("image", v))
-            choice(Words("What is left", "残す値"), list(POOLINGS), state.kind, lambda v: change("kind", v))
-            slider(Words("Window", "領域の大きさ"), 1, 4, 1, state.window, lambda v: change("window", int(v)))
-            slider(Words("Stride", "ストライド"), 1, 4, 1, state.stride, lambda v: change("stride", int(v)))
-            check(Words("Move the image by a pixel", "画像を1画素ずらす"), state.moved, lambda v: change("moved", v))
+            choice(Words("Image", "画像"), images(), state.image, sets("image"))
+            choice(Words("What is left", "残す値"), list(POOLINGS), state.kind, sets("kind"))
+            slider(Words("Window", "領域の大きさ"), 1, 4, 1, state.window, sets("window", int))
+            slider(Words("Stride", "ストライド"), 1, 4, 1, state.stride, sets("stride", int))
+            check(Words("Move the image by a pixel", "画像を1画素ずらす"), state.moved, sets("moved"))
             place = put("div")
         with put("div"):
             sized = put("p", classes="formula", aria_live="polite")
             with put("div", classes="grids"):
                 input_, output = Grid(), Grid()
             shifted = put("p")
-            about = put("div")
+            about = About()
     arrange()
 
 
-def kept(pool: Technique, x: Any, side: int, stride: int) -> np.ndarray:
+def kept(pool: Technique, x: Tensor, side: int, stride: int) -> np.ndarray:
     """What a pooling leaves of an image."""
     made = pool(x, side, stride)
     return flat(made[0] if isinstance(made, tuple) else made)

@@ -7,7 +7,7 @@ from koubai.report import pictures
 from koubai.store import Store
 from koubai.techniques import SCHEDULES
 from koubai.web.controls import choice
-from koubai.web.ideas.base import idea, picture, technique
+from koubai.web.ideas.base import About, idea, picture
 from koubai.web.shell import figure, put, update
 
 FIRST = "cosine"
@@ -23,14 +23,12 @@ def fill(store: Store) -> None:
     """Fill the page."""
 
     def chosen(name: str) -> None:
-        about.clear()
-        with about:
-            technique(SCHEDULES[name])
+        about.show(SCHEDULES[name])
         update(drawn, picture(pictures.schedule(SCHEDULES[name])))
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
             choice(Words("Schedule", "スケジュール"), list(SCHEDULES), FIRST, chosen)
-            about = put("div")
+            about = About()
         drawn = figure(None, Words("The share of the rate by step", "ステップごとの学習率の倍率"))
     chosen(FIRST)
