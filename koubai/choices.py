@@ -1,16 +1,15 @@
-"""Choices: a technique by name with all of its numbers, as a trial holds it, and what is wrong with one in both languages."""
+"""Choices: a technique by name with all of its numbers, as a trial holds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from numbers import Real
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
-from pydantic_core import PydanticCustomError
 
 from koubai.language import UserError, Words, unknown
+from koubai.mistakes import brief, custom
 from koubai.techniques import KINDS
 
 KIND_WORDS = {
@@ -66,31 +65,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def brief(value: Any) -> str:
-    """A value as a sentence shows it: not longer than a line."""
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to write out integers of thousands of digits
-        text = "..."
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def _without(numbers: Mapping[str, float], name: str) -> dict[str, float]:
     return {k: v for k, v in numbers.items() if k != name}
-
-
-def custom(error: UserError) -> PydanticCustomError:
-    """A ``UserError`` as pydantic wants it from a validator; ``sentence`` takes it out again."""
-    return PydanticCustomError("koubai", "{en}", {"en": error.words.en, "ja": error.words.ja})
-
-
-@contextmanager
-def sentences() -> Iterator[None]:
-    """A ``UserError`` raised inside a validator reaches ``sentence`` whole."""
-    try:
-        yield
-    except UserError as error:
-        raise custom(error) from None
 
 
 def choose(kind: str, given: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from numbers import Integral
 from typing import Annotated, Any, Literal
@@ -29,9 +29,10 @@ from pydantic_core import PydanticKnownError
 from koubai import blueprint
 from koubai.choices import KIND_WORDS as KIND_WORDS
 from koubai.choices import Choice as Choice
-from koubai.choices import brief, chosen, custom, flat, is_number, positive_zero, sentences
 from koubai.choices import choose as choose
+from koubai.choices import chosen, flat, is_number, positive_zero
 from koubai.language import UserError, Words, unknown
+from koubai.mistakes import brief, custom, sentence, sentences
 
 VERSION = 1  # of the meaning of a trial: raised when the same spec would train to other numbers
 
@@ -211,7 +212,7 @@ class Trial(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise sentence(error, Trial.model_fields) from None
+            raise sentence(error, Trial) from None
 
     @model_validator(mode="after")
     def _fits(self) -> Trial:
@@ -296,46 +297,3 @@ def _parts(field: str, part: str, value: Any) -> Mapping[str, Any]:
     if isinstance(value, Mapping):
         return value
     raise UserError(f"{field!r} has no parts, so '{field}.{part}' means nothing.", f"{field!r} に {part!r} はありません。")
-
-
-_SENTENCES = {
-    "extra_forbidden": None,
-    "missing": Words("{field} is missing", "{field} がありません"),
-    "greater_than": Words("{field} must be more than {gt}, not {input}", "{field} は {gt} より大きい値にしてください: {input}"),
-    "greater_than_equal": Words("{field} must be at least {ge}, not {input}", "{field} は {ge} 以上にしてください: {input}"),
-    "less_than": Words("{field} must be less than {lt}, not {input}", "{field} は {lt} より小さい値にしてください: {input}"),
-    "less_than_equal": Words("{field} must be at most {le}, not {input}", "{field} は {le} 以下にしてください: {input}"),
-    "finite_number": Words("{field} must be a finite number, not {input}", "{field} は有限の数にしてください: {input}"),
-    "literal_error": Words("{field} must be {expected}, not {input}", "{field} は {expected} のどれかにしてください: {input}"),
-    "too_long": Words("{field} is too long", "{field} が長すぎます"),
-    "string_too_short": Words("{field} must not be empty", "{field} を空にはできません"),
-}
-_TYPES = {
-    "int": Words("a whole number", "整数"),
-    "float": Words("a number", "数"),
-    "bool": Words("true or false", "真偽値"),
-    "string": Words("a text", "文字列"),
-    "tuple": Words("a list", "リスト"),
-    "model": Words("a table", "表"),
-    "dict": Words("a table", "表"),
-}
-
-
-def sentence(error: ValidationError, fields: Iterable[str]) -> UserError:
-    """The first thing that pydantic found wrong, as one sentence in both languages; ``fields`` are the right names."""
-    first = error.errors(include_url=False)[0]
-    context = first.get("ctx", {})
-    path = [str(part) for part in first["loc"]]
-    field = ".".join(path) or error.title
-    if first["type"] == "koubai":
-        return UserError(f"{field}: {context['en']}", f"{field}: {context['ja']}") if path else UserError(**context)
-    if first["type"] == "extra_forbidden":
-        owner = ".".join(path[:-1]) or error.title
-        known = Data.model_fields if owner == "data" else fields
-        return unknown(Words(f"field of {owner}", f"{owner} の項目"), path[-1], known)
-    words = _SENTENCES.get(first["type"])
-    if words is None:
-        kind = _TYPES.get(first["type"].split("_")[0], Words("another kind of value", "別の種類の値"))
-        words = Words(f"{{field}} must be {kind.en}, not {{input}}", f"{{field}} は{kind.ja}にしてください: {{input}}")
-    filled = [text.format(**{**context, "field": field, "input": brief(first["input"])}) for text in words]
-    return UserError(filled[0] + ".", filled[1] + "。")

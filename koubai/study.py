@@ -14,9 +14,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
-from koubai.choices import brief, is_number
+from koubai.choices import is_number
 from koubai.language import UserError
-from koubai.spec import Choice, Data, Trial, plain, sentence
+from koubai.mistakes import brief, sentence
+from koubai.spec import Choice, Data, Trial, plain
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
 LOOKED_AT = 100  # values of an axis, before a study is expanded
@@ -52,7 +53,7 @@ class Study(BaseModel):
         try:
             super().__init__(base=base, axes=axes, zip=zips, **fields)
         except ValidationError as error:
-            raise sentence(error, Study.model_fields) from None
+            raise sentence(error, Study) from None
         self._check()
 
     def _check(self) -> None:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai import blueprint
 from koubai.language import UserError, Words, unknown
-from koubai.spec import Trial, plain, sentence
+from koubai.mistakes import sentence
+from koubai.spec import Trial, plain
 from koubai.study import Study
 
 MOST_VARIANTS = 12  # the base among them
@@ -55,7 +56,7 @@ class Board(BaseModel):
         try:
             super().__init__(base=base, changes=kept, **fields)
         except ValidationError as error:
-            raise sentence(error, Board.model_fields) from None
+            raise sentence(error, Board) from None
 
     @classmethod
     def of(cls, study: Study) -> Board:
