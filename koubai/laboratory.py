@@ -68,19 +68,8 @@ def run(
         begun = [one.trials for one in (() if fresh else checkpoints.found(store.folder, todo, stopping))]
         room = budget(place)
         workers = torch.get_num_threads() if place.type == "cpu" else 1
-        stacks, parts = stacks_of(study.trials, todo, begun, width, room, workers)
-        beside = workers > 1 and sum(is_small(stack, room) for stack in parts) > 1
-
-        def alone(stack: Sequence[Trial]) -> bool:
-            """Whether one thread trains a stack best, unless somebody asked for several."""
-            return is_small(stack, room) and (beside or (threads is None and workers > 1 and light(stack, shape_and_classes)))
-
-        small: list[list[Trial]] = []
-        large: list[list[Trial]] = []
-        for stack in stacks:
-            (small if alone(stack) else large).append(stack)
-        # trainings whose products are made by two libraries would wait for each other
-        small.sort(key=lambda stack: not by_onednn(stack, *shape_and_classes(stack[0])))
+        stacks, whole = stacks_of(study.trials, todo, begun, width, room, workers)
+        small, large = by_threads(stacks, whole, room, workers, chosen=threads is not None)
 
         with (
             heeding() as halt,
@@ -131,6 +120,25 @@ def stacks_of(
     same = [stack for stack in whole if all(trial.id in left for trial in stack)]
     left -= {trial.id for stack in same for trial in stack}
     return [*taken, *same, *plan([t for t in todo if t.id in left], shape_and_classes, width, room, workers)], whole
+
+
+def by_threads(
+    stacks: Sequence[list[Trial]], whole: Sequence[list[Trial]], room: int, workers: int, chosen: bool
+) -> tuple[list[list[Trial]], list[list[Trial]]]:
+    """The stacks that one thread each trains best, side by side, and those that take all threads, one after another.
+
+    Small ones do with one thread where several stacks of the ``whole`` study are small. One that is small by itself does where its
+    steps are so little work that a second is of no use, unless the number of threads was ``chosen``.
+    """
+    beside = workers > 1 and sum(is_small(stack, room) for stack in whole) > 1
+    small: list[list[Trial]] = []
+    large: list[list[Trial]] = []
+    for stack in stacks:
+        alone = is_small(stack, room) and (beside or (workers > 1 and not chosen and light(stack, shape_and_classes)))
+        (small if alone else large).append(stack)
+    # trainings whose products are made by two libraries would wait for each other
+    small.sort(key=lambda stack: not by_onednn(stack, *shape_and_classes(stack[0])))
+    return small, large
 
 
 def is_small(stack: Sequence[Trial], room: int) -> bool:
