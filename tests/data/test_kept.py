@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,11 +19,12 @@ from koubai.spec import Data
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where they are kept."""
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where they are kept. What was loaded meanwhile is forgotten, for other tests' sake."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     _builtin.cache_clear()
-    return tmp_path / "koubai"
+    yield tmp_path / "koubai"
+    _builtin.cache_clear()
 
 
 def again(spec: Data) -> Dataset:
