@@ -12,12 +12,12 @@ from typing import Any
 import typer
 
 from koubai.blueprint import title
+from koubai.choices import KIND_WORDS
 from koubai.doctor import SYMPTOMS
 from koubai.doctor.finding import OURS, SEVERITIES, Symptom
 from koubai.doctor.remedies import REMEDIES, Remedy
 from koubai.experiments.catalogue import EXERCISES, Exercise, Race
 from koubai.language import Language, speaking
-from koubai.spec import KIND_WORDS
 from koubai.techniques import KINDS, Number, Technique
 from koubai.written import WRITTEN
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from koubai.choices import Choice
 from koubai.language import Words
-from koubai.spec import Choice
 from koubai.streams import generator
 from koubai.techniques import OPTIMIZERS, Block
 

@@ -27,10 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 from koubai import blueprint
-from koubai.choices import KIND_WORDS as KIND_WORDS
-from koubai.choices import Choice as Choice
-from koubai.choices import choose as choose
-from koubai.choices import chosen, flat, is_number, positive_zero
+from koubai.choices import KIND_WORDS, Choice, choose, chosen, flat, is_number, positive_zero
 from koubai.language import UserError, Words, unknown
 from koubai.mistakes import brief, custom, sentence, sentences
 

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from koubai.blueprint import title
-from koubai.choices import is_number
+from koubai.choices import Choice, is_number
 from koubai.language import UserError
 from koubai.mistakes import brief, sentence
-from koubai.spec import Choice, Data, Trial, plain
+from koubai.spec import Data, Trial, plain
 
 LARGEST = 1_000_000  # trials of one study: more is a slip of the pen
 LOOKED_AT = 100  # values of an axis, before a study is expanded

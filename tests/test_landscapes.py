@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from koubai.choices import choose
 from koubai.landscapes import LANDSCAPES, race
-from koubai.spec import choose
 from koubai.techniques import OPTIMIZERS
 
 FORMULAS = {

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from koubai.choices import Choice, choose
 from koubai.language import UserError
-from koubai.spec import Choice, Data, Trial, choose
+from koubai.spec import Data, Trial
 from koubai.techniques import KINDS
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from koubai.choices import choose
 from koubai.language import UserError
-from koubai.spec import Trial, choose
+from koubai.spec import Trial
 from koubai.study import Study
 
 # axes of which every combination is a trial

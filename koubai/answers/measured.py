@@ -7,13 +7,13 @@ from functools import cache
 from typing import Any
 
 from koubai.answers.base import Answer, over, verdict
+from koubai.choices import choose
 from koubai.experiments.catalogue import EXERCISES, RATES, SCALES, Race
 from koubai.experiments.judging import Evidence, Observation, select
 from koubai.laboratory import run
 from koubai.landscapes import race
 from koubai.language import Words
 from koubai.measures import MEASURES
-from koubai.spec import choose
 from koubai.store import Store
 from koubai.study import Study
 

@@ -210,9 +210,9 @@ def _spelled(name: str, known: Iterable[str]) -> str:
 
 def _described(kind: str, technique: Technique) -> Iterator[str]:
     """What a technique says of itself."""
+    from koubai.choices import KIND_WORDS
     from koubai.report.typeset import plain
     from koubai.report.weaknesses import weakness
-    from koubai.spec import KIND_WORDS
     from koubai.written import written
 
     yield f"{technique.name} ({say(KIND_WORDS[kind])})"

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 )
 def list_(lang: Lang = None) -> None:
     """List what there is."""
+    from koubai.choices import KIND_WORDS
     from koubai.data.builtin import BUILTIN
     from koubai.doctor import SYMPTOMS
     from koubai.experiments.catalogue import EXERCISES
-    from koubai.spec import KIND_WORDS
     from koubai.techniques import KINDS
 
     exercises = ((one.name, say(one.title) + text(". ", ": ") + say(one.about)) for one in EXERCISES.values())

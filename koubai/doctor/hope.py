@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from koubai.choices import Choice
 from koubai.data import load
 from koubai.doctor.case import Case
 from koubai.doctor.diagnosis import diagnose
 from koubai.doctor.finding import Finding, short
 from koubai.language import UserError, Words
 from koubai.networks.layers import Weighted
-from koubai.spec import Choice, Trial
+from koubai.spec import Trial
 from koubai.techniques import SCHEDULES
 from koubai.training.loop import DRAWN
 

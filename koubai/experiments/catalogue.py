@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from koubai.choices import Choice, choose
 from koubai.experiments.images import SMALL_ALEXNET, networks
 from koubai.language import Words
-from koubai.spec import Choice, choose
 from koubai.study import Study
 
 SEEDS = 10

@@ -136,8 +136,8 @@ def normalization(technique: Technique) -> Picture | None:
 
 def optimizer(technique: Technique) -> Picture:
     """The way down a long valley, beside plain gradient descent."""
+    from koubai.choices import choose
     from koubai.landscapes import race
-    from koubai.spec import choose
 
     lines = []
     for name in dict.fromkeys((technique.name, "sgd")):

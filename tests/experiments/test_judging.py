@@ -6,6 +6,7 @@ from pathlib import Path as File
 import numpy as np
 import pytest
 
+from koubai.choices import choose
 from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.experiments.claims import CLAIMS
 from koubai.experiments.claims.regularization import cure
@@ -13,7 +14,7 @@ from koubai.experiments.judging import Claim, Comparison, Like, chooser, decide,
 from koubai.landscapes import LANDSCAPES, Path, race
 from koubai.language import Words
 from koubai.measures import MEASURES
-from koubai.spec import Trial, choose
+from koubai.spec import Trial
 from koubai.statistics import judge
 from koubai.store import Record
 from koubai.techniques import KINDS

@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 
 import koubai as kb
+from koubai.choices import choose
 from koubai.experiments.catalogue import EXERCISES
 from koubai.landscapes import race
 from koubai.language import UserError, Words, speak
@@ -21,7 +22,6 @@ from koubai.report.figures.verdicts import Compared, claimed_region
 from koubai.report.groups import Group, Race, arranged, few, swept
 from koubai.report.style import COLORS, band, bilingual, blank, mean_and_interval
 from koubai.result import Result
-from koubai.spec import choose
 
 SEARCH = {"learning_rate": [0.01, 0.1, 0.3], "penalty": [{"name": "l2", "strength": s} for s in (1e-4, 1e-3, 1e-2)]}
 

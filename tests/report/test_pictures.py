@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from koubai.choices import KIND_WORDS
 from koubai.language import UserError, Words, speaking
 from koubai.report.braille import canvas
 from koubai.report.maps import Map, Maps, spelled
 from koubai.report.pictures import PICTURES, Line, Picture, as_text, figure, picture, values, write
 from koubai.report.weaknesses import weakness
-from koubai.spec import KIND_WORDS, Trial
+from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS, INITIALIZERS, KINDS, OPTIMIZERS, PENALTIES, SCHEDULES, Technique, activation
 from koubai.written import WRITTEN, written
 

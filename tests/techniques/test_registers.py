@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from koubai.spec import KIND_WORDS, Trial, choose
+from koubai.choices import KIND_WORDS, choose
+from koubai.spec import Trial
 from koubai.techniques import KINDS, Number, Technique, Words
 
 EVERY = [pytest.param(kind, name, id=f"{kind}-{name}") for kind, register in KINDS.items() for name in register]

@@ -12,13 +12,13 @@ import torch
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from koubai.choices import choose
 from koubai.experiments.catalogue import EXERCISES, Race
 from koubai.landscapes import LANDSCAPES, Path, lowest_value, race
 from koubai.language import Words, say
 from koubai.report import style
 from koubai.report.figures.surfaces import FLOOR, contour, contours
 from koubai.report.pictures import RATES
-from koubai.spec import choose
 from koubai.store import Store
 from koubai.techniques import OPTIMIZERS
 from koubai.web.controls import button, check, choice, number, slider

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from koubai.blueprint import PRESETS, named, read
 from koubai.caution import shape_and_classes
+from koubai.choices import KIND_WORDS, Choice
 from koubai.data.builtin import BUILTIN
 from koubai.language import UserError, Words
 from koubai.places import places
-from koubai.spec import KIND_WORDS, Choice, Trial
+from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS, KINDS, Technique
 from koubai.techniques.clipping import CLIPPINGS
 from koubai.techniques.dropout import DROPOUTS

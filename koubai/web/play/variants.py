@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from koubai.choices import KIND_WORDS
 from koubai.language import Words
-from koubai.spec import KIND_WORDS, Trial
+from koubai.spec import Trial
 from koubai.techniques import KINDS
 from koubai.web.controls import button, choice, line
 from koubai.web.play.bench import Bench
