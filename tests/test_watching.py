@@ -369,6 +369,40 @@ def test_a_copy_and_a_file_made_under_watch_are_the_models_own(tmp_path: Path) -
     assert seen.t == 12
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_the_discriminator_of_a_pair_does_not_count_the_generators_loss(first: bool) -> None:
+    """Its ledger is that of its own training on what the generator made, and nothing of the generator stands in it."""
+    x, _ = batch()
+
+    def history(pair: bool) -> Case:
+        torch.manual_seed(1)
+        generator, model = nn.Sequential(nn.Linear(6, 6), nn.Tanh()), dense_plain()
+        optimizer, other = torch.optim.SGD(model.parameters(), 0.1), torch.optim.SGD(generator.parameters(), 0.0)
+
+        def fool() -> None:
+            other.zero_grad()
+            model(generator(x)).square().mean().backward()
+            other.step()
+
+        with watch(model, optimizer) as seen:
+            for _ in range(4):
+                if pair and first:
+                    fool()
+                loss = F.cross_entropy(model(torch.tanh(generator(x))), torch.zeros(16, dtype=torch.int64))
+                seen.loss(loss)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if pair and not first:
+                    fool()
+        return seen.case()
+
+    alone, beside = history(False), history(True)
+    assert alone.layers == beside.layers == ("0", "1", "2", "3", "4")
+    for name in ("gradient", "factor", "weight_gradient", "mean"):
+        np.testing.assert_array_equal(beside.history[name], alone.history[name], err_msg=name)
+
+
 def test_a_copy_and_a_file_made_in_a_step_that_is_looked_at_hear_nothing(tmp_path: Path) -> None:
     model, (x, y) = dense_plain(), batch()
     optimizer = torch.optim.SGD(model.parameters(), 0.1)

@@ -102,7 +102,8 @@ def _found(spec: Data) -> tuple[Found, tuple[np.ndarray, ...]]:
 def _path(spec: Data) -> Path:
     path = find(spec.name)
     if path is None:
-        raise unknown(Words("data set, file or folder", "データセット、ファイル、フォルダ"), shorten(spec.name), BUILTIN)
+        shown = shorten(spec.name[::-1])[::-1]  # of a long path the end, where the file's own name is
+        raise unknown(Words("data set, file or folder", "データセット、ファイル、フォルダ"), shown, BUILTIN)
     return path
 
 

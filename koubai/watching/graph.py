@@ -54,10 +54,11 @@ def edge(x: Tensor) -> Edge:
     return x.grad_fn, x.output_nr
 
 
-def walk(nodes: Iterable[Node]) -> Iterable[Node]:
-    """The nodes of a graph from some on down, the near ones first."""
-    seen = dict.fromkeys(nodes)
-    queue = list(seen)
+def walk(nodes: Iterable[Node], stop: Iterable[Node] = ()) -> Iterable[Node]:
+    """The nodes of a graph from some on down to those to ``stop`` before, the near ones first."""
+    seen = dict.fromkeys(stop)
+    queue = [node for node in dict.fromkeys(nodes) if node not in seen]
+    seen |= dict.fromkeys(queue)
     for node in queue:  # grows while it is gone through
         yield node
         for below, _ in node.next_functions:

@@ -89,7 +89,7 @@ class Look:
         self._handles: list[Any] = []
         if compiled:
             return
-        self._handles.append(model.register_forward_hook(self._through))
+        self._handles.append(model.register_forward_hook(self._through, with_kwargs=True))
         for module in names:
             self._handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
             self._handles.append(module.register_forward_hook(self._leave))
@@ -114,10 +114,16 @@ class Look:
         if value.grad_fn is None:
             return
         if not self._forward:  # the model is not called as a whole
-            self._through(None, None, value)
+            self._through(None, (), {}, value)
             self._forward = 0
 
         def started(gradient: Tensor) -> None:
+            if (
+                not self.losses
+            ):  # gradients that came before are of another's loss: a generator's, through the discriminator watched
+                for call in self.calls:
+                    call.out.clear()
+                    call.into.clear()
             self._scale = gradient.detach().sum(dtype=exact(gradient))
             self.losses.append(self._forward)
 
@@ -180,11 +186,12 @@ class Look:
             self._last, self._norm = gradient, size(gradient)
         norms.append(self._norm if self._scale is None else self._norm / self._scale)
 
-    def _through(self, model: nn.Module | None, args: Any, output: Any) -> None:
-        """A forward pass is done: find the activations that the model called as functions."""
+    def _through(self, model: nn.Module | None, args: Any, kwargs: Any, output: Any) -> None:
+        """A forward pass is done: find the activations that the model called as functions, and not those of whoever made its input."""
         if not (self.open and recordable()):
             return
-        for node in walk([y.grad_fn for y in floats(output) if y.grad_fn is not None] if self._ends else []):
+        nodes, given = ([x.grad_fn for x in floats(tree) if x.grad_fn is not None] for tree in (output, (args, kwargs)))
+        for node in walk(nodes if self._ends else [], given):
             function = FUNCTIONAL.get(node.name())
             if function and node not in self._inside:
                 after = next((self._ends[below] for below in walk([node]) if below in self._ends), "")

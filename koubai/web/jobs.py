@@ -15,6 +15,7 @@ from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
+from koubai.web import uploads
 
 TRAINING = ThreadPoolExecutor(1, "training")
 # PyTorch's own choice: the trainings of pages set fewer, and threads that begin later inherit that
@@ -73,7 +74,7 @@ def _work(job: Job, study: Study, store: Store) -> None:
         if not job.stop.is_set():
             run(study, store=store, threads=THREADS, progress=report)
     except UserError as error:
-        job.problem = error.words
+        job.problem = uploads.told(store, error).words
     except KeyboardInterrupt:
         pass
     except Exception as error:  # a bug of ours: in the log with its traceback, and on the page

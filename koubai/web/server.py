@@ -18,7 +18,7 @@ from koubai.store import Store
 from koubai.web import compare, ideas, jobs, play, runs, start, study
 from koubai.web.guard import Guard
 from koubai.web.shell import PAGES, Content, aside, head, nowhere, page
-from koubai.web.uploads import keep
+from koubai.web.uploads import keep, told
 
 # seconds after which NiceGUI forgets a browser's tab, of which it remembers nothing for us; by itself after 30 days
 TABS = 3600.0
@@ -61,7 +61,7 @@ async def _report(store: Store, id: str) -> Response:
     try:
         return HTMLResponse(await aside(study.report, store, id))
     except UserError as error:
-        return PlainTextResponse(str(error), 404)
+        return PlainTextResponse(str(told(store, error)), 404)
 
 
 async def _curves(store: Store, id: str) -> Response:
@@ -74,12 +74,12 @@ async def _model(store: Store, id: str, trial: str, onnx: bool = False) -> Respo
     return await _file(study.download, "application/zip", store, id, trial, onnx)
 
 
-async def _file(make: Callable[..., tuple[str, str | bytes]], kind: str, *given: Any) -> Response:
-    """What ``make(*given)`` names and holds, as a file that a browser keeps; 404 where it cannot be made."""
+async def _file(make: Callable[..., tuple[str, str | bytes]], kind: str, store: Store, *given: Any) -> Response:
+    """What ``make(store, *given)`` names and holds, as a file that a browser keeps; 404 where it cannot be made."""
     try:
-        name, content = await aside(make, *given)
+        name, content = await aside(make, store, *given)
     except UserError as error:
-        return PlainTextResponse(str(error), 404)
+        return PlainTextResponse(str(told(store, error)), 404)
     named = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     return Response(content, media_type=kind, headers=named)
 

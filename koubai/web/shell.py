@@ -27,6 +27,7 @@ from koubai.language import UserError, Words, language, say
 from koubai.report.style import DARK, FONT, INK, LIGHT, variables
 from koubai.store import Store
 from koubai.web.guard import dark
+from koubai.web.uploads import told
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -102,9 +103,13 @@ def tabular(heads: Iterable[Words | str], classes: str = "", numbers: int | None
 def page(path: str, title: Words, content: Content, store: Store) -> None:
     """Register a page: what ``content`` puts, inside the frame. What it cannot do and the user can mend is said in its place."""
 
+    def visitors(error: Exception) -> Exception:
+        return told(store, error) if isinstance(error, UserError) else error
+
     @Page(path, response_timeout=30)
     async def shown() -> None:
         ui.page_title(f"{say(title)} | Koubai 勾配")
+        ui.on_exception(lambda error: warn(visitors(error)))
         _frame(path)
         try:
             made = content(store)
@@ -113,7 +118,7 @@ def page(path: str, title: Words, content: Content, store: Store) -> None:
         except Exception as error:
             if not any(one.tag == "h1" for one in ui.context.client.elements.values()):
                 put("h1", title)
-            problem(error)
+            problem(visitors(error))
 
 
 async def nowhere(request: Request, error: Exception) -> Response:
@@ -145,7 +150,6 @@ def head() -> None:
 
 def _frame(path: str) -> None:
     """The header, above the page's main part."""
-    ui.on_exception(warn)
     ui.colors(
         primary=LIGHT["blue"], secondary=LIGHT["soft"], positive=LIGHT["green"], negative=LIGHT["red"],
         dark=DARK["wash"], dark_page=DARK["paper"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -86,19 +87,20 @@ async def table(found: Result, best: int | None = None) -> None:
     rows = await aside(lambda: found.table)
     shown = rows[:ROWS] if best is None else sorted(rows, key=lambda row: -row["validation_accuracy"])[:best]
     names = columns(rows)
-    with tabular(names.values(), "numbers", 1):
+    whole = ",\N{NO-BREAK SPACE}" if len(names) < 6 else ", "  # of many columns a phone breaks intervals too
+    with tabular([Words(*map(breakable, head)) for head in names.values()], "numbers", 1):
         for row in shown:
             with put("tr"):
                 for k, cell in enumerate(cells(row, names)):
-                    put("td", cell.replace(", ", ",\N{NO-BREAK SPACE}") if k else breakable(cell), "number" if k else "")
+                    put("td", cell.replace(", ", whole) if k else breakable(cell), "number" if k else "")
     if left := len(rows) - len(shown):
         where = Words("in the report", "レポート") if best is None else Words("on its own page", "その実験のページ")
         put("p", Words(f"{left} more are {where.en}.", f"残り {left} 件は{where.ja}にあります。"), "soft")
 
 
 def breakable(label: str) -> str:
-    """A variant's label with places where a narrow column may break it."""
-    return label.replace("=", "=\N{ZERO WIDTH SPACE}")
+    """A variant's label, or a head, with places where a narrow column may break it."""
+    return re.sub(r"[=_(/]", "\\g<0>\N{ZERO WIDTH SPACE}", label)
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> None:

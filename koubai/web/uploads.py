@@ -75,7 +75,8 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
 
 def told(store: Store, error: UserError) -> UserError:
     """An error as a visitor reads it: uploads by the names that they came with, not by their places on this machine."""
-    place = re.compile(re.escape(f"{folder(store)}{os.sep}") + r"([\w-]+)-[0-9a-f]{12}(\.[a-z]+)")
+    start = re.escape(f"{folder(store)}{os.sep}") + r"|\.\.\.[^'\n]*?"  # or what a sentence has left of a long path
+    place = re.compile(rf"(?:{start})([\w-]+)-[0-9a-f]{{12}}(\.[a-z]+)")
     return UserError(*(place.sub(r"\1\2", words) for words in error.words))
 
 

@@ -13,7 +13,7 @@ import pytest
 from koubai.spec import Trial
 from koubai.store import Store
 from koubai.study import Study
-from koubai.web import jobs
+from koubai.web import jobs, uploads
 from koubai.web.play.prescription import Gone, worked_out
 
 LONG = Trial(data={"name": "moons", "samples": 100}, layers=(3, 3), batch_size=20, steps=10**6, initializer="zeros")
@@ -38,6 +38,16 @@ def test_a_training_that_is_asked_to_stop_stops_and_can_be_resumed(tmp_path: Pat
     assert [row["state"] for row in store.studies()] == ["interrupted"]
     jobs.told(study.id)
     assert jobs.job(study.id) is None
+
+
+@pytest.mark.parametrize("place", ["out", "a long way down/to where it lies/among many others", "x" * 60])
+def test_what_is_wrong_with_an_upload_is_said_without_its_place(tmp_path: Path, place: str) -> None:
+    store = Store(tmp_path / place / "store")
+    study = Study(LONG.replace({"data": str(uploads.folder(store) / "mine-0123456789ab.csv")}), name="gone")
+    job = jobs.Job(1)
+    jobs._work(job, study, store)
+    assert job.problem is not None and job.finished
+    assert all("'mine.csv'" in words and words.count("/") == words.count(place[-3:]) == 0 for words in job.problem)
 
 
 def test_remedies_are_not_trained_on_for_nobody(tmp_path: Path) -> None:

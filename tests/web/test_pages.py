@@ -36,7 +36,7 @@ def slide(page: Page, name: str, value: float) -> None:
     control(page, name).evaluate("(e, v) => { e.value = v; e.dispatchEvent(new Event('input')) }", f"{value}")
 
 
-@pytest.mark.parametrize(("spoken", "theme", "width"), [("en", "light", 1280), ("ja", "dark", 390)])
+@pytest.mark.parametrize(("spoken", "theme", "width"), [("en", "light", 1280), ("ja", "dark", 390), ("en", "dark", 390)])
 def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 850})
     cookies = {"koubai-language": spoken, "koubai-theme": theme}
@@ -50,6 +50,8 @@ def test_every_page_opens(page: Page, laboratory: Laboratory, spoken: str, theme
         assert page.evaluate("document.documentElement.lang")[:2] == spoken, path
         assert page.evaluate("document.documentElement.dataset.theme") == theme, path
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+        tables = "[...document.querySelectorAll('.scroll:has(.numbers)')]"
+        assert page.evaluate(f"{tables}.every(e => e.scrollWidth <= e.clientWidth)"), path
         assert page.locator("header nav a[aria-current=page]").count() == 1, path
         fields = "document.querySelectorAll(':is(input, select, textarea):not([tabindex=\"-1\"])')"  # what the keyboard reaches
         unnamed = f"[...{fields}].filter(e => !e.labels.length && !e.ariaLabel).length"
