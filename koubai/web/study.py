@@ -100,7 +100,7 @@ async def table(found: Result, best: int | None = None) -> None:
 
 def breakable(label: str) -> str:
     """A variant's label, or a head, with places where a narrow column may break it."""
-    return re.sub(r"[=_(/]", "\\g<0>\N{ZERO WIDTH SPACE}", label)
+    return re.sub(r"(?<=[=_/])|(?=\()", "\N{ZERO WIDTH SPACE}", label)
 
 
 def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> None:
