@@ -5,6 +5,7 @@ Texts are said in the language in force. ``bilingual`` draws a figure in both at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -219,9 +220,9 @@ def escaped(name: str) -> str:
 def axes(figure: Figure, x: Words, y: Words, *, logx: bool = False, logy: bool = False) -> Figure:
     """Name the axes of all panels (``x`` below the lowest, ``y`` left of the first), and scale them."""
     if logx:
-        figure.update_xaxes(type="log", dtick=1 if spans(figure, "x") else None)
+        figure.update_xaxes(type="log", dtick=powers(figure, "x"))
     if logy:
-        figure.update_yaxes(type="log", dtick=1 if spans(figure, "y") else None)
+        figure.update_yaxes(type="log", dtick=powers(figure, "y"))
     for axis, words, edge in (("xaxis", x, "y"), ("yaxis", y, "x")):
         for one in figure.select_xaxes() if axis == "xaxis" else figure.select_yaxes():
             if _at_edge(figure, one, edge):
@@ -236,10 +237,12 @@ def share(figure: Figure, quantities: bool = False) -> Figure:
     return figure.update_yaxes(range=[-0.02, 1.02], tickformat=".0%", dtick=0.2)
 
 
-def spans(figure: Figure, axis: str) -> bool:
-    """Whether what is drawn along an axis spans over two decades: then powers of ten are ticks enough."""
+def powers(figure: Figure, axis: str) -> int | None:
+    """How many powers of ten lie between two ticks of an axis, so that ten are the most; ``None`` where it spans two decades or less."""
     values = np.array([v for trace in figure.data for v in (trace[axis] or ()) if v], dtype=float)
-    return bool(len(values) and values.max() > 100 * values.min() > 0)
+    if not (len(values) and values.max() > 100 * values.min() > 0):
+        return None
+    return math.ceil(math.log10(values.max() / values.min()) / 10)
 
 
 def _at_edge(figure: Figure, axis: Any, edge: str) -> bool:

@@ -20,7 +20,7 @@ from koubai.report.figures.gradients import merged
 from koubai.report.figures.surfaces import CURVATURE, OPTIMUM, best_within, limit, quadratic
 from koubai.report.figures.verdicts import Compared, claimed_region
 from koubai.report.groups import Group, Race, arranged, few, swept
-from koubai.report.style import COLORS, band, bilingual, blank, mean_and_interval
+from koubai.report.style import COLORS, band, bilingual, blank, mean_and_interval, powers
 from koubai.result import Result
 
 SEARCH = {"learning_rate": [0.01, 0.1, 0.3], "penalty": [{"name": "l2", "strength": s} for s in (1e-4, 1e-3, 1e-2)]}
@@ -122,6 +122,15 @@ def test_a_band_on_a_log_scale_is_that_of_the_logarithms() -> None:
     figure = blank()
     band(figure, [0, 1], values, "one", 0, log=True)
     assert figure.data[-1].y == pytest.approx((10.0, 10.0))
+
+
+@pytest.mark.parametrize(
+    ("ends", "apart"), [((1, 50), None), ((1e-3, 1), 1), ((1e-9, 10), 1), ((1e-20, 1), 2), ((1e-4, 1e22), 3)]
+)
+def test_labels_of_many_decades_do_not_run_into_each_other(ends: tuple[float, float], apart: int | None) -> None:
+    figure = blank()
+    band(figure, [0, 1, 2], np.array([[ends[0], 0.0, ends[1]]]), "one", 0)
+    assert powers(figure, "y") == apart
 
 
 def test_missing_values_leave_the_mean_of_the_others() -> None:
