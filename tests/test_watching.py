@@ -544,10 +544,11 @@ def test_evaluations_in_between_are_not_recorded() -> None:
             model(other)  # somebody forgot no_grad
             model.train()
             train(model, optimizer, seen, 1)
-            seen.validation(loss=2.0, accuracy=0.5)
+            seen.validation(model(other).square().mean(), accuracy=0.5)  # and told the tensor itself
     for name, curve in alone.history.items():
         np.testing.assert_allclose(seen.case().history[name], curve, rtol=1e-6, err_msg=name)
     assert seen.case().history["validation_accuracy"][-1] == 0.5
+    assert not any(isinstance(value, Tensor) for told in seen.history.validated for value in told), "no graph is kept"
 
 
 def test_autocast_in_bfloat16_with_a_scaler_records_unscaled_gradients() -> None:

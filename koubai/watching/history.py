@@ -25,7 +25,7 @@ class History:
         self.kinds: dict[str, str] = {}  # of the layers, from the input to the output
         self.numbers: list[Numbers] = []
         self.losses: list[dict[str, float]] = []
-        self.validated: list[tuple[int, float | None, float | None]] = []
+        self.validated: list[tuple[int, Tensor | float | None, Tensor | float | None]] = []
         self._told: dict[str, tuple[Any, int]] = {}  # sum and count since the last point
 
     @property

@@ -161,9 +161,10 @@ class Watch:
             else:
                 self._lost()
 
-    def validation(self, loss: float | None = None, accuracy: float | None = None) -> None:
+    def validation(self, loss: Tensor | float | None = None, accuracy: Tensor | float | None = None) -> None:
         """Tell what came of validation samples, whenever you look at them."""
-        self.history.validated.append((self.t, loss, accuracy))
+        told = [None if value is None else _number(value) for value in (loss, accuracy)]
+        self.history.validated.append((self.t, told[0], told[1]))
 
     def case(self) -> Case:
         """What the doctor looks at; see ``doctor.Case``. Raises ``UserError`` where nothing has been trained."""
