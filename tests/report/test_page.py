@@ -111,6 +111,7 @@ def test_both_languages_are_complete(whole: Page) -> None:
     assert len(english) == len(japanese) > 100
     assert not [one for one in english if re.search("[ぁ-ヿ]", one)]
     assert all(one.strip() for one in (*english, *japanese))
+    assert not re.search(r"[、。]\n(?!<)", text), "a line's end is a gap in Japanese"
 
 
 def test_figures_are_json_with_their_japanese_texts(whole: Page) -> None:
