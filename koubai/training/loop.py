@@ -169,12 +169,12 @@ class Training:
             if self.data.target:
                 found[f"{part}_rmse"] = np.sqrt(losses) * self.data.target[1]
         found |= snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn)
-        for name, value in found.items():
-            marks = self.histogram_marks if name in DRAWN else self.marks
-            if name not in self.history:
-                dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
-                self.history[name] = np.full((len(self.trials), len(marks), *value.shape[1:]), np.nan, dtype=dtype)
-            with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
+        with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
+            for name, value in found.items():
+                marks = self.histogram_marks if name in DRAWN else self.marks
+                if name not in self.history:
+                    dtype = np.float64 if name.endswith(("gradient", "loss")) else np.float32
+                    self.history[name] = np.full((len(self.trials), len(marks), *value.shape[1:]), np.nan, dtype=dtype)
                 self.history[name][self.rows, marks.index(self.t)] = value
         self.point += 1
 

@@ -118,9 +118,8 @@ class Look:
             self._forward = 0
 
         def started(gradient: Tensor) -> None:
-            if (
-                not self.losses
-            ):  # gradients that came before are of another's loss: a generator's, through the discriminator watched
+            # gradients that came before are of another's loss: a generator's, through the discriminator watched
+            if not self.losses:
                 for call in self.calls:
                     call.out.clear()
                     call.into.clear()
