@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from koubai.language import UserError
+from koubai.processes import this_process
 
 PLACES = (Path("."), Path("data"), Path("/usr/share/datasets"))  # where data are looked for by name
 MOST = 2**30  # values of one array: 4 GiB in training's float32
@@ -56,6 +58,19 @@ def unwritable(path: Path, error: OSError) -> UserError:
         f"{path} cannot be written: {error.strerror}; choose another place.",
         f"{path} に書けません({error.strerror})。別の場所を指定してください。",
     )
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
+    part = path.with_name(f".{path.name}.{this_process()}.part")
+    try:
+        with open(part, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from koubai.data.files import write_whole
 from koubai.spec import Data
 
 Arrays = dict[str, np.ndarray]
@@ -28,14 +29,10 @@ def kept(spec: Data) -> Arrays | None:
 
 def keep(spec: Data, arrays: Arrays) -> None:
     """Keep the arrays of a data set for other processes, where the system lets us."""
-    file = _file(spec)
-    part = file.with_suffix(f".{os.getpid()}.part")
     with suppress(OSError, RuntimeError):
+        file = _file(spec)
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-        part.replace(file)
-    with suppress(OSError):
-        part.unlink(missing_ok=True)
+        write_whole(file, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 
 def _file(spec: Data) -> Path:

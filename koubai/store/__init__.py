@@ -5,7 +5,8 @@ metadata the trials and the environment), ``index.sqlite`` says which trial is i
 written whole or not at all, before the index names it, and its name is a hash of its content. Nothing is ever unpickled.
 """
 
-from koubai.store.files import Record, write_out, write_whole
+from koubai.data.files import write_whole
+from koubai.store.files import Record, write_out
 from koubai.store.machine import environment
 from koubai.store.store import STATES, Store
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from safetensors import safe_open
 
-from koubai.data.files import shorten, unwritable
+from koubai.data.files import shorten, unwritable, write_whole
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import checkpoints, index
-from koubai.store.files import Damaged, holds, inspect, sweep, write_whole
+from koubai.store.files import Damaged, holds, inspect, sweep
 from koubai.store.store import CLAIM, LISTED, PUT, Store, asks, entries
 from koubai.study import Study, study_id
 

@@ -19,11 +19,11 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from koubai.data.files import shorten
+from koubai.data.files import shorten, write_whole
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
 from koubai.spec import Trial
-from koubai.store.files import UNREADABLE, sweep, write_whole
+from koubai.store.files import UNREADABLE, sweep
 
 FIRST = 10.0  # seconds of training before the first: what is shorter is sooner trained again
 SHARE = 0.015  # of the time that writing them may take

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import stat
 import time
@@ -19,11 +18,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from koubai.data.files import shorten, unwritable
+from koubai.data.files import shorten, unwritable, write_whole
 from koubai.language import UserError
+from koubai.processes import gone
 from koubai.spec import Trial, identity
 from koubai.store.machine import environment
-from koubai.store.processes import gone, this_process
 
 if TYPE_CHECKING:
     from koubai.training import Outcome
@@ -182,19 +181,6 @@ def read_records(file: Path, rows: Sequence[tuple[Trial, int]]) -> dict[str, Rec
 def holds(contents: Contents, row: Any, id: str) -> bool:
     """Whether a stack's file has this trial in this row."""
     return isinstance(row, int) and 0 <= row < len(contents.ids) and contents.ids[row] == id
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whatever happens meanwhile."""
-    part = path.with_name(f".{path.name}.{this_process()}.part")
-    try:
-        with open(part, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_out(path: Path, content: bytes) -> Path:

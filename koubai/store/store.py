@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words, tell
+from koubai.processes import gone, this_process
 from koubai.spec import Trial
 from koubai.store import index
 from koubai.store.files import Contents, Damaged, Record, holds, inspect, of_quantities, read_records, sweep, write_stack
-from koubai.store.processes import gone, this_process
 from koubai.study import Study, study_id
 
 if TYPE_CHECKING:

@@ -72,6 +72,15 @@ def test_where_nothing_can_be_kept_nothing_is_said(place: Path) -> None:
     assert alike(load(Data(name="xor")), _made(Data(name="xor"))) and place.read_text() == "mine"
 
 
+def test_for_a_user_without_a_home_nothing_is_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    assert alike(load(Data(name="xor")), _made(Data(name="xor")))
+
+
 def test_a_set_of_somebody_else_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody would notice that its function has changed."""
     monkeypatch.setitem(BUILTIN, "xor", replace(BUILTIN["xor"], make=lambda: (np.eye(20)[:, :2], np.arange(20) % 2)))

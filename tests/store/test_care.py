@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from koubai import processes
 from koubai.data.fingerprint import fingerprint
 from koubai.language import UserError, Words
 from koubai.spec import Trial
-from koubai.store import Store, care, checkpoints, processes
+from koubai.store import Store, care, checkpoints
 from koubai.study import Study
 from koubai.training import Outcome
 from tests.store.stores import REASON, same, stretched, trials_of
