@@ -60,7 +60,7 @@ def run(
     if width is not None and width < 1:
         raise UserError(f"The width of a stack must be at least 1, not {width}.", f"スタックの幅は1以上にしてください: {width}")
     confirm(study, yes)
-    with threaded(min(torch.get_num_threads(), cores()) if threads is None else threads):
+    with threaded(usual_threads() if threads is None else threads):
         todo = to_train(study.trials, store, fresh, stopping)
         store.prepare()
         store.note(study, listed=note)
@@ -261,6 +261,11 @@ def check(trial: Trial) -> None:
             f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}; take a smaller one.",
             f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。小さくしてください。",
         )
+
+
+def usual_threads() -> int:
+    """PyTorch's own choice of threads, but no more than there are cores: in a container it sees the machine's."""
+    return min(torch.get_num_threads(), cores())
 
 
 @contextmanager

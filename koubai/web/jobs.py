@@ -8,9 +8,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from threading import Event
 
-import torch
-
-from koubai.laboratory import run, to_train
+from koubai.laboratory import run, to_train, usual_threads
 from koubai.language import UserError, Words
 from koubai.spec import Trial
 from koubai.store import Store
@@ -18,8 +16,7 @@ from koubai.study import Study
 from koubai.web import uploads
 
 TRAINING = ThreadPoolExecutor(1, "training")
-# PyTorch's own choice: the trainings of pages set fewer, and threads that begin later inherit that
-THREADS = torch.get_num_threads()
+THREADS = usual_threads()  # as they are now: the trainings of pages set fewer, and threads that begin later inherit that
 
 
 @dataclass
