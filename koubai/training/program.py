@@ -92,8 +92,8 @@ class Notes(TorchDispatchMode):
         self.lines.append(line)
         # TorchScript takes an operation that writes into a list of its own for one that does nothing
         own = any(x in self.names for value in written if isinstance(value, list) for x in value)
-        told = not all(isinstance(x, Tensor | None) for x in results)
-        self.plain = self.plain and not (own or told or CHANGING & set(operation.tags))
+        tells = not all(isinstance(x, Tensor | None) for x in results)
+        self.plain = self.plain and not (own or tells or CHANGING & set(operation.tags))
 
     def _word(self, value: Any, kind: Any = None) -> str:
         """An argument as TorchScript writes it."""
@@ -174,24 +174,27 @@ def noted(function: Function, row: Sequence[Tensor]) -> Run | None:
 
 
 class Program:
-    """A function of tensors that is called for row after row of tables: by Python twice, noted at the second time, and then as a program.
+    """A function of tensors, called for row after row of tables: by Python twice, noted at the second time, and then as a program.
 
-    The function is handed over at each call: whoever has it as a method would otherwise hold himself.
+    Where it is not to be noted, Python calls it always. The function is handed over at each call: whoever has it as a method would
+    otherwise hold himself.
     """
 
-    def __init__(self) -> None:
-        self.calls = 0
+    def __init__(self, notes: bool = True) -> None:
+        self.notes, self.calls = notes, 0
         self.run: Run | None = None
 
     def __call__(self, function: Function, tables: Sequence[Tensor]) -> None:
         """``function(*row)`` for each row of ``tables``."""
-        done, steps = 0, len(tables[0])
-        while done < steps and self.run is None:
-            row = [table[done] for table in tables]
-            if self.calls == 1:  # at the first, memory is taken that stays
+        if self.run:
+            self.run(list(tables))
+            return
+        for done, row in enumerate(zip(*(table.unbind() for table in tables), strict=True), 1):
+            self.calls += 1
+            if self.notes and self.calls == 2:  # at the first call memory is taken that stays
                 self.run = noted(function, row)
             else:
                 function(*row)
-            done, self.calls = done + 1, self.calls + 1
-        if self.run and done < steps:
-            self.run([table[done:] for table in tables])
+            if self.run:
+                self.run([table[done:] for table in tables])
+                return

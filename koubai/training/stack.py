@@ -61,12 +61,12 @@ class Stack:
         self.into = self.batch.view(self.inputs, first.batch_size, -1).mT
         self.labels = torch.empty(len(trials), 1, first.batch_size, dtype=self.y.dtype, device=device)
         self.graph = graph_on(device)
-        self.program = Program()
         self.optimizer = OPTIMIZERS[first.optimizer.name]
         self.penalty = PENALTIES[first.penalty.name]
-        decaying = [parameter for parameter in self.network.parameters if parameter.decays]
         ours = all(technique.function.__module__.startswith("koubai.") for technique in self._techniques())
-        self.repeats = self.graph is None and not isinstance(self.x, Lying) and ours  # whose steps are nothing but operations
+        # noted where its steps are nothing but operations
+        self.program = Program(notes=self.graph is None and not isinstance(self.x, Lying) and ours)
+        decaying = [parameter for parameter in self.network.parameters if parameter.decays]
         self.decaying = [p.value for p in decaying], [p.gradient for p in decaying]
         self.penalty_numbers = stacked([trial.penalty.numbers for trial in trials], dtype, device)
         clips = [trial.clip_grad_norm for trial in trials]
@@ -145,20 +145,12 @@ class Stack:
         losses = torch.empty(steps, len(self.trials), dtype=self.network.dtype, device=self.device)
         tables = [picks, answers, losses, times, *(rates * factor for factor, _ in self.paces)]
         early = steps - 1 if last else steps
-        self._steps([table[:early] for table in tables])
+        self.program(self._one, [table[:early] for table in tables])
         if last:
             last()
-            self._steps([table[early:] for table in tables])
+            self.program(self._one, [table[early:] for table in tables])
         self.t += steps
         return losses
-
-    def _steps(self, tables: Sequence[Tensor]) -> None:
-        """A step for each row of the tables."""
-        if self.repeats:
-            self.program(self._one, tables)
-        else:
-            for row in zip(*(table.unbind() for table in tables), strict=True):
-                self._one(*row)
 
     def _one(self, picks: Tensor, answers: Tensor, losses: Tensor, t: Tensor, *rates: Tensor) -> None:
         """Bring a minibatch to where the step finds it, draw what it needs, and make it."""

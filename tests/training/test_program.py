@@ -44,7 +44,7 @@ def stack(*, apart: bool = False, **fields: Any) -> Stack:
 
 def by_python(**fields: Any) -> Stack:
     made = stack(**fields)
-    made.repeats = False
+    made.program = Program(notes=False)
     return made
 
 
