@@ -27,9 +27,8 @@ def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, y: Tensor) -> tuple[Tenso
     torch.sub(x, mean, out=y)
     variance = torch.linalg.vector_norm(y, dim=2, keepdim=True).square_().div_(x.shape[2])
     inverse = (variance + EPS).rsqrt_()
-    y.mul_(gamma * inverse).add_(
-        beta
-    )  # addcmul, in one pass, takes three times as long where its first operand is not as long as the rest
+    # addcmul, in one pass, takes three times as long where its first operand is not as long as the rest
+    y.mul_(gamma * inverse).add_(beta)
     return mean, variance, inverse
 
 

@@ -38,8 +38,7 @@ def read(path: Path, spec: Data) -> Found:
     names = next((names for names in NAMES if names[0] in arrays), NAMES[1])
     missing = [name for name in names if name not in arrays]
     if missing:
-        there = [file.stem for file in path.glob("*.npy")] if path.is_dir() else zipfile.ZipFile(path).namelist()
-        listed = shorten(", ".join(sorted(name.removesuffix(".npy") for name in there)) or "-")
+        listed = shorten(", ".join(sorted(name.removesuffix(".npy") for name in _names(path))) or "-")
         raise UserError(
             f"{path} has no array {missing[0]!r} (it has: {listed}); x and y are needed, or x_train, y_train, x_test and y_test.",
             f"{path} に配列 {missing[0]!r} がありません(あるもの: {listed})。x と y、または x_train, y_train, x_test, y_test が必要です。",
@@ -91,6 +90,14 @@ def _archive(path: Path) -> dict[str, np.ndarray]:
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError, LookupError, struct.error) as error:
         raise unreadable(path, error) from None
     return arrays
+
+
+def _names(path: Path) -> list[str]:
+    """What there is in an ``.npz`` or a folder of ``.npy``, whatever its name."""
+    if path.is_dir():
+        return [file.name for file in path.glob("*.npy")]
+    with zipfile.ZipFile(path) as archive:
+        return archive.namelist()
 
 
 def _folder(path: Path) -> dict[str, np.ndarray]:
