@@ -19,9 +19,11 @@ from koubai.techniques import OPTIMIZERS
 CPU_BYTES = 20 * 2**20
 WIDEST = 4096
 # Of ``cost``: what each part of a network costs a step however few networks share it, times 40. A stack is wide enough to make this small
-# beside the rest, even where it then leaves the cache: on one core 64-100x5-10 with batch norm and dropout takes 950, 860, 780 us a network
-# and step at widths 6, 12, 24 to 60; without them widths from 6 to 96 are alike, and of 784-100x4-10 those from 1 to 32.
+# beside the rest, even where it then leaves the cache: two stacks of 64-100x5-10 with batch norm and dropout, side by side on an Intel Xeon,
+# take 394, 380, 386 us a network and step at widths 6, 12, 18 (15, 30, 45 MB); without them widths from 6 to 36 are alike.
 PART = 9e7
+# Of ``CPU_BYTES``: beyond some 50 MB a stack waits for memory. The same at widths 24, 30, 36 (60, 75, 90 MB): 457, 508, 561 us.
+FAR = 2
 # Halves of a stack, one thread each, against the whole on two: on one core the notes' network takes 205, 67, 45, 38, 37 us a step at
 # widths 1, 5, 12, 30, 60, while two threads on one stack of 60 gain a factor of 1.5 only, and wait for each other on a busy machine.
 NARROW = 8
@@ -105,8 +107,9 @@ def shared_out(stacks: list[list[Trial]], shape: Callable[[Trial], tuple[Shape, 
 
 def widest(trial: Trial, shape: Shape, classes: int, budget: int) -> int:
     """How many trials like this a stack takes: what fits into ``budget`` bytes, or as many as share a step's fixed costs well."""
+    one = footprint(trial, shape, classes)
     sharing = PART * len(places(trial, shape, classes)) / cost(trial, shape, classes)
-    return max(1, min(WIDEST, max(budget // footprint(trial, shape, classes), int(sharing))))
+    return max(1, min(WIDEST, max(budget // one, min(int(sharing), FAR * budget // one))))
 
 
 def footprint(trial: Trial, shape: Shape, classes: int) -> int:

@@ -91,19 +91,19 @@ def describe(y: Tensor, layer: Activation) -> dict[str, Tensor]:
     """Mean, spread and the shares that are saturated, dead (a unit that always answers alike) and zero, ``[trial]`` each."""
     low, high = layer.technique.bounds
     flat = y.flatten(1)
-    # comparisons as numbers, since means of booleans take seven times as long
     scratch = torch.empty_like(flat)
+    # comparisons as numbers, since means of booleans take seven times as long
     zeros = torch.eq(flat, 0, out=scratch).mean(1)
     saturated = torch.zeros_like(zeros)
     if low is not None and high is not None:
         margin = NEAR * (high - low)
-        above = torch.gt(flat, high - margin, out=torch.empty_like(flat))
-        saturated = torch.lt(flat, low + margin, out=scratch).add_(above).mean(1)
+        saturated = torch.gt(flat, high - margin, out=scratch).mean(1) + torch.lt(flat, low + margin, out=scratch).mean(1)
     mean = flat.mean(1, keepdim=True)
+    apart = torch.sub(flat, mean, out=scratch).view_as(y)
     return {
         "mean": mean.squeeze(1),
         # a pass over differences; std_mean takes four times as long
-        "std": (norm(y - mean.unsqueeze(2)) / flat.shape[1] ** 0.5).to(y.dtype),
+        "std": (norm(apart) / flat.shape[1] ** 0.5).to(y.dtype),
         "saturated": saturated,
         "dead": (y.amax(2) == y.amin(2)).mean(1, dtype=torch.float32),
         "zeros": zeros,

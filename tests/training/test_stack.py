@@ -18,7 +18,7 @@ from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.techniques import KINDS
 from koubai.training import plan, train
-from koubai.training.cohort import footprint, together
+from koubai.training.cohort import CPU_BYTES, footprint, together
 from koubai.training.loop import points
 from koubai.training.minibatches import Minibatches
 from koubai.training.stack import CHUNK, Stack, first_largest
@@ -185,6 +185,13 @@ def test_heavy_networks_are_halved_for_two_threads_however_few_and_light_ones_st
     assert sorted(len(stack) for stack in plan(heavy, lambda trial: (64, 10), workers=2)) == [2, 3]
     assert [len(stack) for stack in plan(light, lambda trial: (64, 10), workers=2)] == [5]
     assert [len(stack) for stack in plan(heavy[:1], lambda trial: (64, 10), workers=2)] == [1]
+
+
+@pytest.mark.parametrize("fields", [{}, {"batch_norm": "before", "dropout": 0.2}, {"layers": [1000] * 4}], ids=str)
+def test_a_stack_takes_no_more_memory_than_twice_the_cache(fields: dict[str, Any]) -> None:
+    trial = Trial(**({"layers": [100] * 5} | fields))
+    (stack, *_) = plan([trial.replace({"seed": seed}) for seed in range(200)], lambda trial: (64, 10))
+    assert len(stack) == 1 or len(stack) * footprint(trial, 64, 10) <= 2 * CPU_BYTES
 
 
 @given(st.lists(TRIALS, min_size=2, max_size=12))
