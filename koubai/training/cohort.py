@@ -19,7 +19,7 @@ from koubai.techniques import OPTIMIZERS
 CPU_BYTES = 20 * 2**20
 WIDEST = 4096
 # Of ``cost``: what each part of a network costs a step however few networks share it, times 40. A stack is wide enough to make this small
-# beside the rest, even where it then leaves the cache: two stacks of 64-100x5-10 with batch norm and dropout, side by side on an Intel Xeon,
+# beside the rest, even where it then leaves the cache: two of 64-100x5-10 with batch norm and dropout, side by side on an Intel Xeon,
 # take 394, 380, 386 us a network and step at widths 6, 12, 18 (15, 30, 45 MB); without them widths from 6 to 36 are alike.
 PART = 9e7
 # Of ``CPU_BYTES``: beyond some 50 MB a stack waits for memory. The same at widths 24, 30, 36 (60, 75, 90 MB): 457, 508, 561 us.
