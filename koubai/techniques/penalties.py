@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Value = float | Tensor
 
 PENALTIES: dict[str, Technique] = {}
+FAINT = -2000.0  # log2 of what is taken for 0: less than of any number, and still a number
 
 STRENGTH = Number(0.01, "[0, inf)", Words("lambda: weight of the penalty in the loss", "λ: 損失に占める罰則の重み"))
 penalty = partial(register, PENALTIES)
@@ -77,10 +78,14 @@ def l1(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Valu
     numbers={"strength": STRENGTH, "p": Number(2.0, "[1, inf)", Words("which norm", "ノルムの次数"))},
 )
 def lp(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value, p: Value) -> None:
-    """Gradient ``(lambda / p) sign(w) (|w| / |w|_p)^(p - 1)``, 0 at 0. Weakness: its pull does not grow with the weights."""
-    top = torch.stack([w.abs().amax((1, 2)) for w in weights]).amax(0).view(-1, 1, 1)
-    top = torch.where(top > 0, top, 1)  # powers are taken of shares of the largest weight, which neither overflow nor vanish
-    total = sum((w.abs() / top).pow(p).sum((1, 2), keepdim=True) for w in weights)
-    norm = torch.as_tensor(total).clamp_min(torch.finfo(weights[0].dtype).tiny).pow(1 / p)
-    for w, g in zip(weights, gradients, strict=True):
-        g.add_((w.abs() / top / norm).pow(p - 1) * w.sign() * (strength / p))
+    """Gradient ``(lambda / p) sign(w) (|w| / |w|_p)^(p - 1)``, 0 at 0. Weakness: its pull does not grow with the weights.
+
+    Powers are taken as ``2^(p log2 |w|)``, by operations that take half as long as ``pow``; of shares of the largest weight, which neither
+    overflow nor vanish.
+    """
+    logs = [w.abs().log2_().clamp_min_(FAINT) for w in weights]
+    top = torch.stack([log.amax((1, 2), keepdim=True) for log in logs]).amax(0)
+    total = sum((log - top).mul_(p).exp2_().sum((1, 2), keepdim=True) for log in logs)
+    norm = top + torch.log2(torch.as_tensor(total)) / p
+    for w, g, log in zip(weights, gradients, logs, strict=True):
+        g.addcmul_(log.sub_(norm).mul_(p - 1).exp2_().mul_(strength / p), w.sign())
