@@ -175,7 +175,7 @@ def adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, beta1: Tensor, bet
     With ``c = sqrt(1 - beta2^t)`` that is ``rate c / (1 - beta1^t)`` times ``m / (sqrt(v) + eps c)``, which saves two passes.
     Weakness: an L2 penalty in the gradient is divided by ``sqrt(v)`` too; AdamW decays beside it.
     """
-    shared = not any(number.dim() for number in (rate, beta1, beta2, eps))
+    shared = not any(number.dim() for number in (beta1, beta2, eps))
     if shared and blocks[0].weight.device.type == "cpu" and blocks[0].weight.dtype is torch.float32:
         library_adam(blocks, t, rate, float(beta1), float(beta2), float(eps))
         return
@@ -191,14 +191,23 @@ def adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, beta1: Tensor, bet
 def library_adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, beta1: float, beta2: float, eps: float) -> None:
     """The same by the library's kernel, in one pass over memory where the formula takes seven: a quarter of the time.
 
+    The kernel knows one rate. Where each trial has its own, it takes a step of rate 1 from 0, which is then stretched.
     For float32 alone: of float64 it takes the last few values with less than double precision (PyTorch 2.13).
     """
-    weights, gradients, slots, _, _ = zip(*blocks, strict=True)
+    weights, gradients, slots, scratches, _ = zip(*blocks, strict=True)
     m, v = zip(*slots, strict=True)
     steps = [t.float()] * len(blocks)
+    own = rate.dim() > 0
+    if own:
+        torch._foreach_zero_(scratches)
     torch._fused_adam_(
-        weights, gradients, m, v, [], steps, lr=rate, beta1=beta1, beta2=beta2, eps=eps, weight_decay=0.0, amsgrad=False, maximize=False
+        scratches if own else weights, gradients, m, v, [], steps, lr=1.0 if own else rate, beta1=beta1, beta2=beta2, eps=eps,
+        weight_decay=0.0, amsgrad=False, maximize=False,
     )  # fmt: skip
+    if own:
+        (r,) = narrow(blocks, rate)
+        for w, _, _, step, _ in blocks:
+            w.addcmul_(step, r)
 
 
 @optimizer(

@@ -78,17 +78,16 @@ class Stack:
     def _make_blocks(self) -> None:
         """Lay out the optimizer's memory, and decide how many passes over it a step takes.
 
-        Where all trials share their numbers, the flat run of all weights is updated at once; where they differ, each parameter
-        is updated with its trials' numbers ``[trial, 1, 1]``. The formula is the same.
+        Where all trials share their numbers and rates, the flat run of all weights is updated at once; where they differ, each parameter
+        is updated with its trials' own ``[trial, 1, 1]``. The formula is the same.
         """
         network, choices = self.network, [trial.optimizer for trial in self.trials]
         self.uniform = len({(trial.optimizer, trial.learning_rate, trial.schedule) for trial in self.trials}) == 1
-        shape = () if self.uniform else (-1, *[1] * 2)
-        few = choices[:1] if self.uniform else choices
-        self.numbers = {
-            name: torch.tensor([c.numbers[name] for c in few], dtype=torch.float64, device=self.device).view(shape)
-            for name in choices[0].numbers
-        }
+        self.numbers = {}
+        for name in choices[0].numbers:
+            values = torch.tensor([choice.numbers[name] for choice in choices], dtype=torch.float64)
+            shared = len(values.unique()) == 1
+            self.numbers[name] = (values[0] if shared else values.view(-1, 1, 1)).to(self.device)
         self.slots = [torch.zeros_like(network.weights) for _ in self.optimizer.slots]
         for slot, start in zip(self.slots, self.optimizer.slots.values(), strict=True):
             for view in network.views(slot):

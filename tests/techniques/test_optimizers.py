@@ -110,8 +110,9 @@ def test_one_number_for_all_or_one_a_trial_or_trials_alone(name: str) -> None:
 
 
 @every
-def test_float32_weights_stay_close_to_float64_ones(name: str) -> None:
-    weights, rate = starts(2), torch.tensor(0.01, dtype=torch.float64)
+@pytest.mark.parametrize("rates", [0.01, [[[0.01]], [[0.003]]]], ids=["a rate for all", "rates of their own"])
+def test_float32_weights_stay_close_to_float64_ones(name: str, rates: Any) -> None:
+    weights, rate = starts(2), torch.tensor(rates, dtype=torch.float64)
     numbers = tensors(OPTIMIZERS[name].defaults())
     exact = follow(name, weights, rate, numbers, 50)[-1]
     single = follow(name, (weights[0].float(), weights[1].float()), rate, numbers, 50)[-1]
