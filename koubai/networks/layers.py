@@ -107,13 +107,14 @@ class Dense(Weighted):
 
     def __init__(self, fan_in: int, fan_out: int) -> None:
         super().__init__(fan_out, fan_in, fan_out, fan_out)
+        self.halves: dict[str, Tensor] = {}  # memory for what is in bfloat16, by name
 
     def forward(self, x: Tensor, y: Tensor, mode: Mode) -> None:
         """``y = W x + b``."""
         w, b, y = by_input(x, self.weight.value, self.bias.value, y)
         self.short = self.half and mode is Mode.TRAIN
         if self.short:
-            torch.add(torch.bmm(shorter(w), shorter(x)), b, out=y)
+            torch.add(torch.bmm(self.shorter("w", w), self.shorter("x", x), out=self.short_of("y", y)), b, out=y)
         else:
             torch.baddbmm(b, w, x, out=y)
 
@@ -121,15 +122,28 @@ class Dense(Weighted):
         """``db = sum dy``, ``dW = dy x^T``, ``dx = W^T dy``."""
         w, dw = self.weight.value, self.weight.gradient
         torch.sum(dy, 2, keepdim=True, out=self.bias.gradient)
-        dy_together, dw = by_input(x, dy, dw)
         if self.short:
-            dw.copy_(torch.bmm(shorter(dy_together), shorter(x).mT))
+            dy, w, short_x = self.shorter("dy", dy), self.halves["w"].view(w.shape), self.halves["x"]
+            dy_together, dw = by_input(x, dy, dw)
+            dw.copy_(torch.bmm(dy_together, short_x.mT, out=self.short_of("dw", dw)))
             if dx is not None:
-                dx.copy_(torch.bmm(shorter(w).mT, shorter(dy)))
+                dx.copy_(torch.bmm(w.mT, dy, out=self.short_of("dx", dx)))
             return
+        dy_together, dw = by_input(x, dy, dw)
         torch.bmm(dy_together, x.mT, out=dw)
         if dx is not None:
             torch.bmm(w.mT, dy, out=dx)
+
+    def short_of(self, name: str, x: Tensor) -> Tensor:
+        """Memory for ``x`` in bfloat16 that stays: made anew at every step, that of large layers would cost more than their products."""
+        kept = self.halves.get(name)
+        if kept is None or kept.shape != x.shape:
+            kept = self.halves[name] = torch.empty_like(x, dtype=torch.bfloat16)
+        return kept
+
+    def shorter(self, name: str, x: Tensor) -> Tensor:
+        """``x`` in bfloat16."""
+        return self.short_of(name, x).copy_(x)
 
 
 def by_input(x: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
@@ -138,11 +152,6 @@ def by_input(x: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
     if inputs == tensors[0].shape[0]:  # views cost little, but small networks take them 16 times a step
         return tensors
     return [tensor.view(inputs, -1, tensor.shape[2]) for tensor in tensors]
-
-
-def shorter(x: Tensor) -> Tensor:
-    """``x`` in bfloat16."""
-    return x.to(torch.bfloat16)
 
 
 class Activation(Layer):
