@@ -80,7 +80,7 @@ def l1(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Valu
 def lp(weights: Sequence[Tensor], gradients: Sequence[Tensor], *, strength: Value, p: Value) -> None:
     """Gradient ``(lambda / p) sign(w) (|w| / |w|_p)^(p - 1)``, 0 at 0. Weakness: its pull does not grow with the weights.
 
-    Powers are taken as ``2^(p log2 |w|)``, by operations that take a quarter of ``pow``'s time; of shares of the largest weight, which neither
+    Powers are taken as ``2^(p log2 |w|)``, in a quarter of ``pow``'s time, and of shares of the largest weight, which neither
     overflow nor vanish.
     """
     logs = [w.abs().log2_().clamp_min_(FAINT) for w in weights]
