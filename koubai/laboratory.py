@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from koubai.caution import confirm, cores, fits, shape_and_classes
+from koubai.caution import confirm, cores, fits
 from koubai.data import Dataset, load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
@@ -21,13 +21,13 @@ from koubai.language import UserError
 from koubai.places import places
 from koubai.progress import Report, reporter
 from koubai.result import Result
+from koubai.sharing import by_threads, stacks_of
 from koubai.spec import Trial
 from koubai.store import Store, checkpoints
 from koubai.store.checkpoints import Checkpoint, Keeper
 from koubai.study import Study
-from koubai.training import Outcome, flush_denormals, plan
-from koubai.training.cohort import budget, footprint, light
-from koubai.training.kernels import by_onednn
+from koubai.training import Outcome, flush_denormals
+from koubai.training.cohort import budget
 
 STORE = Path("koubai-store")
 MOST_THREADS = 1024  # PyTorch ends the process where it cannot start as many as it was told
@@ -104,46 +104,6 @@ def run(
             f"実験 {study.name} の {missing:,} 試行が {store.folder} から失われています。もう一度実行すると学習し直します。",
         )
     return Result(study, tuple(records))
-
-
-def stacks_of(
-    trials: Sequence[Trial], todo: Sequence[Trial], begun: Collection[Sequence[Trial]], width: int | None, room: int, workers: int
-) -> tuple[list[list[Trial]], list[list[Trial]]]:
-    """The stacks in which ``todo`` is trained, and those in which all of ``trials`` would have been.
-
-    A stack that was ``begun`` goes on as it was. The others are those of the whole study, so that one that was interrupted and goes on
-    trains the same stacks as one that was not; only trials whose stack is stored in part are planned anew.
-    """
-    taken = [list(stack) for stack in begun]
-    left = {trial.id for trial in todo} - {trial.id for stack in taken for trial in stack}
-    whole = plan(trials, shape_and_classes, width, room, workers)
-    same = [stack for stack in whole if all(trial.id in left for trial in stack)]
-    left -= {trial.id for stack in same for trial in stack}
-    return [*taken, *same, *plan([t for t in todo if t.id in left], shape_and_classes, width, room, workers)], whole
-
-
-def by_threads(
-    stacks: Sequence[list[Trial]], whole: Sequence[list[Trial]], room: int, workers: int, chosen: bool
-) -> tuple[list[list[Trial]], list[list[Trial]]]:
-    """The stacks that one thread each trains best, side by side, and those that take all threads, one after another.
-
-    Small ones do with one thread where several stacks of the ``whole`` study are small. One that is small by itself does where its
-    steps are so little work that a second is of no use, unless the number of threads was ``chosen``.
-    """
-    beside = workers > 1 and sum(is_small(stack, room) for stack in whole) > 1
-    small: list[list[Trial]] = []
-    large: list[list[Trial]] = []
-    for stack in stacks:
-        alone = is_small(stack, room) and (beside or (workers > 1 and not chosen and light(stack, shape_and_classes)))
-        (small if alone else large).append(stack)
-    # trainings whose products are made by two libraries would wait for each other
-    small.sort(key=lambda stack: not by_onednn(stack, *shape_and_classes(stack[0])))
-    return small, large
-
-
-def is_small(stack: Sequence[Trial], room: int) -> bool:
-    """Whether a stack leaves room for others beside it."""
-    return footprint(stack[0], *shape_and_classes(stack[0])) <= room
 
 
 def to_train(trials: Sequence[Trial], store: Store, fresh: bool, stopping: bool = False) -> list[Trial]:

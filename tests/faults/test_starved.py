@@ -329,25 +329,6 @@ def test_only_checkpoints_of_what_is_asked_for_are_taken(tmp_path: Path, begun: 
     assert not begun.exists(), "a fresh run begins anew, and leaves none behind"
 
 
-def test_the_plan_of_what_is_left_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stacks were finished or begun: each of the others stays as it was."""
-    study = Study(BASE, axes={"activation": ["relu", "tanh"], "seed": 23})
-    _, whole = laboratory.stacks_of(study.trials, study.trials, [], 4, 20 * 2**20, 2)
-    for done in range(len(whole)):
-        for one in range(len(whole)):
-            left = [stack for k, stack in enumerate(whole) if k > done or k == one]
-            todo = [trial for stack in left for trial in stack]
-            stacks, same = laboratory.stacks_of(study.trials, todo, [tuple(whole[one])], 4, 20 * 2**20, 2)
-            assert same == whole and sorted(map(ids, stacks)) == sorted(map(ids, left))
-    odd = [trial for trial in study.trials if trial.seed != 5]  # a stack that is stored in part
-    stacks, _ = laboratory.stacks_of(study.trials, odd, [], 4, 20 * 2**20, 2)
-    assert sorted(trial.id for stack in stacks for trial in stack) == sorted(trial.id for trial in odd)
-
-
-def ids(stack: Sequence[Trial]) -> list[str]:
-    return [trial.id for trial in stack]
-
-
 def test_a_checkpoint_with_stopped_trials_is_for_those_who_stop_trials(tmp_path: Path) -> None:
     training = Training(PAIR.trials, laboratory.load(PAIR.base.data), torch.device("cpu"))
     while training.t < 30:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from koubai.caution import shape_and_classes
 from koubai.data import load
-from koubai.laboratory import shape_and_classes
 from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import Store

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from koubai.caution import shape_and_classes
 from koubai.data import load
-from koubai.laboratory import shape_and_classes
 from koubai.networks.unstack import module
 from koubai.spec import Trial
 from koubai.training import Training, plan

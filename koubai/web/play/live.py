@@ -24,8 +24,9 @@ from koubai.caution import cores, shape_and_classes
 from koubai.data import load
 from koubai.data.fingerprint import fingerprint
 from koubai.keeping import memory
-from koubai.laboratory import check, is_small
+from koubai.laboratory import check
 from koubai.language import UserError
+from koubai.sharing import is_small
 from koubai.store import Store
 from koubai.study import Study
 from koubai.training import Training, flush_denormals, plan
