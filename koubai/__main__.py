@@ -25,8 +25,10 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without Japanese letters shows "?", and works
     speak(asked(sys.argv[1:]))
-    from koubai.cli import app
-
+    try:
+        from koubai.cli import app
+    except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
+        sys.exit(130)
     app(prog_name="koubai")
 
 

@@ -33,6 +33,11 @@ _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 _both: ContextVar[bool] = ContextVar("both", default=False)
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of an English noun: ``1 trial``, ``2 trials``."""
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def language() -> Language:
     """The language in force: the one chosen by ``speak``, else the locale's, else English."""
     return _chosen.get() or _of_locale()

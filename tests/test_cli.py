@@ -53,6 +53,23 @@ def test_what_lists_and_helps_does_not_import_torch(arguments: list[str]) -> Non
     assert ended.stderr.strip() == "False"
 
 
+def test_ctrl_c_before_anything_is_imported_ends_quietly() -> None:
+    script = """
+import sys
+
+class Interrupt:
+    def find_spec(self, name, *rest):
+        if name == "koubai.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+from koubai.__main__ import main
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
+
+
 def test_version(command: Command) -> None:
     assert command("--version") == (0, f"koubai {koubai.__version__}\n", "")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from koubai.language import HABITS, UserError, Words, language, say, speak, unknown
+from koubai.language import HABITS, UserError, Words, counted, language, say, speak, unknown
 from koubai.spec import Trial
 from koubai.techniques import KINDS
 
@@ -76,6 +76,11 @@ def test_habits_lead_to_names_that_exist() -> None:
     assert not set(HABITS) & set(Trial.model_fields), "a name that is right needs no mending"
     assert "did you mean 'learning_rate'" in str(unknown(Words("field", "項目"), "LR", Trial.model_fields))
     assert "did you mean" not in str(unknown(Words("fruit", "果物"), "lr", ["Pear"])), "only where it is known"
+
+
+@pytest.mark.parametrize(("count", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1000, "1,000 steps")])
+def test_nouns_agree_with_their_number(count: int, words: str) -> None:
+    assert counted(count, "step") == words
 
 
 @pytest.mark.parametrize("name", ["a\nb\r\nc", "\x1b[31mred\x07", "x" * 5000, "‮rtl", "\u2028", "勾" * 3000])

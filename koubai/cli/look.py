@@ -11,7 +11,7 @@ import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.printing import Table, put, rows
-from koubai.language import UserError, Words, say
+from koubai.language import UserError, Words, counted, say
 
 if TYPE_CHECKING:
     from koubai.store import Store
@@ -101,7 +101,7 @@ def _curves(store: Store, name: str, path: Path) -> None:
     study = study_named(store, name)
     records = store.get(study.trials, stopped=True)
     Result(study, tuple(records)).curves(path)
-    print(text(f"{path}: the curves of {len(records):,} trials.", f"{path}: {len(records):,} 試行の曲線。"))
+    print(text(f"{path}: the curves of {counted(len(records), 'trial')}.", f"{path}: {len(records):,} 試行の曲線。"))
 
 
 def _trials(store: Store, name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from koubai.cli.base import OUT, Command, Group, Lang, Out, app, option, text
+from koubai.language import counted
 
 store = typer.Typer(
     cls=Group,
@@ -54,7 +55,7 @@ def check(
     fine = health.trials - len(health.lost)
     print(
         text(
-            f"{place.folder}: {fine:,} of {health.trials:,} trials in {health.files:,} files are as they were written.",
+            f"{place.folder}: {fine:,} of {counted(health.trials, 'trial')} in {counted(health.files, 'file')} are as they were written.",
             f"{place.folder}: {health.files:,} ファイルの {health.trials:,} 試行のうち {fine:,} 試行が、書かれたときのままです。",
         )
     )
@@ -89,7 +90,7 @@ def export(
     count = care.export(place, folder, [study_named(place, run).id for run in runs or ()])
     print(
         text(
-            f"{folder}: {count:,} trials. koubai store import takes them into another store.",
+            f"{folder}: {counted(count, 'trial')}. koubai store import takes them into another store.",
             f"{folder}: {count:,} 試行。別の保存先には koubai store import で取り込めます。",
         )
     )
@@ -113,7 +114,7 @@ def import_(
 
     place, other = Store(out / "store"), Store(folder)
     count = care.take_in(place, other if other.exists else Store(folder / "store"))
-    print(text(f"{place.folder}: {count:,} trials are new.", f"{place.folder}: 新しく {count:,} 試行を取り込みました。"))
+    print(text(f"{place.folder}: {counted(count, 'new trial')}.", f"{place.folder}: 新しく {count:,} 試行を取り込みました。"))
 
 
 @store.command(

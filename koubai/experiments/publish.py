@@ -9,7 +9,7 @@ from koubai.experiments.catalogue import EXERCISES, Exercise
 from koubai.experiments.catalogue import Race as Raced
 from koubai.experiments.conduct import Outcome
 from koubai.experiments.judging import Finding, Judged, claimed_words, decisive, reason, remark, sides
-from koubai.language import Words
+from koubai.language import Words, counted
 from koubai.measures import MEASURES
 from koubai.report.figures import FIGURES
 from koubai.report.figures.verdicts import Compared
@@ -37,7 +37,8 @@ def page(
     title = exercises[next(iter(outcomes))].title if len(outcomes) == 1 else words[0]
     on = f" on {', '.join(data)}" if data else ""
     lead = Words(
-        f"{trained:,} networks trained{on}.", f"学習したネットワーク {trained:,} 個({'、'.join(data) or '曲面上の探索のみ'})。"
+        f"{counted(trained, 'network')} trained{on}.",
+        f"学習したネットワーク {trained:,} 個({'、'.join(data) or '曲面上の探索のみ'})。",
     )
     if judged:
         first = Words(

@@ -9,7 +9,7 @@ import numpy as np
 
 from koubai.doctor import Case, Diagnosis
 from koubai.doctor.finding import SYMPTOMS
-from koubai.language import Words
+from koubai.language import Words, counted
 from koubai.report.figures import FIGURES
 from koubai.report.groups import Group
 from koubai.report.page import Drawing, Page, Section
@@ -63,7 +63,7 @@ def page(name: str, case: Case, diagnosis: Diagnosis) -> Page:
         if kind.fits(shown):
             drawings.append(Drawing(figure, kind.title, caption, partial(kind.draw, shown), f'watch.figure("{figure}")'))
     about = Words(
-        f"{case.budget:,} steps, looked at {len(case.steps)} times; {len(case.layers)} layers.",
+        f"{counted(case.budget, 'step')}, looked at {counted(len(case.steps), 'time')}; {counted(len(case.layers), 'layer')}.",
         f"{case.budget:,} ステップ、うち {len(case.steps)} 回を記録。層は {len(case.layers)} 個。",
     )
     notes = [*diagnosis.lines(), *untold(diagnosis)]

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from koubai.doctor.origin import Origin
-from koubai.language import UserError, Words, say
+from koubai.language import UserError, Words, counted, say
 from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
@@ -129,7 +129,7 @@ class Watch:
         name, looks = type(self.model).__name__, len(self.history.steps)
         return say(
             Words(
-                f"Watch of {name}: {self.t:,} steps, looked at {looks} times.",
+                f"Watch of {name}: {counted(self.t, 'step')}, looked at {counted(looks, 'time')}.",
                 f"{name} の watch: {self.t:,} ステップ、うち {looks} 回を記録。",
             )
         )

@@ -15,7 +15,7 @@ from nicegui import ui
 
 from koubai.experiments.catalogue import EXERCISES
 from koubai.export import export
-from koubai.language import UserError, Words, say
+from koubai.language import UserError, Words, counted, say
 from koubai.measures import is_regression, named, spelled
 from koubai.naming import SHOWN, file_name, trial_named
 from koubai.report.curves import as_csv
@@ -58,8 +58,12 @@ async def content(store: Store) -> None:
     put("h1", row["name"])
     with put("p", classes="row soft"):
         state = badge(row["state"])
-        stored, trials = f"{row['stored']:,}", f"{row['trials']:,}"
-        put("span", Words(f"{stored} of {trials} networks", f"{trials} 試行中 {stored} 試行"))
+        put(
+            "span",
+            Words(
+                f"{row['stored']:,} of {counted(row['trials'], 'network')}", f"{row['trials']:,} 試行中 {row['stored']:,} 試行"
+            ),
+        )
         if row["best"] is not None:
             put("span", named(Words(f"best validation accuracy {best(row)}", f"最高の検証精度 {best(row)}"), {row["quantity"]}))
         put("span", when(row["created"]))

@@ -40,8 +40,8 @@ def test_check_finds_damage_and_the_next_run_trains_what_is_lost(command: Comman
 
 def test_export_import_prune(command: Command, trained: Store, tmp_path: Path) -> None:
     assert "2 trials" in command("store", "export", "taken", "one").out
-    assert "2 trials are new" in command("store", "import", "taken", "--out", "elsewhere").out
-    assert "1 trials are new" in command("store", "import", "koubai-out", "--out", "elsewhere").out
+    assert "2 new trials." in command("store", "import", "taken", "--out", "elsewhere").out
+    assert "1 new trial." in command("store", "import", "koubai-out", "--out", "elsewhere").out
     assert command("store", "import", "nowhere").code == 2 and command("store", "export", "taken").code == 2
     ended = command("store", "prune", "one", "--out", "elsewhere")
     assert ended.code == 0 and "MB are free again" in ended.out
