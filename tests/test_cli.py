@@ -310,6 +310,7 @@ def test_verdicts_on_other_data_are_compared_with_those_on_digits(command: Comma
     ended = command(*arguments)
     assert "keeps a network from training. [digits: supported]" in ended.out and "no verdicts" not in ended.out
     assert "differs: on digits it was supported" in (tmp_path / "koubai-out" / "learning-rate.html").read_text(encoding="utf-8")
+    assert "on digits" not in command("run", "valley", "--data", "moons").out, "a surface has no data"
 
 
 def test_verdicts_on_fewer_seeds_or_steps_are_called_a_first_look(command: Command, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def run(
     lang: Lang = None,
 ) -> None:
     """Conduct exercises."""
-    from koubai.experiments.conduct import Changes, adapt, judge_all, named, suited
+    from koubai.experiments.conduct import Changes, adapt, judge_all, named, suited, trials_of
     from koubai.experiments.publish import page
     from koubai.quiz import answered
     from koubai.store import Store
@@ -100,7 +100,7 @@ def run(
     outcomes = _train(chosen, store, fresh=fresh, device=device, width=width, threads=threads, yes=yes)
     judged = judge_all(outcomes)
     whole = not (quick or seeds or steps)
-    place = data or HOME
+    place = data if data and trials_of(chosen) else HOME  # optimizers on a surface see no data
     known = {name: verdict for (name, on), (verdict, _, looked) in store.claims().items() if on == HOME and not looked}
     elsewhere = (HOME, known) if known and place != HOME else None
     if not (seeds or steps):

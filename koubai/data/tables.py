@@ -47,10 +47,13 @@ class Column:
 
 
 class Texts:
-    """A column of texts in the making: codes by first appearance, and at the end in the order of the texts."""
+    """A column of texts in the making: codes by first appearance, and at the end in the order of the texts.
 
-    def __init__(self, path: Path, name: str, target: bool) -> None:
-        self.path, self.name = path, name
+    ``first`` is the row and the text of the first cell that is no number, where that is known.
+    """
+
+    def __init__(self, path: Path, name: str, target: bool, first: tuple[int, str] | None = None) -> None:
+        self.path, self.name, self.first = path, name, first
         self.most = MOST_CLASSES if target else MOST_CATEGORIES
         self.codes: list[np.ndarray] = []
         self.index: dict[str, int] = {"": -1}
@@ -72,6 +75,7 @@ class Texts:
 
     def too_many(self, row: int, text: str) -> UserError:
         """The error for a column of texts that are no categories."""
+        row, text = self.first or (row, text)  # among numbers the text is the fault, not the number that is one too many
         shown = shorten(text)
         return UserError(
             f"{self.path}: column {self.name!r} has more than {self.most} different texts (in row {row} {shown!r}); if they are to be "

@@ -6,7 +6,7 @@ import codecs
 import csv
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +81,7 @@ def columns_of(path: Path, fields: Mapping[str, tuple[str, ...] | None]) -> tupl
         check_columns(path, fields, form.names)
         kept = [form.names.index(name) for name in fields]
         texts = [k for k, categories in zip(kept, fields.values(), strict=True) if categories is not None]
-        columns, rows, late = _columns(form, kept, -1, texts)
+        columns, rows, late = _columns(form, kept, -1, dict.fromkeys(texts))
     except (csv.Error, UnicodeError) as error:
         raise UserError(f"{path} cannot be read as CSV: {error}.", f"{path} はCSVとして読めません({error})。") from None
     for k, (row, cell) in late.items():
@@ -185,10 +185,10 @@ def _records(form: Form) -> Iterator[Iterator[Record]]:
 
 
 def _columns(
-    form: Form, kept: Sequence[int], target: int, texts: Iterable[int]
+    form: Form, kept: Sequence[int], target: int, known: Mapping[int, tuple[int, str] | None]
 ) -> tuple[list[Column], np.ndarray, dict[int, tuple[int, str]]]:
-    """The columns at ``kept``, the numbers of their rows, and which of them beside ``texts`` are texts, with the first one in each."""
-    texts = {k: Texts(form.path, form.names[k], k == target) for k in texts}
+    """The columns at ``kept``, the numbers of their rows, and which of them beside those ``known`` are texts, with the first in each."""
+    texts = {k: Texts(form.path, form.names[k], k == target, first) for k, first in known.items()}
     numbers: dict[int, list[np.ndarray]] = {k: [] for k in kept if k not in texts}
     late: dict[int, tuple[int, str]] = {}
     rows: list[int] = []
