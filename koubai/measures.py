@@ -90,7 +90,7 @@ def named(words: Words, kinds: Collection[bool]) -> Words:
 
 def spelled(value: float, regression: bool) -> str:
     """An accuracy, or R², as a reader wants it."""
-    return f"{value:.1%}" if not regression else f"{value:.3f}" if abs(value) < 100 else f"{value:.2g}"
+    return f"{value:.1%}" if not regression else f"{value:z.3f}" if abs(value) < 100 else f"{value:.2g}"
 
 
 def classes(record: Record) -> int:

@@ -13,7 +13,7 @@ from scipy import optimize
 
 from koubai.data import Dataset
 from koubai.landscapes import LANDSCAPES, Path, lowest_value
-from koubai.measures import MEASURES, dense_weights, first_step
+from koubai.measures import MEASURES, dense_weights, first_step, spelled
 from koubai.spec import Trial
 from koubai.store import Record, Store
 from koubai.training import train
@@ -206,3 +206,17 @@ def test_steps_to_leave_the_saddle() -> None:
     ways = [path([[0, y] for y in ys], "saddle") for ys in ([0, 0.1, 0.71, 0], [0, -0.8, -1, -1], [0, 0.7, -0.7, 0])]
     assert [value("steps to leave", way) for way in ways] == [2, 1, 3]
     assert value("steps to leave", *ways) == pytest.approx(2)
+
+
+@pytest.mark.parametrize(
+    ("value", "regression", "words"),
+    [
+        (0.9123, False, "91.2%"),
+        (0.9123, True, "0.912"),
+        (-0.0002, True, "0.000"),
+        (-0.3, True, "-0.300"),
+        (-1234.0, True, "-1.2e+03"),
+    ],
+)
+def test_accuracies_and_shares_of_variance_are_spelled_as_readers_want_them(value: float, regression: bool, words: str) -> None:
+    assert spelled(value, regression) == words

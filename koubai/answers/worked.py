@@ -116,9 +116,9 @@ def norms(store: Store) -> Answer:
         w = best_within(p)
         lines.append(
             Words(
-                f"On the {SIDES[side].en} the lowest loss within the limit is at w = ({w[0]:.3f}, {w[1]:.3f}), "
+                f"On the {SIDES[side].en} the lowest loss within the limit is at w = ({w[0]:z.3f}, {w[1]:z.3f}), "
                 f"|w1| + |w2| = {np.abs(w).sum():.3f}, w1^2 + w2^2 = {(w**2).sum():.3f}.",
-                f"{SIDES[side].ja}の図で、制約内の損失の最小は w = ({w[0]:.3f}, {w[1]:.3f})、"
+                f"{SIDES[side].ja}の図で、制約内の損失の最小は w = ({w[0]:z.3f}, {w[1]:z.3f})、"
                 f"|w1| + |w2| = {np.abs(w).sum():.3f}、w1^2 + w2^2 = {(w**2).sum():.3f}。",
             )
         )

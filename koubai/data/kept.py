@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +19,8 @@ from koubai.spec import Data
 
 Arrays = dict[str, np.ndarray]
 
+OLD = 30 * 86400  # seconds
+
 
 def kept(spec: Data) -> Arrays | None:
     """The arrays that were kept of a data set; ``None`` where there are none that can be read."""
@@ -28,10 +31,13 @@ def kept(spec: Data) -> Arrays | None:
 
 
 def keep(spec: Data, arrays: Arrays) -> None:
-    """Keep the arrays of a data set for other processes, where the system lets us."""
+    """Keep the arrays of a data set for other processes, where the system lets us. What is old is made anew: it may be of a version gone."""
     with suppress(OSError, RuntimeError):
         file = _file(spec)
         file.parent.mkdir(parents=True, exist_ok=True)
+        for old in file.parent.glob("*.safetensors"):
+            if time.time() - old.stat().st_mtime > OLD:
+                old.unlink(missing_ok=True)
         write_whole(file, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
 

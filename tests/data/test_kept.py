@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +66,16 @@ def test_what_cannot_be_read_is_made_anew(spoil: Callable[[Path], object], place
     whole = file.read_bytes()
     spoil(file)
     assert alike(first, again(Data(name="xor"))) and file.read_bytes() == whole
+
+
+def test_what_is_old_goes_when_another_is_kept(place: Path) -> None:
+    place.mkdir()
+    old, new, mine = (place / name for name in ("old.safetensors", "new.safetensors", "mine.txt"))
+    for file, days in ((old, 31), (new, 29), (mine, 99)):
+        file.write_text("")
+        os.utime(file, (time.time() - days * 86400,) * 2)
+    load(Data(name="xor"))
+    assert not old.exists() and new.exists() and mine.exists() and len(list(place.iterdir())) == 3
 
 
 def test_where_nothing_can_be_kept_nothing_is_said(place: Path) -> None:

@@ -45,8 +45,8 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
     )
     if case.regression:
         words = Words(
-            f"R² is {train[-1]:.2f} on the training samples and {held_out[-1]:.2f} on the others",
-            f"R² は訓練サンプルで {train[-1]:.2f}、それ以外で {held_out[-1]:.2f} です。",
+            f"R² is {train[-1]:z.2f} on the training samples and {held_out[-1]:z.2f} on the others",
+            f"R² は訓練サンプルで {train[-1]:z.2f}、それ以外で {held_out[-1]:z.2f} です。",
         )
     risen = Words("", "")
     if 1.05 < up < float("inf"):

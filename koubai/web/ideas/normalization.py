@@ -42,8 +42,8 @@ def fill(store: Store) -> None:
         update(drawn, picture(x, y))
         facts.show(
             {
-                Words("mean before", "平均(前)"): f"{x.mean():.3f}",
-                Words("mean after", "平均(後)"): f"{y.mean():.3f}",
+                Words("mean before", "平均(前)"): f"{x.mean():z.3f}",
+                Words("mean after", "平均(後)"): f"{y.mean():z.3f}",
                 Words("spread before", "標準偏差(前)"): f"{x.std():.3f}",
                 Words("spread after", "標準偏差(後)"): f"{y.std():.3f}",
             }

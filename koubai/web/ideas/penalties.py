@@ -36,8 +36,8 @@ def fill(store: Store) -> None:
         w = best_within(state.p, state.reach) + 0.0  # no minus before a 0
         facts.show(
             {
-                Words("best weight 1", "最良の重み1"): f"{w[0]:.3f}",
-                Words("best weight 2", "最良の重み2"): f"{w[1]:.3f}",
+                Words("best weight 1", "最良の重み1"): f"{w[0]:z.3f}",
+                Words("best weight 2", "最良の重み2"): f"{w[1]:z.3f}",
                 Words("exactly 0", "ちょうど0"): f"{int((w == 0).sum())}",
             }
         )
