@@ -31,7 +31,7 @@ def kept(spec: Data) -> Arrays | None:
 
 
 def keep(spec: Data, arrays: Arrays) -> None:
-    """Keep the arrays of a data set for other processes, where the system lets us. What is old is made anew: it may be of a version gone."""
+    """Keep the arrays of a data set for other processes, where the system lets us. What is old goes: it may be of a version gone."""
     with suppress(OSError, RuntimeError):
         file = _file(spec)
         file.parent.mkdir(parents=True, exist_ok=True)
