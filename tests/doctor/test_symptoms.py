@@ -247,6 +247,15 @@ def test_a_step_that_saturates_a_layer_was_too_long() -> None:
     assert look("learning-rate-too-high", case(update=update, saturated=each(1.0, 3), **poor())) is None, "so from the start"
 
 
+def test_weights_that_stand_still_overshoot_nothing_however_their_loss_moves() -> None:
+    """As a GAN's generator's does: 300 steps of 0.1% of a weight come to 30% of it, 300 of 1% to three times its size."""
+    loss = {**poor(), "train_loss": over(1, 6, 2, 5, 2, 3)}
+    assert look("learning-rate-too-high", case(update=each(1e-2, 4), **loss)) is not None
+    assert look("learning-rate-too-high", case(update=each(1e-3, 4), **loss)) is None
+    assert look("learning-rate-too-low", case(update=each(1e-3, 4), **loss)) is not None
+    assert look("learning-rate-too-high", case(update=each(over(0.2, 1e-3, 1e-3), 4), **loss)) is not None, "one step was long"
+
+
 def test_a_loss_that_swings_is_a_rate_too_high_but_for_a_good_fit_and_where_simpler_methods_do_no_better() -> None:
     def swinging(size: float) -> np.ndarray:
         return over(GUESS, 0.3, 0.2) + size * GUESS * (np.arange(len(STEPS)) % 2)

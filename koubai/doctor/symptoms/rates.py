@@ -43,15 +43,17 @@ CLIMBS = 0.9  # share of a loss's moves that go up, above which nobody says that
     dead=SILENT,
     late=PINNED,
     leap=Limit(0.1, OURS),
+    still=STILL,
 )
 def learning_rate_too_high(
-    case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, late: float, leap: float
+    case: Case, fitted: float, good: float, spike: float, swing: float, dead: float, late: float, leap: float, still: float
 ) -> Finding | None:
     """Diverged after a sound start; or, where simpler methods do better and the fit is below ``good``, one of three.
 
     The loss has a ``spike`` over its start and guessing (which counts below ``fitted`` anyhow), its rises come to ``swing``, or at least
     ``dead`` of a layer's units fell silent, or ``late`` of its values came to stand at an end of its range, by when a step had changed
-    weights by more than ``leap`` of their size.
+    weights by more than ``leap`` of their size. Weights that took no such step, and less than ``still`` of it together, overshot nothing:
+    their loss moves for another reason, as that of a GAN's generator does with its opponent.
     """
     if case.diverged:
         if started_large(case) or not np.isfinite(start(case)) or (case.origin and not case.origin.grown):
@@ -86,7 +88,7 @@ def learning_rate_too_high(
                 f"ステップ {at} までに {layer} の値が値域の端に張り付きました",
             )
         )
-    if not what:
+    if not what or (size <= leap and float(np.nanmax(case.travel)) < still):
         return None
     change, said = portion(size), Words("; ".join(one.en for one in what), "。".join(one.ja for one in what))
     return Finding(
