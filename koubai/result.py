@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from koubai.doctor.hope import why
-from koubai.language import UserError, Words, say
+from koubai.language import UserError, Words, counted, say
 from koubai.measures import is_regression, scored, spelled
 from koubai.report.groups import MOST_PANELS, Group, few, spoken
 from koubai.store import Record, write_out
@@ -127,7 +127,7 @@ class Result:
 
         section = section or self.section()
         lead = Words(
-            f"{len(self.records):,} trained networks, {len(self.groups)} variants.",
+            f"{counted(len(self.records), 'trained network')}, {counted(len(self.groups), 'variant')}.",
             f"学習したネットワーク {len(self.records):,} 個、設定 {len(self.groups)} 通り。",
         )
         return Page(section.title, lead, [section], facts=self.facts())

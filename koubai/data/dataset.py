@@ -19,6 +19,9 @@ from koubai.language import UserError, Words, unknown
 from koubai.spec import Data
 
 PARTS = ("x_train", "y_train", "x_validation", "y_validation")
+ON_THE_WAY = 256  # training and validation samples that a point on the way of a training is measured on
+# of each that the last point is measured on: an accuracy of 90% is known to 0.6 points from 2,500 training samples
+AT_THE_END = {"train": 2500, "validation": 10_000}
 
 
 @dataclass(frozen=True, eq=False)

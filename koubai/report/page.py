@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
-from koubai.language import Words, apart, language, say, saying_both, tell
+from koubai.language import Words, apart, counted, language, say, saying_both, tell
 from koubai.measures import scored
 from koubai.report.figures import FIGURES
 from koubai.report.style import DARK, LIGHT, NIGHT, bilingual, variables
@@ -157,7 +157,7 @@ def render(page: Page) -> str:
 
     return _template("page.html").render(
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
-        table=table, note=NOTE, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
+        table=table, counted=counted, note=NOTE, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
         titles={name: one.title for name, one in SYMPTOMS.items()},
         variables=variables, light=LIGHT, dark=DARK, night=json.dumps(NIGHT),
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},

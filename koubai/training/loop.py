@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
+from koubai.data.dataset import AT_THE_END, ON_THE_WAY
 from koubai.spec import Trial
 from koubai.training.cohort import cost
 from koubai.training.kernels import by_onednn, products
@@ -18,9 +19,6 @@ from koubai.training.stack import Stack
 
 RECORDS = 28  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
-SAMPLES = 256  # of training and of validation data that a point on the way is measured on
-# of each that the last point is measured on: an accuracy of 90% is known to 0.6 points from 2,500 training samples
-LAST = {"train": 2500, "validation": 10_000}
 DRAWN = ("histogram", "low", "high")  # of a history, only at those points
 SEGMENT = 128  # steps prepared at once
 # of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
@@ -163,7 +161,7 @@ class Training:
         drawn = self.t in self.histogram_marks
         found = {"loss": loss}
         for part, (x, y) in {"train": (stack.x, stack.y), "validation": self.held_out}.items():
-            few = slice(LAST[part] if self.point == count - 1 else SAMPLES)
+            few = slice(AT_THE_END[part] if self.point == count - 1 else ON_THE_WAY)
             losses, accuracy = (value.cpu().numpy() for value in stack.evaluate(x[few], y[few]))
             found |= {f"{part}_loss": losses, f"{part}_accuracy": accuracy}
             if self.data.target:

@@ -172,7 +172,7 @@ def test_the_report_shows_the_diagnoses(trained: dict[str, kb.Result]) -> None:
     from koubai.report.page import render
 
     text = render(trained["underfitting"].page())
-    assert '<span class="badge serious">' in text and "The doctor: something wrong with 1 of 1 variants" in text
+    assert '<span class="badge serious">' in text and "The doctor: something wrong with 1 of 1 variant<" in text
     assert "診断: 1設定中1設定に異常" in text
     assert "Nothing wrong found." in render(trained["healthy"].page())
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from koubai.laboratory import run
 from koubai.language import Words
 from koubai.quiz import QUESTIONS
+from koubai.store import care
 from koubai.study import Study
 from koubai.techniques import PENALTIES, SCHEDULES
 from tests.web.conftest import BASE, EVIL, Laboratory
@@ -181,6 +183,21 @@ def test_optimizers_race_from_where_the_map_is_clicked_and_the_point_is_dragged(
 
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+@pytest.mark.parametrize("page", [PHONE], indirect=True)
+def test_a_table_of_many_columns_fits_a_phone(page: Page, laboratory: Laboratory) -> None:
+    base = BASE | {"data": {"name": "diabetes", "standardize": True}}
+    study = Study(base, name="quantity", axes={"learning_rate": [0.05, 1e38], "seed": 2})
+    run(study, store=laboratory.store, progress=False)
+    try:
+        for path in (f"/runs/{study.id}", f"/runs/{study.id}/report"):
+            page.goto(path)
+            page.locator(".numbers").wait_for()
+            assert page.locator(".numbers thead th").count() == 7, path
+            assert page.locator(".scroll:has(.numbers)").evaluate("e => e.scrollWidth <= e.clientWidth"), path
+    finally:
+        care.forget(laboratory.store, study.id)
 
 
 @pytest.mark.parametrize("page", [PHONE], indirect=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import hypothesis.strategies as st
@@ -16,9 +18,9 @@ import pytest
 from hypothesis import given
 
 from koubai.data import load
-from koubai.language import UserError
+from koubai.language import UserError, Words
 from koubai.store import Store
-from koubai.web import uploads
+from koubai.web import server, shell, study, uploads
 from tests.bounds import bounded
 from tests.data.test_fuzz import WRITERS, damages
 
@@ -83,6 +85,37 @@ def test_what_is_wrong_with_an_upload_later_names_the_file_and_not_its_place(
     with pytest.raises(UserError, match="together") as many:
         uploads.keep(store, "more.csv", TABLE.encode())
     assert not any(str(store.folder.parent) in words for words in (*full.value.words, *many.value.words))
+
+
+@pytest.mark.parametrize(
+    ("part", "handler"), [("report", server._report), ("curves", server._curves), ("download", server._model)]
+)
+def test_what_cannot_be_downloaded_names_no_place(
+    store: Store, monkeypatch: pytest.MonkeyPatch, part: str, handler: Callable[..., Any]
+) -> None:
+    data = uploads.keep(store, "my table.csv", TABLE.encode())
+    monkeypatch.setattr(study, part, MagicMock(side_effect=UserError(f"{data.name} is gone.", f"{data.name} がありません。")))
+    more = ("best",) if part == "download" else ()
+    answer = asyncio.run(handler(store, "some", *more))
+    assert (answer.status_code, bytes(answer.body).decode()) == (404, "mytable.csv is gone.")
+
+
+def test_a_page_that_cannot_be_shown_names_no_place(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is opened, and in what a visitor does on it later."""
+    data = uploads.keep(store, "my table.csv", TABLE.encode())
+    error = UserError(f"{data.name} is gone.", f"{data.name} がありません。")
+    pages, handled, said = [], [], []
+    monkeypatch.setattr(shell, "Page", lambda *_, **__: pages.append)
+    monkeypatch.setattr(shell, "ui", MagicMock(on_exception=handled.append))
+    monkeypatch.setattr(shell, "_frame", lambda path: None)
+    for name in ("problem", "warn"):
+        monkeypatch.setattr(shell, name, lambda words: said.append(str(words)))
+    shell.page("/", Words("Title", "題"), MagicMock(side_effect=error), store)
+    with monkeypatch.context() as patch:
+        patch.setattr(shell, "put", MagicMock())
+        asyncio.run(pages[0]())
+    handled[0](error)
+    assert said == ["mytable.csv is gone."] * 2
 
 
 def test_arrays_that_would_have_to_be_unpickled_are_refused(store: Store, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from koubai.data.dataset import AT_THE_END, ON_THE_WAY
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, few, in_panels, quantities, recorded, spoken, trials
@@ -17,11 +18,12 @@ STEP = Words("step (minibatches)", "ステップ(ミニバッチ)")
 
 
 def over_seeds(en: str, ja: str) -> Words:
-    """How curves are read whose lines are such means; the numbers are those of ``training.loop``."""
+    """How curves are read whose lines are such means; the numbers are those of the trainings."""
     return Words(
-        f"Lines are {en} over seeds, bands their 95% intervals. On the way measured on 256 samples, at the end on all, of training samples "
-        "2,500 at most and of validation samples 10,000.",
-        f"線は{ja}、帯は95%区間。途中は256サンプル、最後は全サンプル(訓練は最大2,500、検証は最大10,000)で測定。",
+        f"Lines are {en} over seeds, bands their 95% intervals. On the way measured on {ON_THE_WAY} samples, at the end on all, "
+        f"of training samples {AT_THE_END['train']:,} at most and of validation samples {AT_THE_END['validation']:,}.",
+        f"線は{ja}、帯は95%区間。途中は{ON_THE_WAY}サンプル、最後は全サンプル(訓練は最大{AT_THE_END['train']:,}、"
+        f"検証は最大{AT_THE_END['validation']:,})で測定。",
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from koubai.data.dataset import AT_THE_END
 from koubai.language import Words, say
 from koubai.report.figures.registry import figure
 from koubai.report.groups import Group, networks, quantities
@@ -28,7 +29,6 @@ MOST_FILTERS = 64
 MOST_MAPS = 16  # of one layer
 MOST_LAYERS = 16
 MOST_IMAGES = 12
-MOST_SAMPLES = 10_000  # as many as the final accuracy is measured on
 LETTERS = 12  # of a class's name
 SIGNED = "RdBu"  # 0 is white
 
@@ -179,7 +179,7 @@ def answers(record: Record) -> tuple[Dataset, np.ndarray]:
     """The probabilities ``[sample, class]`` that a network gives to validation samples."""
     import torch
 
-    data, network, x = ready(record, MOST_SAMPLES)
+    data, network, x = ready(record, AT_THE_END["validation"])
     return data, torch.cat([network(part) for part in x.split(100)]).softmax(1).numpy()
 
 

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
+from koubai.data.dataset import ON_THE_WAY
 from koubai.networks.layers import Activation, Mode, Weighted
 from koubai.report.figures.images import MOST_FILTERS, MOST_MAPS, mosaic
 from koubai.report.style import mean_and_interval, rounded
 from koubai.spec import Trial
 from koubai.training import Training
 from koubai.training.ledger import binned, gradients
-from koubai.training.loop import SAMPLES
 from koubai.training.stack import Stack
 from koubai.web.play.board import Board
 from koubai.web.play.doctor import Doctor
@@ -65,8 +65,8 @@ class Look:
                 continue
             stack, left = training.stack, [places[row] for row in training.rows]
             at = tuple(list(part) for part in zip(*((seed, variant) for variant, seed in left), strict=True))
-            held_out = (part[:SAMPLES] for part in training.held_out)
-            losses[at] = stack.evaluate(stack.x[:SAMPLES], stack.y[:SAMPLES])[0].numpy()
+            held_out = (part[:ON_THE_WAY] for part in training.held_out)
+            losses[at] = stack.evaluate(stack.x[:ON_THE_WAY], stack.y[:ON_THE_WAY])[0].numpy()
             accuracies[at] = stack.evaluate(*held_out)[1].numpy()
             found, values = gradients(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe])
             arrived = torch.stack(found, 1).numpy()
