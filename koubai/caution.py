@@ -79,7 +79,7 @@ def total_memory() -> int | None:
     known = []
     for limit in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
         try:
-            known.append(int(limit.read_text()))
+            known.append(int(limit.read_text("ascii")))
         except (OSError, ValueError):  # not Linux, not in a container, or "max"
             continue
     with suppress(AttributeError, ValueError, OSError):  # Windows
@@ -91,7 +91,7 @@ def cores() -> int:
     """Cores that this process may use, in its machine and its container."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # not Linux, not in a container, or "max"
-        share, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        share, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
         count = min(count, max(1, int(share) // int(period)))
     return count
 

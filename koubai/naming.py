@@ -17,6 +17,8 @@ LONGEST = 120  # bytes of a study's name in a file's: file systems take 255, wit
 def file_name(name: str) -> str:
     """A study's name as that of a file, whatever it is called and however long it is."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-.") or "study"
+    if re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", plain, re.IGNORECASE):  # devices on Windows, whatever their ending
+        plain = f"study-{plain}"
     return plain.encode()[:LONGEST].decode(errors="ignore")
 
 

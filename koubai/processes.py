@@ -39,6 +39,6 @@ def gone(process: str) -> bool:
 def _started(pid: int) -> str:
     """When a process started, in the system's own count; nothing where the system does not say."""
     try:
-        return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+        return (PROC / str(pid) / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return ""

@@ -49,6 +49,7 @@ def serve(
 
 def _free(host: str, port: int) -> int:
     """The port, where it is free; for 0 one that is. Raises ``UserError``."""
+    import os
     import socket
 
     if not 0 <= port < 2**16:  # getaddrinfo takes the remainder, silently
@@ -56,7 +57,8 @@ def _free(host: str, port: int) -> int:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if os.name == "posix":  # on Windows it would let two programs have one port
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind(address)
             return int(trial.getsockname()[1])
     except OSError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from io import BufferedIOBase
 from pathlib import Path
@@ -68,9 +70,19 @@ def write_whole(path: Path, content: bytes) -> None:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        os.replace(part, path)
+        _put(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _put(part: Path, path: Path) -> None:
+    """Let a file take its place. Windows refuses while anybody has the old one open, a virus scanner too: we ask for a second."""
+    for wait in (0.05, 0.2, 0.75) if sys.platform == "win32" else ():
+        with suppress(PermissionError):
+            os.replace(part, path)
+            return
+        time.sleep(wait)
+    os.replace(part, path)
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def _commit() -> str:
     if not (source / ".git").exists():  # an environment may lie in a repository of the user's
         return ""
     try:
-        git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+        git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, encoding="ascii", check=False)
     except OSError:
         return ""
     return git.stdout.strip() if git.returncode == 0 else ""
