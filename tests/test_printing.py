@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from koubai.cli import printing
-from koubai.cli.printing import LEAST, PIECE, Table, folded, hanging, put, rows
+from koubai.cli.printing import LEAST, PIECE, Table, folded, hanging, put, put_json, rows
 
 JAPANESE = "層を1つ下るごとに(2 段)、「sigmoid」は 0.25 倍、重みは 0.057 倍にします。最後の層まで届きません。"
 
@@ -77,3 +81,13 @@ def _console(width: int):  # type: ignore[no-untyped-def]
     from rich.console import Console
 
     return Console(width=width, height=25, highlight=False, markup=False)  # with both, whatever the terminal says of itself
+
+
+@pytest.mark.parametrize(("encoding", "plain"), [("utf-8", True), ("cp932", True), ("cp1252", False), ("ascii", False)])
+def test_json_loses_no_letter_in_any_encoding(encoding: str, plain: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding=encoding, errors="replace"))
+    put_json({"クラス": ["勾配", 0.5]})
+    sys.stdout.flush()
+    written = out.getvalue().decode(encoding)
+    assert json.loads(written) == {"クラス": ["勾配", 0.5]} and ("勾配" in written) is plain

@@ -8,7 +8,7 @@ import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, option, text
 from koubai.cli.leave import Run
-from koubai.cli.printing import console, hanging
+from koubai.cli.printing import console, hanging, put_json
 from koubai.language import UserError, say
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ def diagnose(
     lang: Lang = None,
 ) -> None:
     """Look for every symptom."""
-    from json import dumps
-
     from koubai.naming import result_named, trial_named
     from koubai.store import Store
 
@@ -53,20 +51,14 @@ def diagnose(
             )
         diagnoses = result.diagnose()
         if json:
-            print(
-                dumps(
-                    {label: [_table(one) for one in joint.diagnoses] for label, joint in diagnoses.items()},
-                    ensure_ascii=False,
-                    indent=1,
-                )
-            )
+            put_json({label: [_table(one) for one in joint.diagnoses] for label, joint in diagnoses.items()})
             return
         for label, joint in diagnoses.items():
             _print(label, joint)
         return
     diagnosis = trial_named(result, trial).diagnose()
     if json:
-        print(dumps(_table(diagnosis), ensure_ascii=False, indent=1))
+        put_json(_table(diagnosis))
         return
     from koubai.doctor import Joint
 

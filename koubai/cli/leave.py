@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from koubai.cli.base import OUT, Lang, Out, command, option, text
-from koubai.cli.printing import Table, put
+from koubai.cli.printing import Table, put, put_json
 from koubai.language import Words, say
 
 if TYPE_CHECKING:
@@ -73,8 +73,6 @@ def predict(
     lang: Lang = None,
 ) -> None:
     """Put a network to work."""
-    from json import dumps
-
     _, best = _named(run, trial, out)
     made = best.predict(path)
     if made.values is not None:
@@ -85,7 +83,7 @@ def predict(
             {"name": name, "class": chosen, "probabilities": dict(zip(made.classes, map(float, row), strict=True))}
             for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True)
         ]
-        print(dumps(judged, ensure_ascii=False, indent=1))
+        put_json(judged)
         return
     listed = Table(text("sample", "サンプル"), text("class", "クラス"), text("probability", "確率"))
     for name, chosen, row in zip(made.names, made.chosen, made.probabilities, strict=True):
@@ -95,11 +93,9 @@ def predict(
 
 def _quantities(names: Sequence[str], values: np.ndarray, json: bool) -> None:
     """Print what was predicted, in the unit of the target."""
-    from json import dumps
-
     if json:
         rows = [{"name": name, "value": float(value)} for name, value in zip(names, values, strict=True)]
-        print(dumps(rows, ensure_ascii=False, indent=1))
+        put_json(rows)
         return
     listed = Table(text("sample", "サンプル"), text("value", "予測値"))
     for name, value in zip(names, values, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -30,6 +31,16 @@ def console() -> Console:
             return super().render_str(harmless(text), **options)
 
     return Harmless(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+
+
+def put_json(found: object) -> None:
+    """Print for other programs: letters that the output's encoding does not have are escaped, not lost."""
+    plain = json.dumps(found, ensure_ascii=False, indent=1)
+    try:
+        plain.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        plain = json.dumps(found, indent=1)
+    print(plain)
 
 
 class Table:

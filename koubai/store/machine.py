@@ -37,7 +37,10 @@ def _commit() -> str:
     if not (source / ".git").exists():  # an environment may lie in a repository of the user's
         return ""
     try:
-        git = subprocess.run(["git", "-C", str(source), "rev-parse", "HEAD"], capture_output=True, encoding="ascii", check=False)
+        asked = ["git", "-C", str(source), "rev-parse", "HEAD"]
+        git = subprocess.run(
+            asked, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )  # its errors are in any language
     except OSError:
         return ""
     return git.stdout.strip() if git.returncode == 0 else ""
