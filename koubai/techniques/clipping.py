@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAFE = 1e-12  # a norm from here to its inverse has squares that float32 holds, but for those too small to count
+FEW = 2**12  # values of a trial, which are summed in float64 as fast as they are looked at
 EPS = 1e-6  # beside the norm that is divided by; PyTorch's
 
 
@@ -26,19 +27,16 @@ def norm(x: Tensor) -> Tensor:
 def norms(tensors: Sequence[Tensor]) -> Tensor:
     """``norm`` of several, ``[trial, tensor]``.
 
-    Float32 is summed along its rows as it is, in a fifth of the time, and over the rows in float64; a trial whose squares are of a size
-    that leaves float32's range is summed in float64 throughout.
+    Where they are large, float32 is summed along its rows as it is, in a fifth of the time, and over the rows in float64; a trial whose
+    squares are of a size that leaves float32's range is summed in float64 throughout.
     """
     # on other devices a look at the sizes would make them wait
-    if any(x.dtype is not torch.float32 or x.dim() < 3 or x.device.type != "cpu" for x in tensors):
+    plain = any(x.dtype is not torch.float32 or x.dim() < 3 or x.device.type != "cpu" for x in tensors)
+    if plain or all(x[0].numel() <= FEW for x in tensors):
         return _in_float64(tensors)
-    rows = [torch.linalg.vector_norm(x.flatten(2), dim=2) for x in tensors]
-    found = _in_float64(rows)
-    sizes = found.numpy()  # of which NumPy makes such small comparisons in a fifth of the time
-    safe = (sizes > SAFE) & (sizes < 1 / SAFE)
-    if not safe.all():
-        found = torch.where(torch.from_numpy(safe), found, _in_float64(tensors))
-    return found
+    found = _in_float64([torch.linalg.vector_norm(x.flatten(2), dim=2) for x in tensors])
+    safe = (found > SAFE) & (found < 1 / SAFE)
+    return found if safe.all() else torch.where(safe, found, _in_float64(tensors))
 
 
 def _in_float64(tensors: Sequence[Tensor]) -> Tensor:

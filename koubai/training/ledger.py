@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,16 +19,16 @@ from koubai.training.stack import Stack
 BINS = 40
 NEAR = 0.05  # of its range: a bounded activation this close to a bound counts as saturated
 
-Snapshot = dict[str, np.ndarray]
+Snapshot = dict[str, Tensor]
 
 
-def weight_copies(stack: Stack) -> list[Tensor]:
-    """Copies of the weights of conv and dense layers, for the next snapshot's update-to-weight ratio."""
-    return [layer.weight.value.clone() for layer in stack.network.layers if isinstance(layer, Weighted)]
+def weights_of(stack: Stack) -> list[Tensor]:
+    """The weights of conv and dense layers, of which copies are for the next snapshot's update-to-weight ratio."""
+    return [layer.weight.value for layer in stack.network.layers if isinstance(layer, Weighted)]
 
 
 def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor], histograms: bool) -> Snapshot:
-    """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every array has the trials first.
+    """Measure the stack as it stands on probe samples ``x`` ``[sample, feature]``, ``y``; every tensor has the trials first.
 
     ``gradient`` ``[trial, layer]`` is the gradient's norm at each layer's output; ``weight_gradient``, ``weight``, ``update``
     (the last step's size over the weights', from the weights ``before`` it, NaN without them) and ``apart`` ``[trial, weighted layer]``;
@@ -39,7 +38,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor], histo
     network, trials = stack.network, len(stack.trials)
     gradient, values_of = gradients(stack, x, y)
     weighted = [layer for layer in network.layers if isinstance(layer, Weighted)]
-    weights = [layer.weight.value for layer in weighted]
+    weights = weights_of(stack)
     sizes = norms(weights)
     moved = torch.full_like(sizes, torch.nan)
     if before:
@@ -57,8 +56,7 @@ def snapshot(stack: Stack, x: Tensor, y: Tensor, before: Sequence[Tensor], histo
             y = layer.units(values, trials)
             for name, value in (describe(y, layer) | (histogram(y, layer) if histograms else {})).items():
                 seen.setdefault(name, []).append(value)
-    found |= {name: torch.stack(values, 1) for name, values in seen.items()}
-    return {name: values.cpu().numpy() for name, values in found.items()}
+    return found | {name: torch.stack(values, 1) for name, values in seen.items()}
 
 
 def gradients(stack: Stack, x: Tensor, y: Tensor) -> tuple[list[Tensor], list[Tensor]]:

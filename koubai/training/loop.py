@@ -10,16 +10,16 @@ import numpy as np
 import torch
 
 from koubai.data import Dataset
-from koubai.data.dataset import AT_THE_END, ON_THE_WAY
 from koubai.spec import Trial
 from koubai.training.cohort import cost
 from koubai.training.kernels import by_onednn, products
-from koubai.training.ledger import snapshot, weight_copies
+from koubai.training.looks import Look
 from koubai.training.stack import Stack
 
 RECORDS = 28  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
 DRAWN = ("histogram", "low", "high")  # of a history, only at those points
+MANY = 12  # points of a history, from which on it pays to note how one is taken
 SEGMENT = 128  # steps prepared at once
 # of ``cost`` in a segment: a second or less, so that who watches, stops or saves need not wait longer
 MOST = {"cpu": 5e10, "cuda": 5e12}
@@ -87,8 +87,7 @@ class Training:
         self.stack = Stack(trials, data, device)
         self.onednn = device.type == "cpu" and by_onednn(trials, data.shape, data.outputs)
         self.loss = torch.zeros(len(trials), dtype=torch.float64, device=device)  # summed since the last point
-        self.probe = slice(0, min(trials[0].batch_size, len(self.stack.x)))
-        self.held_out = self.stack.laid(data.x_validation), self.stack.answers(data.y_validation)
+        self.look = Look(self.stack, len(self.marks) >= MANY)
 
     @property
     def t(self) -> int:
@@ -104,15 +103,10 @@ class Training:
     def advance(self) -> int:
         """Train one segment, not past the history's next point, and take that point where it is reached; the steps that were done."""
         begun, stop = self.t, self.marks[self.point]
-        before: list[torch.Tensor] = []  # the weights before the last step to the point, to measure its size
-
-        def copy() -> None:
-            before.extend(weight_copies(self.stack))
-
         if stop > begun:
             count = min(self.segment, stop - begun)
             with products(self.onednn):
-                losses = self.stack.advance(count, last=copy if begun + count == stop else None)
+                losses = self.stack.advance(count, last=self.look.remember if begun + count == stop else None)
             self.loss += losses.sum(0, dtype=torch.float64)
             if not self.loss.isfinite().all():
                 lost = (~losses.isfinite()).cpu().numpy()
@@ -122,7 +116,6 @@ class Training:
                 return count
             fine = self.diverged[self.rows] == 0
             if not fine.all():
-                before = [weight[torch.from_numpy(fine)] for weight in before]
                 self._keep(fine)
             if not len(self.rows):
                 return count
@@ -130,7 +123,7 @@ class Training:
         else:
             loss = torch.full_like(self.loss, torch.nan)
         with products(self.onednn):
-            self._take(loss.cpu().numpy(), before)
+            self._take(loss.cpu().numpy())
         self.loss.zero_()
         if self.done:
             last = self.history["train_loss"][:, -1]
@@ -146,6 +139,7 @@ class Training:
         self.rows, self.loss = self.rows[fine], self.loss[kept]
         if kept:
             self.stack = self.stack.subset(kept)
+            self.look = self.look.subset(self.stack, kept)
 
     def drop(self, rows: Sequence[int]) -> None:
         """Stop some of the trials, as they are numbered in ``trials``, for good."""
@@ -155,18 +149,12 @@ class Training:
         if leaving.any():
             self._keep(~leaving)
 
-    def _take(self, loss: np.ndarray, before: list[torch.Tensor]) -> None:
+    def _take(self, loss: np.ndarray) -> None:
         """Take the history's next point."""
-        stack, count = self.stack, len(self.marks)
-        drawn = self.t in self.histogram_marks
-        found = {"loss": loss}
-        for part, (x, y) in {"train": (stack.x, stack.y), "validation": self.held_out}.items():
-            few = slice(AT_THE_END[part] if self.point == count - 1 else ON_THE_WAY)
-            losses, accuracy = (value.cpu().numpy() for value in stack.evaluate(x[few], y[few]))
-            found |= {f"{part}_loss": losses, f"{part}_accuracy": accuracy}
-            if self.data.target:
-                found[f"{part}_rmse"] = np.sqrt(losses) * self.data.target[1]
-        found |= snapshot(stack, stack.tensor(stack.x[self.probe]), stack.y[self.probe], before, drawn)
+        found = {"loss": loss} | self.look.take(self.t in self.histogram_marks, self.point == len(self.marks) - 1)
+        if self.data.target:
+            for part in ("train", "validation"):
+                found[f"{part}_rmse"] = np.sqrt(found[f"{part}_loss"]) * self.data.target[1]
         with np.errstate(over="ignore"):  # a float64 trial on its way to diverging may leave float32's range first
             for name, value in found.items():
                 marks = self.histogram_marks if name in DRAWN else self.marks

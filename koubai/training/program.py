@@ -7,16 +7,17 @@ PyTorch has none, or a step is not the same operations every time, Python makes 
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, jit
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 aten = torch.ops.aten
@@ -64,26 +65,24 @@ class Notes(TorchDispatchMode):
         """Make an operation, and note it."""
         kwargs = kwargs or {}
         made = operation(*args, **kwargs)
-        given = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
         if operation is aten._local_scalar_dense.default:
-            self.told += given
+            self.told += args
         elif operation is aten.set_.source_Tensor:  # one tensor has become another
             self.names[args[0]] = self._word(args[1])
-        elif any(x in self.names for x in given) or not any(views(result) for result in operation._schema.returns):
+        elif not kind_of(operation).views or any(x in self.names for x in tensors_in((*args, *kwargs.values()))):
             self._note(operation, args, kwargs, made)
         return made
 
     def _note(self, operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any], made: Any) -> None:
         """Write the line of an operation, and name what it made."""
-        schema = operation._schema
-        kinds = {argument.name: argument for argument in schema.arguments}
-        named = {argument.name: value for argument, value in zip(schema.arguments, args, strict=False)} | dict(kwargs)
-        words = [f"{name}={self._word(value, kinds[name].type)}" for name, value in named.items()]
-        line = f"torch.ops.{schema.name.replace('::', '.')}({', '.join(words)})"
-        written = [value for name, value in named.items() if writes(kinds[name])]
-        self.written |= {memory(x) for x in tree_leaves(written) if isinstance(x, Tensor)}
-        results = tree_leaves(made)
-        if schema.returns and not writes(schema.returns[0]):
+        kind = kind_of(operation)
+        named = dict(zip(kind.types, args, strict=False)) | dict(kwargs)
+        words = [f"{name}={self._word(value, kind.types[name])}" for name, value in named.items()]
+        line = f"torch.ops.{kind.name}({', '.join(words)})"
+        written = [named[name] for name in kind.written if name in named]
+        self.written |= {memory(x) for x in tensors_in(written)}
+        results = made if isinstance(made, tuple | list) else [made]
+        if kind.makes:
             name = f"made{len(self.lines)}"
             for k, x in enumerate(results):
                 if isinstance(x, Tensor):
@@ -93,7 +92,7 @@ class Notes(TorchDispatchMode):
         # TorchScript takes an operation that writes into a list of its own for one that does nothing
         own = any(x in self.names for value in written if isinstance(value, list) for x in value)
         tells = not all(isinstance(x, Tensor | None) for x in results)
-        self.plain = self.plain and not (own or tells or CHANGING & set(operation.tags))
+        self.plain = self.plain and not (own or tells or kind.changes)
 
     def _word(self, value: Any, kind: Any = None) -> str:
         """An argument as TorchScript writes it."""
@@ -132,14 +131,41 @@ def place(thing: Any, among: list[Any]) -> int:
     return len(among) - 1
 
 
-def writes(part: Any) -> bool:
-    """Whether an operation writes into this argument, or gives one back that it wrote into."""
-    return part.alias_info is not None and part.alias_info.is_write
+@dataclass(frozen=True)
+class Kind:
+    """What an operation's schema says.
+
+    Its arguments' ``types``, and which are ``written``; whether results are ``views`` of arguments, or what it ``makes``; and whether it
+    ``changes`` the shape or memory of a tensor that has a name.
+    """
+
+    name: str
+    types: dict[str, Any]
+    written: list[str]
+    views: bool
+    makes: bool
+    changes: bool
 
 
-def views(result: Any) -> bool:
-    """Whether an operation gives back a view of an argument."""
-    return result.alias_info is not None and not result.alias_info.is_write
+@cache
+def kind_of(operation: Any) -> Kind:
+    """The kind of an operation, read once, for PyTorch puts its schema together at each look."""
+    schema = operation._schema
+    arguments, results = list(schema.arguments), list(schema.returns)
+    return Kind(
+        schema.name.replace("::", "."),
+        {argument.name: argument.type for argument in arguments},
+        [argument.name for argument in arguments if argument.alias_info is not None and argument.alias_info.is_write],
+        any(result.alias_info is not None and not result.alias_info.is_write for result in results),
+        bool(results) and not (results[0].alias_info is not None and results[0].alias_info.is_write),
+        bool(CHANGING & set(operation.tags)),
+    )
+
+
+def tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    """The tensors among an operation's arguments, and in lists among them."""
+    lists = (value if isinstance(value, tuple | list) else [value] for value in values)
+    return [x for x in itertools.chain.from_iterable(lists) if isinstance(x, Tensor)]
 
 
 def memory(x: Tensor) -> int:

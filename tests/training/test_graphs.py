@@ -25,7 +25,7 @@ from koubai.techniques.activations import Activation
 from koubai.techniques.registry import Words
 from koubai.training import Outcome, Training, graphs
 from koubai.training.graphs import WARM, Graph
-from koubai.training.ledger import snapshot, weight_copies
+from koubai.training.ledger import snapshot, weights_of
 from koubai.training.stack import Stack
 from tests.training.recording import META, LikeCapture, LikeCUDAGraph, LikeStream, NothingBrought, OnOneDevice
 
@@ -102,7 +102,7 @@ def test_evaluation_and_ledger_mix_no_devices(name: str, strict: OnOneDevice, mo
     stack = Stack(made, of(made), META)
     monkeypatch.setattr(Tensor, "cpu", lambda x: torch.zeros(x.shape, dtype=x.dtype))
     with torch.no_grad():
-        before = weight_copies(stack)
+        before = [weight.clone() for weight in weights_of(stack)]
         stack.advance(1)
         loss, accuracy = stack.evaluate(stack.x[:25], stack.y[:25])
         found = snapshot(stack, stack.x[:10], stack.y[:10], before, False)

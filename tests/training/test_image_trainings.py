@@ -146,7 +146,7 @@ def test_the_ledgers_norms_are_autograds_and_factors_multiply(fields: dict[str, 
     stack = Stack(trials, digits, cpu)
     with torch.no_grad():
         stack.advance(10)
-        found = snapshot(stack, stack.x[:20], stack.y[:20], (), True)
+        found = {name: values.numpy() for name, values in snapshot(stack, stack.x[:20], stack.y[:20], (), True).items()}
     kinds = [layer.kind for layer in stack.network.layers]
     for row, each in enumerate(trials):
         model = module(each, weights_of(stack, row), digits.shape).train()

@@ -19,7 +19,7 @@ from koubai.spec import Trial
 from koubai.techniques import ACTIVATIONS
 from koubai.techniques.clipping import norm, norms
 from koubai.training import train
-from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, snapshot, weight_copies
+from koubai.training.ledger import BINS, NEAR, apart, describe, histogram, snapshot, weights_of
 from koubai.training.stack import Stack
 
 
@@ -75,7 +75,7 @@ def test_norms_are_those_of_autograd_and_factors_multiply_to_the_attenuation(
 ) -> None:
     stack = trained(digits, cpu, **fields)
     x, y = stack.x[:50], stack.y[:50]
-    found = snapshot(stack, x, y, (), False)
+    found = {name: values.numpy() for name, values in snapshot(stack, x, y, (), False).items()}
     kinds = [layer.kind for layer in stack.network.layers]
     for row in range(3):
         model = plain(stack, row)
@@ -112,16 +112,16 @@ def test_looking_changes_nothing(digits: Dataset, cpu: torch.device, untouched: 
 
 def test_update_is_the_last_steps_size_over_the_weights_size(digits: Dataset, cpu: torch.device) -> None:
     stack = trained(digits, cpu)
-    before = weight_copies(stack)
+    before = [weight.clone() for weight in weights_of(stack)]
     kept = [weight.clone() for weight in before]
     stack.advance(1)
-    after = weight_copies(stack)
-    found = snapshot(stack, stack.x[:50], stack.y[:50], before, False)["update"]
+    after = weights_of(stack)
+    found = snapshot(stack, stack.x[:50], stack.y[:50], before, False)["update"].numpy()
     for k, (old, new) in enumerate(zip(kept, after, strict=True)):
         for row in range(3):
             step = np.sqrt(((new[row] - old[row]).numpy() ** 2).sum())
             assert found[row, k] == pytest.approx(step / np.sqrt((new[row].numpy() ** 2).sum()), rel=1e-9)
-    assert np.isnan(snapshot(stack, stack.x[:50], stack.y[:50], (), False)["update"]).all()
+    assert snapshot(stack, stack.x[:50], stack.y[:50], (), False)["update"].isnan().all()
 
 
 def test_the_history_measures_each_points_last_step(digits: Dataset, cpu: torch.device) -> None:

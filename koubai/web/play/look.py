@@ -65,10 +65,10 @@ class Look:
                 continue
             stack, left = training.stack, [places[row] for row in training.rows]
             at = tuple(list(part) for part in zip(*((seed, variant) for variant, seed in left), strict=True))
-            held_out = (part[:ON_THE_WAY] for part in training.held_out)
-            losses[at] = stack.evaluate(stack.x[:ON_THE_WAY], stack.y[:ON_THE_WAY])[0].numpy()
-            accuracies[at] = stack.evaluate(*held_out)[1].numpy()
-            found, values = gradients(stack, stack.tensor(stack.x[training.probe]), stack.y[training.probe])
+            train, validation = ([x[:ON_THE_WAY], y[:ON_THE_WAY]] for x, y in training.look.parts.values())
+            losses[at] = stack.evaluate(*train)[0].numpy()
+            accuracies[at] = stack.evaluate(*validation)[1].numpy()
+            found, values = gradients(stack, *training.look.probe)
             arrived = torch.stack(found, 1).numpy()
             for k, (variant, seed) in enumerate(left):
                 norms[variant].append(arrived[k])
