@@ -16,7 +16,7 @@ from koubai.training.kernels import by_onednn, products
 from koubai.training.looks import Look
 from koubai.training.stack import Stack
 
-RECORDS = 28  # points of a history, fewer in short trainings, so that recording stays cheap
+RECORDS = 24  # points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
 DRAWN = ("histogram", "low", "high")  # of a history, only at those points
 MANY = 12  # points of a history, from which on it pays to note how one is taken
