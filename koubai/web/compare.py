@@ -68,7 +68,7 @@ def _differences(names: list[str], both: list[Result]) -> None:
     fields = [name for name in Trial.model_fields if tables[0][name] != tables[1][name]]
     put("h2", Words("What differs", "設定の違い"))
     if not fields:
-        put("p", Words("Nothing in their settings.", "設定に違いはありません。"), "soft")
+        put("p", Words("Their settings are the same.", "設定に違いはありません。"), "soft")
         return
     with tabular(("", *names), "numbers"):
         for name in fields:

@@ -110,7 +110,7 @@ ANSWER = """<!doctype html><html lang="{language}"><meta charset="utf-8"><meta n
 <meta name="color-scheme" content="light dark"><link rel="icon" href="data:,"><title>Koubai 勾配</title>
 <p style="font: 1.1rem/1.7 system-ui, sans-serif; max-width: 34rem; margin: 4rem auto; padding: 0 1rem">{text}"""
 FOREIGN = Words(
-    "This server answers only under its own name, localhost; to open it under another, start it with koubai serve --host.",
+    "This server can only be opened as localhost; to open it under another name, start it with koubai serve --host.",
     "このサーバーには localhost でのみアクセスできます。他の名前で開くには koubai serve --host で起動してください。",
 )
 TOO_MUCH = Words(
@@ -118,8 +118,8 @@ TOO_MUCH = Words(
     f"アップロードの上限 {MOST / 1e6:.0f} MB を超えています。大きなファイルには koubai run --data を使ってください。",
 )
 UNMEASURED = Words(
-    "A request that sends something must say its length (Content-Length).",
-    "送信するリクエストには長さ(Content-Length)が必要です。",
+    "A request with a body must state its length (Content-Length).",
+    "本文のあるリクエストには、その長さ(Content-Length)の指定が必要です。",
 )
 LOCKED = Words(
     "This laboratory is locked: open the link that koubai serve printed.",

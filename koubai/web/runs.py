@@ -100,7 +100,7 @@ def _listed(studies: list[dict[str, Any]]) -> None:
         enabled(compare, False)
     with tabular(HEADS, "runs", 3) as body:
         pass  # ``show`` fills it
-    nothing = put("p", Words("No study is like that.", "該当する実験はありません。"), "soft")
+    nothing = put("p", Words("No study matches.", "該当する実験はありません。"), "soft")
     note = put("p", "", "soft")
     show()
 

@@ -131,7 +131,7 @@ async def nowhere(request: Request, error: Exception) -> Response:
         _frame("")
         put("h1", title)
         with put("p"):
-            put("a", Words("To the start", "はじめのページへ"), href="/")
+            put("a", Words("To the start page", "「はじめに」のページへ"), href="/")
     return client.build_response(request, 404)
 
 
@@ -193,7 +193,7 @@ def _said(error: Exception | Words) -> str:
     return say(
         Words(
             f"A bug in Koubai: {error!r}. The terminal has the details.",
-            f"Koubaiの不具合です({error!r})。詳細は端末に。",
+            f"Koubaiの不具合です({error!r})。詳細はターミナルに表示されています。",
         )
     )
 

@@ -45,7 +45,7 @@ TRIES = (
         ),
     ),
     Try(
-        Words("Do the first weights matter?", "重みの初期値は大事?"),
+        Words("Do the initial weights matter?", "重みの初期値は大事?"),
         Words(
             "The same ReLU network from three kinds of initial weights: N(0, 0.01²), Xavier's and He's.",
             "同じReLUのネットワークを3種類の初期値から: N(0, 0.01²)、Xavier、He。",
@@ -80,7 +80,7 @@ def content(store: Store) -> None:
             "Koubai (勾配, gradient) trains every variant of a network side by side, measures at each layer what is left of the "
             "gradient, and says in plain words what is wrong and what mends it. Everything runs on this machine.",
             "Koubai(勾配)は、ネットワークのあらゆる設定を並べて学習させ、各層に届く勾配を測り、何がいけないのか、どうすれば直るのかを"
-            "言葉で伝えます。すべてこのマシンの中で動きます。",
+            "わかりやすい言葉で伝えます。すべてこのマシンの中で動きます。",
         ),
         "lead",
     )
@@ -107,7 +107,7 @@ def _claims(store: Store) -> None:
     put(
         "p",
         Words(
-            f"The notes this laboratory is built on draw {len(CLAIMS)} conclusions. Each was put as a comparison before anything was "
+            f"The notes this laboratory is built on draw {len(CLAIMS)} conclusions. Each was stated as a comparison before anything was "
             "trained, and is judged by the 95% interval of the difference, paired by seed.",
             f"もとになったノートには {len(CLAIMS)} の結論があります。それぞれ学習の前に比較の形で定め、シードごとに対にした差の95%区間で"
             "判定します。",
@@ -157,8 +157,8 @@ def _counts(judged: list[Judged], quick: bool) -> None:
     if quick:
         with put("p"):
             words = Words(
-                "These are from a quick look: 3 of 10 seeds, an eighth of the steps. The whole run may judge otherwise, and takes "
-                "their place: ",
+                "These are from a quick look: 3 of 10 seeds, an eighth of the steps. A whole run may judge otherwise, and its "
+                "verdicts replace these: ",
                 "お試しの判定です(シード数は10分の3、ステップ数は8分の1)。全体を実行すると変わることもあり、その判定に置き換わります: ",
             )
             put("span", words)

@@ -98,8 +98,8 @@ async def table(found: Result, best: int | None = None) -> None:
                 for k, cell in enumerate(cells(row, names)):
                     put("td", cell.replace(", ", whole) if k else breakable(cell), "number" if k else "")
     if left := len(rows) - len(shown):
-        where = Words("in the report", "レポート") if best is None else Words("on its own page", "その実験のページ")
-        put("p", Words(f"{left} more are {where.en}.", f"残り {left} 件は{where.ja}にあります。"), "soft")
+        where = Words("the report", "レポート") if best is None else Words("its own page", "その実験のページ")
+        put("p", Words(f"See {where.en} for {left} more.", f"残り {left} 件は{where.ja}にあります。"), "soft")
 
 
 def breakable(label: str) -> str:
@@ -194,7 +194,7 @@ def _deletion(store: Store, row: dict[str, Any]) -> ui.dialog:
         put(
             "p",
             Words(
-                f"Its {row['stored']:,} trained networks go too, but for those that other studies hold. This cannot be undone.",
+                f"This also deletes {counted(row['stored'], 'trained network')}, except those that other studies use. It cannot be undone.",
                 f"学習済みの {row['stored']:,} 個のネットワークも、他の実験が使うもの以外は消えます。元に戻せません。",
             ),
         )
@@ -213,7 +213,10 @@ def _export(store: Store, row: dict[str, Any], found: Result) -> None:
         if trial in stored and len(names) <= ROWS:
             record = stored[trial]
             reached = spelled(record.final("validation_accuracy"), is_regression(record))
-            names[trial.id] = f"{number}: {labels[trial]}, seed {trial.seed}, {reached}"
+            names[trial.id] = Words(
+                f"{number}: {labels[trial]}, seed {trial.seed}, {reached}",
+                f"{number}: {labels[trial]}、シード {trial.seed}、{reached}",
+            )
     state = SimpleNamespace(trial="best", onnx=False)
 
     async def hand_over() -> None:

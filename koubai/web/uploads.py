@@ -38,12 +38,12 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
     kind = Path(name).suffix.lower()
     if kind not in KINDS:
         raise UserError(
-            f"{name[-60:]!r} cannot be uploaded; take a file that ends in {', '.join(KINDS)}.",
+            f"{name[-60:]!r} cannot be uploaded; choose a file that ends in one of {', '.join(KINDS)}.",
             f"{name[-60:]!r} は受け取れません。{'、'.join(KINDS)} のファイルを選んでください。",
         )
     if len(content) > MOST:
         raise UserError(
-            f"{name[-60:]!r} has {len(content) / 1e6:.0f} MB; at most {MOST / 1e6:.0f} can be uploaded. Use koubai run --data for more.",
+            f"{name[-60:]!r} is {len(content) / 1e6:.0f} MB; at most {MOST / 1e6:.0f} MB can be uploaded. Use koubai run --data for more.",
             f"{name[-60:]!r} は {len(content) / 1e6:.0f} MB です。上限は {MOST / 1e6:.0f} MB です(koubai run --data なら制限なし)。",
         )
     plain = "".join(letter for letter in Path(name).stem if letter.isalnum() or letter in "-_")[:30] or "data"
@@ -51,7 +51,7 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
     new = not path.exists()
     if new and sum(file.stat().st_size for file in _files(store)) + len(content) > ALL:
         raise UserError(
-            f"Uploads take more than {ALL / 1e6:.0f} MB together; make room in the server's folder {folder(store).name} first.",
+            f"Uploads would take more than {ALL / 1e6:.0f} MB together; make room in the server's folder {folder(store).name} first.",
             f"アップロードの合計が {ALL / 1e6:.0f} MB を超えます。先にサーバーのフォルダー {folder(store).name} を整理してください。",
         )
     try:

@@ -211,7 +211,7 @@ def test_a_store_that_cannot_be_written_is_an_error_and_no_thread_is_left(
     [
         (Trial(batch_size=5000), "batch_size = 5000 is more than"),
         (Trial(data="no-such-data"), "no-such-data"),
-        (Trial(layers=(20000, 20000)), "more than the 512 MB of a page"),
+        (Trial(layers=(20000, 20000)), "more than the 512 MB that a page may take"),
         (Trial(layers="alexnet"), "does not fit|is too small|gets"),
     ],
 )

@@ -141,7 +141,7 @@ Object.defineProperty(window, "io", { set: (given) => { io = given; }, get: () =
 def test_what_is_typed_before_the_server_answers_stays_and_is_heard(page: Page) -> None:
     page.add_init_script(LATE)
     page.goto("/ideas/chain-rule")
-    outer, by = page.get_by_label("Outer formula"), control(page, "By the variable")
+    outer, by = page.get_by_label("Outer formula"), control(page, "With respect to")
     assert (outer.input_value(), by.input_value()) == ("z = t^2", "x")
     by.fill("q")
     page.evaluate("connect()")
@@ -236,7 +236,7 @@ def test_the_review_questions_convolution(page: Page) -> None:
     page.goto("/ideas/convolution")
     control(page, "Filter").select_option("mean2")
     page.locator(".grid", has_text="Output: 7x7").wait_for()
-    slide(page, "Place of the filter", 2)
+    slide(page, "Position of the filter", 2)
     page.locator(".working", has_text="y[0, 1] = 1·0.25 + 2·0.25 = 0.75").wait_for()
     slide(page, "Padding", 0)
     page.locator(".grid", has_text="im2col: 25x4").wait_for()
@@ -244,18 +244,18 @@ def test_the_review_questions_convolution(page: Page) -> None:
 
 def test_dropout_keeps_the_mean(page: Page) -> None:
     page.goto("/ideas/dropout")
-    slide(page, "Rate r", 0.75)
+    slide(page, "Dropout rate r", 0.75)
     page.locator(".facts dd", has_text="4.000").wait_for()
     assert number(page, "mean of 500 masks") == pytest.approx(1, abs=0.05)
 
 
 def test_pooling_hardly_minds_a_shift(page: Page) -> None:
     page.goto("/ideas/pooling")
-    slide(page, "Window", 4)
+    slide(page, "Window size", 4)
     slide(page, "Stride", 4)
     page.locator(".formula", has_text="(8 + 2·0 − 4) / 4 + 1 = 2").wait_for()
-    control(page, "What is left").select_option("avgpool")
-    control(page, "Move the image by a pixel").check()
+    control(page, "What is kept").select_option("avgpool")
+    control(page, "Shift the image by a pixel").check()
     page.get_by_text("The shift changes").wait_for()
 
 
@@ -272,20 +272,20 @@ def test_zeros_stay_zeros_through_relus(page: Page) -> None:
 
 def test_normalized_sums_have_the_mean_and_spread_that_are_learned(page: Page) -> None:
     page.goto("/ideas/batch-normalization")
-    slide(page, "Mean of the sums", -6)
+    slide(page, "Mean of the values", -6)
     slide(page, "β", 2)
     slide(page, "γ", 3)
     page.locator(".facts dd", has_text=re.compile("^3.000$")).wait_for()
     assert number(page, "mean before") < -5
-    assert (number(page, "mean after"), number(page, "spread after")) == (2, 3)
+    assert (number(page, "mean after"), number(page, "standard deviation after")) == (2, 3)
 
 
 def test_l1_makes_exact_zeros_and_l2_none(page: Page) -> None:
     page.goto("/ideas/penalties")
     page.locator(".facts dd").first.wait_for()
-    assert number(page, "exactly 0") == 1
+    assert number(page, "weights that are exactly 0") == 1
     slide(page, "p", 2)
-    page.locator(".facts div", has_text="exactly 0").get_by_text("0", exact=True).wait_for()
+    page.locator(".facts div", has_text="weights that are exactly 0").get_by_text("0", exact=True).wait_for()
     control(page, "Penalty").select_option("l2")
     page.get_by_text(PENALTIES["l2"].source).wait_for()
 

@@ -31,7 +31,7 @@ def content(store: Store) -> None:
     put(
         "p",
         Words(
-            "The techniques of the notes, each to be moved by hand. Every number is computed by the code that trains.",
+            "The techniques of the notes, each to be tried by hand. Every number is computed by the same code that trains.",
             "ノートの手法を、一つずつ手で動かして確かめます。数値はすべて、学習に使うコードそのものが計算します。",
         ),
         "lead",

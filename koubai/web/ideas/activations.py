@@ -45,8 +45,8 @@ def fill(store: Store) -> None:
                 "f(x)": f"{y:.4f}",
                 "f′(x)": f"{slope:.4f}",
                 Words(
-                    f"left of the gradient after {state.layers} layers, f′(x)^{state.layers}",
-                    f"{state.layers}層を通った勾配の割合 f′(x)^{state.layers}",
+                    f"share of the gradient left after {state.layers} layers, f′(x)^{state.layers}",
+                    f"{state.layers}層を通った後に残る勾配の割合 f′(x)^{state.layers}",
                 ): f"{slope**state.layers:.3g}",
             }
         )

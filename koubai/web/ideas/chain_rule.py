@@ -19,7 +19,7 @@ EXAMPLES = {
         "E = (y - 1)^2 / 2", "y = sigmoid(u)\nu = w*x + b", "w",
     ),
     Words("Two layers", "2層"): ("y = sigmoid(w2 * h)", "h = sigmoid(w1 * x)", "w1"),
-    Words("Two ways to x", "xへの2つの経路"): ("z = a * b", "a = x^2\nb = sin(x)", "x"),
+    Words("Two paths to x", "xへの2つの経路"): ("z = a * b", "a = x^2\nb = sin(x)", "x"),
 }  # fmt: skip
 
 
@@ -29,7 +29,7 @@ EXAMPLES = {
     Words("The chain rule", "連鎖律"),
     Words(
         "How a change travels through formulas inside formulas. Type your own; the result is checked by finite differences.",
-        "式の中の式を、変化はどう伝わるか。自分の式で試せます。結果は差分で検算します。",
+        "入れ子になった式を、変化はどう伝わるか。自分の式でも試せる。結果は差分で検算する。",
     ),
 )
 async def fill(store: Store) -> None:
@@ -65,10 +65,10 @@ async def fill(store: Store) -> None:
             fields = {
                 "outer": text(Words("Outer formula", "外側の式"), "", sets("outer"), most=LONGEST),
                 "inner": text(
-                    Words("Inner formulas, one a line", "内側の式(1行に1つ)"), "", sets("inner"), 4,
+                    Words("Inner formulas, one per line", "内側の式(1行に1つ)"), "", sets("inner"), 4,
                     LONGEST * MOST,
                 ),
-                "by": text(Words("By the variable", "微分する変数"), "", sets("by"), most=20),
+                "by": text(Words("With respect to", "微分する変数"), "", sets("by"), most=20),
             }  # fmt: skip
             with put("div", classes="row", role="group", aria_label=Words("Examples", "例")):
                 for words, example in EXAMPLES.items():

@@ -23,7 +23,7 @@ from koubai.web.shell import put
 FILTERS = {
     "edges": (Words("Edges 3x3 (Sobel)", "エッジ 3x3(Sobel)"), EDGES),
     "mean2": (Words("Mean 2x2", "平均 2x2"), ((0.25, 0.25), (0.25, 0.25))),
-    "lines": (Words("Lines 3x3 (Laplace)", "線 3x3(ラプラシアン)"), ((0, 1, 0), (1, -4, 1), (0, 1, 0))),
+    "lines": (Words("Lines 3x3 (Laplacian)", "線 3x3(ラプラシアン)"), ((0, 1, 0), (1, -4, 1), (0, 1, 0))),
     "mean5": (Words("Mean 5x5", "平均 5x5"), ((0.04,) * 5,) * 5),
     "same": (Words("1x1: the image itself", "1x1: 画像そのまま"), ((1,),)),
 }
@@ -53,8 +53,8 @@ def image(name: str) -> torch.Tensor:
     Words("Section 4: CNN", "Section4 CNN"),
     Words("Convolution, step by step", "畳み込みを1ステップずつ"),
     Words(
-        "The filter slides over the image. Each place is a row of im2col's matrix, and one number of the output.",
-        "フィルタが画像の上を滑る。その位置の一つひとつが、im2colの行列の1行であり、出力の1つの数になる。",
+        "The filter slides over the image. Each position is one row of im2col's matrix and one number of the output.",
+        "フィルタが画像の上を滑る。位置ごとに、im2colの行列の1行と、出力の1つの数が対応する。",
     ),
 )
 def fill(store: Store) -> None:
@@ -70,7 +70,9 @@ def fill(store: Store) -> None:
         sized.text = say(worked(size, filter, state.stride, state.padding))
         place.clear()
         with place:
-            state.move = slider(Words("Place of the filter", "フィルタの位置"), 1, steps, 1, 1, at, lambda v: f"{v:g} / {steps}")
+            state.move = slider(
+                Words("Position of the filter", "フィルタの位置"), 1, steps, 1, 1, at, lambda v: f"{v:g} / {steps}"
+            )
         show()
 
     def at(value: float) -> None:
@@ -95,7 +97,7 @@ def fill(store: Store) -> None:
         first = min(max(state.step - ROWS // 2, 0), max(len(columns) - ROWS, 0))
         shown = columns[first : first + ROWS]
         matrix.show(
-            Words(f"im2col: {_by(columns)}, a row a place", f"im2col: {_by(columns)}(1行が1つの位置)"),
+            Words(f"im2col: {_by(columns)}, one row per position", f"im2col: {_by(columns)}(1行が1つの位置)"),
             shown,
             lit={(state.step - first, k) for k in range(columns.shape[1])},
             heads=[str(first + k + 1) for k in range(len(shown))],

@@ -24,7 +24,7 @@ SIDE, MASKS = 8, 500
     Words("Section 3: overfitting", "Section3 過学習の抑制"),
     Words("Dropout masks", "ドロップアウトのマスク"),
     Words(
-        "At each step other units are left out: each time another network trains. What is kept is scaled up, so that the mean stays.",
+        "Each step leaves out different units, so a different network trains each time. What is kept is scaled up to keep the mean.",
         "ステップごとに違うユニットが消え、毎回異なるモデルが学習する。残った値は、平均が変わらないように大きくする。",
     ),
 )
@@ -36,8 +36,8 @@ def fill(store: Store) -> None:
         y = passed(state.rate, state.draw)
         grid.show(
             Words(
-                f"What {y.size} units that give 1 pass on, mask {state.draw + 1}",
-                f"1を出す{y.size}ユニットの出力、マスク{state.draw + 1}",
+                f"Output of {y.size} units that all give 1, mask {state.draw + 1}",
+                f"すべて1を出す{y.size}ユニットの出力、マスク{state.draw + 1}",
             ),
             y, written=lambda value: f"{value:.2f}" if value else "0",
         )  # fmt: skip
@@ -57,7 +57,8 @@ def fill(store: Store) -> None:
 
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            slider(Words("Rate r", "率 r"), 0, 0.9, 0.05, state.rate, setting(state, show, "rate"), lambda value: f"{value:.2f}")
+            dropped = Words("Dropout rate r", "ドロップアウト率 r")
+            slider(dropped, 0, 0.9, 0.05, state.rate, setting(state, show, "rate"), lambda value: f"{value:.2f}")
             button(Words("Next mask", "次のマスク"), again, "main")
         with put("div"):
             grid = Grid()

@@ -30,8 +30,9 @@ SPREAD = 10.0  # a layer's values beyond it stand at the edge
     Words("Section 1: vanishing gradients", "Section1 勾配消失問題"),
     Words("Initial weights and activations by depth", "初期値と、層の深さによる活性の分布"),
     Words(
-        f"{SAMPLES} normal inputs through {LAYERS} untrained layers of {UNITS}: how large the first weights are decides what arrives.",
-        f"正規乱数の入力{SAMPLES}個を、学習前の{LAYERS}層(各{UNITS}ユニット)に通す。初期値の大きさで、奥の層に届くものが決まる。",
+        f"{SAMPLES} random normal inputs through {LAYERS} untrained layers of {UNITS} units: the size of the "
+        "initial weights decides what arrives.",
+        f"正規乱数の入力{SAMPLES}個を、学習前の{LAYERS}層(各{UNITS}ユニット)に通す。奥の層に何が届くかは、初期値の大きさで決まる。",
     ),
 )
 def fill(store: Store) -> None:

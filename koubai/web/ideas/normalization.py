@@ -29,8 +29,8 @@ EDGES = np.linspace(-12, 12, 97)
     Words("Section 1: vanishing gradients", "Section1 勾配消失問題"),
     Words("Batch normalization", "バッチ正規化"),
     Words(
-        "Whatever a unit's sums are over a minibatch, they leave with mean β and spread γ, which are learned.",
-        "ミニバッチでのユニットの値がどう偏っていても、学習されるβとγの平均・標準偏差にそろう。",
+        "Whatever a unit's values are over a minibatch, they come out with mean β and standard deviation γ, which are learned.",
+        "ミニバッチでのユニットの値がどう分布していても、平均β・標準偏差γにそろう。βとγは学習される。",
     ),
 )
 def fill(store: Store) -> None:
@@ -44,16 +44,16 @@ def fill(store: Store) -> None:
             {
                 Words("mean before", "平均(前)"): f"{x.mean():z.3f}",
                 Words("mean after", "平均(後)"): f"{y.mean():z.3f}",
-                Words("spread before", "標準偏差(前)"): f"{x.std():.3f}",
-                Words("spread after", "標準偏差(後)"): f"{y.std():.3f}",
+                Words("standard deviation before", "標準偏差(前)"): f"{x.std():.3f}",
+                Words("standard deviation after", "標準偏差(後)"): f"{y.std():.3f}",
             }
         )
 
     sets = partial(setting, state, show)
     with put("div", classes="side"):
         with put("div", classes="controls"):
-            slider(Words("Mean of the sums", "値の平均"), -6, 6, 0.1, state.mean, sets("mean"))
-            slider(Words("Spread of the sums", "値の標準偏差"), 0.1, 4, 0.1, state.spread, sets("spread"))
+            slider(Words("Mean of the values", "値の平均"), -6, 6, 0.1, state.mean, sets("mean"))
+            slider(Words("Standard deviation of the values", "値の標準偏差"), 0.1, 4, 0.1, state.spread, sets("spread"))
             slider(
                 Words("Samples in the minibatch", "ミニバッチのサンプル数"), 0.5, 3.5, 0.1, state.samples,
                 sets("samples"), lambda v: f"{round(10**v):,}",
@@ -62,7 +62,7 @@ def fill(store: Store) -> None:
             slider("β", -4, 4, 0.1, state.beta, sets("beta"))
             technique(NORMALIZATIONS["batch_norm"])
         with put("div"):
-            drawn = figure(None, Words("Histograms of the sums before and after", "前と後の値の分布"))
+            drawn = figure(None, Words("Histograms of the values before and after", "正規化の前と後の値の分布"))
             facts = Facts()
     show()
 
@@ -85,4 +85,4 @@ def picture(x: np.ndarray, y: np.ndarray) -> Figure:
         bars = {"x": style.rounded((EDGES[1:] + EDGES[:-1]) / 2), "y": style.rounded(counts / len(values))}
         made.add_bar(**bars, name=say(words), marker={"color": style.color(k)}, opacity=0.65, hoverinfo="skip")
     made.update_layout(barmode="overlay", bargap=0).update_yaxes(tickformat=".0%")
-    return style.axes(made, Words("sum", "値"), Words("share of the samples", "サンプルの割合"))
+    return style.axes(made, Words("value", "値"), Words("share of the samples", "サンプルの割合"))

@@ -53,7 +53,7 @@ HOLD = """(e) => { if (e.target.closest(".nsewdrag")) e.preventDefault(); }"""  
     Words("Optimizers race", "最適化手法の競走"),
     Words(
         "Over a valley, a double well or a saddle. Click the map to start from there, or drag the point.",
-        "細長い谷、2つの井戸、鞍点の上で競走。地図をクリックするか、出発点をドラッグすると、そこから始まる。",
+        "細長い谷、2つの井戸、鞍点の上で競走。等高線図をクリックするか、出発点をドラッグすると、そこから始まる。",
     ),
 )
 def fill(store: Store) -> None:
@@ -144,14 +144,14 @@ def fill(store: Store) -> None:
                     with put("div", classes="rate"):
                         check(name, name in state.names, partial(ticked, name))
                         fields[name] = number(
-                            Words(f"rate of {name}", f"{name} の学習率"), 1e-4, 100, state.rates[name],
+                            Words(f"learning rate of {name}", f"{name} の学習率"), 1e-4, 100, state.rates[name],
                             partial(rated, name),
                         )  # fmt: skip
             about = About()
         with put("div"):
             with put("div", classes="map") as around:
-                map_ = figure(None, Words("The ways over the surface", "曲面の上の道筋"))
-            heights = figure(None, Words("Height over the lowest point by step", "ステップごとの高さ"))
+                map_ = figure(None, Words("The paths over the surface", "曲面の上の道筋"))
+            heights = figure(None, Words("Height above the lowest point by step", "ステップごとの、最低点からの高さ"))
     around.on("touchstart", js_handler=HOLD)
     around.on("pointerdown", held, js_handler=DRAG)
     around.on("pointermove", held, throttle=HELD, js_handler=DRAG)
@@ -197,7 +197,7 @@ def picture(name: str, paths: list[Path], start: tuple[float, float], shown: int
         made.add_scatter(**way, mode="lines+markers", name=path.optimizer, line=line, marker=marker, hoverinfo="skip")
     for point, words, symbol in (
         (start, Words("start", "出発点"), "circle-open"),
-        (surface.lowest, Words("lowest", "最低点"), "x"),
+        (surface.lowest, Words("lowest point", "最低点"), "x"),
     ):
         look = {"size": 13, "symbol": symbol, "color": style.INK, "line": {"width": 2}}
         made.add_scatter(x=[point[0]], y=[point[1]], mode="markers", name=say(words), marker=look, hoverinfo="skip")

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 @idea(
     "penalties",
     Words("Section 3: overfitting", "Section3 過学習の抑制"),
-    Words("L1, L2 and between", "L1、L2とその間"),
+    Words("L1, L2 and in between", "L1、L2とその間"),
     Words(
-        "The best weights within a limit lie where the smallest contour touches. L1's corners make exact zeros.",
-        "制約の中で最良の重みは、等高線が最初に接する所にある。L1の角は、ちょうど0の重みを作る。",
+        "The best weights within a limit lie where the smallest contour touches it. L1's corners make exact zeros.",
+        "制約の中で最良の重みは、等高線が最初に接する所にある。L1の角では、重みがちょうど0になる。",
     ),
 )
 def fill(store: Store) -> None:
@@ -38,7 +38,7 @@ def fill(store: Store) -> None:
             {
                 Words("best weight 1", "最良の重み1"): f"{w[0]:z.3f}",
                 Words("best weight 2", "最良の重み2"): f"{w[1]:z.3f}",
-                Words("exactly 0", "ちょうど0"): f"{int((w == 0).sum())}",
+                Words("weights that are exactly 0", "ちょうど0の重みの数"): f"{int((w == 0).sum())}",
             }
         )
 

@@ -26,8 +26,8 @@ from koubai.web.shell import put
     Words("Section 4: CNN", "Section4 CNN"),
     Words("Pooling", "プーリング"),
     Words(
-        "A window leaves one number, its largest or its mean. Move the image by a pixel: little changes in what is left.",
-        "領域ごとに、最大値か平均値の1つだけを残す。画像を1画素ずらしても、残る値はあまり変わらない。",
+        "Each window keeps one number, its largest or its mean. Shift the image by a pixel: what is kept changes little.",
+        "領域ごとに、最大値か平均値の1つだけを残す。画像を1画素ずらしても、残した値はあまり変わらない。",
     ),
 )
 def fill(store: Store) -> None:
@@ -42,7 +42,7 @@ def fill(store: Store) -> None:
         count = kept(POOLINGS[state.kind], x, state.window, state.stride).size
         place.clear()
         with place:
-            slider(Words("Place of the window", "領域の位置"), 1, count, 1, 1, at, lambda value: f"{value:g} / {count}")
+            slider(Words("Position of the window", "領域の位置"), 1, count, 1, 1, at, lambda value: f"{value:g} / {count}")
         show()
 
     def at(value: float) -> None:
@@ -63,7 +63,7 @@ def fill(store: Store) -> None:
         output.show(POOLINGS[state.kind].name, y, marked={(i, j)})
         change = np.abs(y - before).sum() / max(np.abs(before).sum(), 1e-12)
         shifted.text = say(
-            Words(f"The shift changes {change:.0%} of what is left.", f"ずらすことで、残った値の {change:.0%} が変わる。")
+            Words(f"The shift changes {change:.0%} of what is kept.", f"画像をずらすと、残した値の {change:.0%} が変わる。")
         )
         shifted.set_visibility(state.moved)
 
@@ -71,10 +71,10 @@ def fill(store: Store) -> None:
     with put("div", classes="side"):
         with put("div", classes="controls"):
             choice(Words("Image", "画像"), images(), state.image, sets("image"))
-            choice(Words("What is left", "残す値"), list(POOLINGS), state.kind, sets("kind"))
-            slider(Words("Window", "領域の大きさ"), 1, 4, 1, state.window, sets("window", int))
+            choice(Words("What is kept", "残す値"), list(POOLINGS), state.kind, sets("kind"))
+            slider(Words("Window size", "領域の大きさ"), 1, 4, 1, state.window, sets("window", int))
             slider(Words("Stride", "ストライド"), 1, 4, 1, state.stride, sets("stride", int))
-            check(Words("Move the image by a pixel", "画像を1画素ずらす"), state.moved, sets("moved"))
+            check(Words("Shift the image by a pixel", "画像を1画素ずらす"), state.moved, sets("moved"))
             place = put("div")
         with put("div"):
             sized = put("p", classes="formula", aria_live="polite")

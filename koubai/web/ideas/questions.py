@@ -22,8 +22,8 @@ ANSWERING = ThreadPoolExecutor(1, "answers")  # some answers train networks: one
     Words("The review questions", "確認テスト"),
     Words("Ten questions, answered by computation", "全10問。解答は計算で"),
     Words(
-        "The review questions of the notes. Pick or think, then see the answer with its working.",
-        "ノートの確認テスト。選ぶか考えるかしてから、計算の過程つきの解答を見られます。",
+        "The review questions of the notes. Pick an answer or work it out, then see the answer with its working.",
+        "ノートの確認テスト。答えを選ぶか考えてから、計算の過程つきの解答を見る。",
     ),
 )
 def fill(store: Store) -> None:

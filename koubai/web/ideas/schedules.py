@@ -30,5 +30,5 @@ def fill(store: Store) -> None:
         with put("div", classes="controls"):
             choice(Words("Schedule", "スケジュール"), list(SCHEDULES), FIRST, chosen)
             about = About()
-        drawn = figure(None, Words("The share of the rate by step", "ステップごとの学習率の倍率"))
+        drawn = figure(None, Words("The share of the learning rate by step", "ステップごとの学習率の倍率"))
     chosen(FIRST)

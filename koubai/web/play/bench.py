@@ -230,5 +230,5 @@ class Bench:
 
 BUG = Words(
     "A bug in Koubai ended this training. The terminal has the details.",
-    "Koubaiの不具合で学習が止まりました。詳細は端末に表示されています。",
+    "Koubaiの不具合で学習が止まりました。詳細はターミナルに表示されています。",
 )

@@ -136,7 +136,7 @@ class Board(BaseModel):
         """The board of an address's query. Raises ``UserError`` with one sentence for what is none."""
         if len(query) > LONGEST:
             raise UserError(
-                f"The link is longer than {LONGEST:,} letters, so it is none of this page's.",
+                f"The link is longer than {LONGEST:,} characters, so it is not one of this page's.",
                 f"リンクが {LONGEST:,} 文字を超えています。このページのリンクではありません。",
             )
         known = ["seeds", *(name for name in Trial.model_fields if name != "seed")]

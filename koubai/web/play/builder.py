@@ -206,7 +206,7 @@ def training(bench: Bench) -> None:
     follow(bench, lambda trial: trial.learning_rate, rate)
     technique(bench, "schedule")
     technique(bench, "penalty")
-    clipped = Words("longest gradient (0: not clipped)", "勾配ノルムの上限(0: クリップしない)")
+    clipped = Words("largest gradient norm (0: not clipped)", "勾配ノルムの上限(0: クリップしない)")
     clip = number(clipped, 0, 1e6, base.clip_grad_norm, partial(_changed, bench, "clip_grad_norm"))
     follow(bench, lambda trial: trial.clip_grad_norm, clip)
     explained(bench, lambda trial: CLIPPINGS["clip_grad_norm"] if trial.clip_grad_norm else None)

@@ -255,8 +255,8 @@ def affordable(study: Study) -> None:
     taken = sum(footprint(trial, *shape_and_classes(trial)) for trial in study.trials)
     if taken > MOST_BYTES:
         raise UserError(
-            f"These networks would take {taken / 2**20:,.0f} MB, more than the {MOST_BYTES / 2**20:,.0f} MB of a page; "
-            "take narrower layers or fewer seeds, or train them with koubai study.",
+            f"These networks would take {taken / 2**20:,.0f} MB, more than the {MOST_BYTES / 2**20:,.0f} MB that a page may take; "
+            "use narrower layers or fewer seeds, or train them with koubai study.",
             f"このネットワークには {taken / 2**20:,.0f} MB 必要です。ページの上限は {MOST_BYTES / 2**20:,.0f} MB です。"
-            "層の幅かシードを減らすか、koubai study で学習してください。",
+            "層の幅かシード数を減らすか、koubai study で学習してください。",
         )

@@ -26,7 +26,7 @@ FIRST = Board(
 SPEEDS = {
     "10": Words("10 steps/s", "毎秒10ステップ"),
     "100": Words("100 steps/s", "毎秒100ステップ"),
-    f"{USUAL_SPEED:g}": Words("1,000 steps/s", "毎秒1000ステップ"),
+    f"{USUAL_SPEED:g}": Words("1,000 steps/s", "毎秒1,000ステップ"),
     "inf": Words("as fast as it goes", "最高速"),
 }
 COPY = "e => navigator.clipboard && navigator.clipboard.writeText(e.target.closest('.q-card').querySelector('code').textContent)"
@@ -46,7 +46,7 @@ def content(store: Store) -> None:
                     Words(
                         "The same network twice, once with sigmoid and once with ReLU. Press Start, and watch how much of the gradient "
                         "reaches the first layer.",
-                        "同じネットワークを、シグモイドとReLUで。スタートを押して、最初の層に届く勾配の大きさを見てください。",
+                        "同じネットワークを、シグモイドとReLUで比べます。スタートを押して、最初の層に届く勾配の大きさを見てください。",
                     ),
                     "lead",
                 )

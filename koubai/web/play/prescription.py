@@ -94,7 +94,7 @@ async def worked_out(bench: Bench, trial: Trial, said: Put, on: Callable[[], boo
                 said.text = say(
                     Words(
                         f"Trying the remedies: {networks:,.1f} networks trained…",
-                        f"対策を試しています: {networks:,.1f} 個を学習…",
+                        f"対策を試しています: {networks:,.1f} 個のネットワークを学習…",
                     )
                 )
     return task.result()
@@ -131,4 +131,4 @@ def row(bench: Bench, one: Candidate, chosen: bool) -> None:
             async def add() -> None:
                 await bench.change(lambda board: board.added(apart(board.base, one.trial)))
 
-            button(Words("Add as a variant", "並べて学習"), add)
+            button(Words("Add as a variant", "設定として追加"), add)

@@ -28,10 +28,11 @@ WORDS = {
     "flow": Words("Gradient by layer", "層ごとの勾配"),
     "first": Words("first layer", "最初の層"),
     "last": Words("output", "出力"),
-    "arrives": Words("{share} of the gradient reaches the first layer", "最初の層に届く勾配は出力の {share}"),
-    "times": Words("×{n}", "{n}倍"),
+    "arrives": Words("{share} the gradient reaches the first layer", "最初の層に届く勾配は出力の {share}"),
+    "times": Words("{n} times", "{n}倍"),
+    "part": Words("1/{n} of", "1/{n}"),
     "nothing": Words("No gradient reaches the first layer.", "最初の層に勾配が届かない。"),
-    "lost": Words("Diverged: {n} of {of} seeds.", "発散: {of} シード中 {n}。"),
+    "lost": Words("Diverged: {n} of {of} seeds.", "発散: シード {of} 個中 {n} 個。"),
     "boundary": Words("decision boundary and samples", "決定境界とサンプル"),
     "filled": Words("filled: training", "塗り: 訓練"),
     "rings": Words("rings: validation", "輪: 検証"),
@@ -39,12 +40,12 @@ WORDS = {
     "filters": Words("Filters of the first layer", "最初の層のフィルタ"),
     "inside": Words("Inside the networks", "ネットワークの中"),
     "insideAbout": Words(
-        "Of the first seed, layer by layer from the input: the weights (blue above 0, red below), and what comes out of the activation "
+        "For the first seed, layer by layer from the input: the weights (blue above 0, red below), and what comes out of the activation "
         "function on a minibatch.",
         "最初のシードについて、入力側から層ごとに示す。上は重み(青は正、赤は負)、下は活性化関数の出力の分布(1ミニバッチ分)。",
     ),
     "mapsAbout": Words(
-        " Below them, feature maps: the first image of that minibatch, behind each layer.",
+        " Below them, feature maps: the first image of that minibatch, after each layer.",
         "その下は特徴マップ。同じミニバッチの最初の画像が、各層を通った後の姿。",
     ),
     "weights": Words("weights", "重み"),

@@ -15,10 +15,10 @@ const short = (value) => (value === null || value === undefined ? "–" : Math.a
 const whole = (value) => value.toLocaleString("en-US");
 // A label with places where a narrow card may break it.
 const breakable = (label) => label.replace(/[=_,]/g, "$&\u200b");
-// A factor as people say it: 1.3 `times`, 1/320, 1/5.9e12
-const factor = (value, times) => {
+// A factor as people say it: 1.3 `times`, 1/320 `part`, 1/5.9e12
+const factor = (value, { times, part }) => {
   if (value >= 0.095) return times.replace("{n}", Number(value.toPrecision(2)));
-  return value > 1e-6 ? `1/${whole(Number((1 / value).toPrecision(2)))}` : `1/${(1 / value).toExponential(1).replace("+", "")}`;
+  return part.replace("{n}", value > 1e-6 ? whole(Number((1 / value).toPrecision(2))) : (1 / value).toExponential(1).replace("+", ""));
 };
 
 // A small picture on a canvas of its own; `paint(k)` is a cell's colour, as `tone` gives it.
@@ -154,7 +154,7 @@ export default {
     arrives(k) {
       const means = (this.now(k).flow || [])[0] || [];
       if (!means.length) return " ";
-      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0], this.words.times));
+      return means[0] === null ? this.words.nothing : this.words.arrives.replace("{share}", factor(means[0], this.words));
     },
     pressed(event) {
       const on = event.target.closest("input, select, textarea, [contenteditable], .q-dialog");

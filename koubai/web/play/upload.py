@@ -42,7 +42,7 @@ def upload(bench: Bench) -> None:
 
     picker = put("input", classes="picker", type="file", accept=",".join(KINDS), tabindex="-1", aria_hidden="true")
     picker.on("change", came, js_handler=SEND)
-    button = put("button", Words("Own file…", "自分のファイル…"), "button", type="button")
+    button = put("button", Words("Your own file…", "自分のファイル…"), "button", type="button")
     button.on("click", js_handler=f"() => getHtmlElement({picker.id}).click()")
     kinds = ", ".join(KINDS)
     put("p", Words(f"{kinds}; it stays on this machine.", f"{kinds}。ファイルはこのマシンの外へ出ません。"), "small soft")

@@ -33,13 +33,15 @@ def adding(bench: Bench) -> None:
 
     with put("section", classes="specimen adding", aria_labelledby="adding"):
         put("h2", Words("Compare with…", "比べる相手を追加"), id="adding")
-        put("p", Words("one thing changed, all else alike", "1つだけ変え、ほかは同じにする"), "small soft")
+        put("p", Words("one thing changed, all else equal", "1つだけ変え、ほかは同じにする"), "small soft")
         options: dict[str, Words | str] = {**{name: KIND_WORDS[name] for name in TECHNIQUES}, **WRITTEN}
         choice(Words("what is changed", "変えるもの"), options, field, lambda name: other(name))
         place = put("div", classes="controls")
         add = button(Words("Add variant", "追加する"), lambda: press())
         full = put(
-            "p", Words(f"{MOST_VARIANTS} variants is the most.", f"並べられるのは {MOST_VARIANTS} 通りまでです。"), "small soft"
+            "p",
+            Words(f"There is room for {MOST_VARIANTS} variants.", f"並べられるのは {MOST_VARIANTS} 通りまでです。"),
+            "small soft",
         )
 
     def other(name: str) -> None:
