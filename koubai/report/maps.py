@@ -67,30 +67,30 @@ def convolution(technique: Technique) -> Maps:
     maps = (
         Map(Words("image 8x8", "画像 8x8"), flat(x)),
         Map(Words("padding 1: 10x10", "パディング1: 10x10"), flat(around)),
-        Map(Words("edge filter 3x3", "エッジのフィルタ 3x3"), np.array(EDGES), counts=True),
+        Map(Words("edge filter 3x3", "エッジ検出フィルタ 3x3"), np.array(EDGES), counts=True),
         Map(Words("filtered, padding 1: 8x8", "適用後、パディング1: 8x8"), flat(technique(x, weight, none, 1, 1))),
         Map(Words("no padding: 6x6", "パディングなし: 6x6"), flat(technique(x, weight, none))),
         Map(Words("padding 1, stride 2: 4x4", "パディング1、ストライド2: 4x4"), flat(technique(x, weight, none, 2, 1))),
-        Map(Words("im2col's windows a pixel", "im2colで各画素が入る領域の数"), flat(overlaps(x.shape, 3)), counts=True),
+        Map(Words("im2col windows per pixel", "im2colで各画素が入る領域の数"), flat(overlaps(x.shape, 3)), counts=True),
     )
     notes = (
         Words(
-            "The filter is bright where the image gets darker to the right, dark where it gets brighter. Without padding the image "
-            "shrinks, with stride 2 it halves.",
+            "The filter's output is bright where the image gets darker to the right, dark where it gets brighter. Without padding the "
+            "image shrinks, with stride 2 it halves.",
             "このフィルタの出力は、右へ暗くなる所で大きく、明るくなる所で小さい。パディングがないと画像は縮み、ストライド2では半分になる。",
         ),
         Words(
-            "im2col copies a pixel into every 3x3 window that it stands in (without padding: 1 to 9 of them), and col2im adds all of them "
+            "im2col copies a pixel into every 3x3 window that contains it (without padding: 1 to 9 of them), and col2im adds all of them "
             "up: col2im(im2col(x)) is x times these counts, and dividing by them gives x back.",
             "im2colは画素を、それが入る3x3の領域すべて(パディングなしで1〜9個)に写し、col2imはそれを足し合わせる。"
             "つまりcol2im(im2col(x))はxにこの数を掛けたもので、この数で割ればxに戻る。",
         ),
         Words(
-            "A colour image has three channels (RGB): a filter then has three layers, one a channel, and their products are added up.",
-            "カラー画像は3チャンネル(RGB)で、フィルタもチャンネルごとの3層になり、その積がすべて足し合わされる。",
+            "A colour image has three channels (RGB): a filter then has three layers, one per channel, and their products are added up.",
+            "カラー画像は3チャンネル(RGB)で、フィルタもチャンネルごとに1層、計3層になり、その積がすべて足し合わされる。",
         ),
     )
-    return Maps(Words("An edge filter on a handwritten 0", "手書きの0とエッジのフィルタ"), maps, notes)
+    return Maps(Words("An edge filter on a handwritten 0", "手書きの0に適用したエッジ検出フィルタ"), maps, notes)
 
 
 def pooling(technique: Technique) -> Maps:
@@ -105,16 +105,16 @@ def pooling(technique: Technique) -> Maps:
     maps = (
         Map(Words("image 8x8", "画像 8x8"), flat(x)),
         Map(Words(f"{technique.name} 2: 4x4", f"{technique.name} 2: 4x4"), kept(x)),
-        Map(Words("moved by one pixel", "1画素ずらした画像"), flat(moved)),
+        Map(Words("shifted by one pixel", "1画素ずらした画像"), flat(moved)),
         Map(Words(f"{technique.name} 2", f"{technique.name} 2"), kept(moved)),
     )
     share = np.abs(kept(moved) - kept(x)).sum() / np.abs(kept(x)).sum()
     before = float((moved - x).abs().sum() / x.sum())
     note = Words(
-        f"Each 2x2 window leaves one number. The shift by a pixel changes {before:.0%} of the image, and {share:.0%} of what is kept.",
+        f"Each 2x2 window keeps one number. A shift by one pixel changes {before:.0%} of the image, and {share:.0%} of what is kept.",
         f"2x2の領域ごとに数を1つ残す。1画素のずれによる変化は、画像では{before:.0%}、残した値では{share:.0%}。",
     )
-    return Maps(Words(f"{technique.name} of a handwritten 0", f"手書きの0と {technique.name}"), maps, (note,))
+    return Maps(Words(f"{technique.name} of a handwritten 0", f"手書きの0に適用した {technique.name}"), maps, (note,))
 
 
 def augmentation(technique: Technique) -> Maps:
@@ -127,9 +127,11 @@ def augmentation(technique: Technique) -> Maps:
     noise = torch.rand(4, draws, dtype=x.dtype, generator=generator(0, "picture"))
     changed = technique(x.expand(4, -1, -1, -1), noise, **technique.defaults())
     steps = tuple(Map(Words(f"step {k}", f"ステップ {k}"), image[0].numpy()) for k, image in enumerate(changed, 1))
-    note = Words("Only training sees these; what is judged stays as it is.", "学習だけで使い、評価する画像は変えない。")
+    note = Words(
+        "Only training sees these; images used for evaluation stay as they are.", "学習だけで使い、評価する画像は変えない。"
+    )
     return Maps(
-        Words(f"{technique.name} of a handwritten 0", f"手書きの0と {technique.name}"),
+        Words(f"{technique.name} of a handwritten 0", f"手書きの0に適用した {technique.name}"),
         (Map(Words("image 8x8", "画像 8x8"), flat(x)), *steps),
         (note,),
     )

@@ -88,7 +88,7 @@ def initializer(technique: Technique) -> Picture:
         spread = [signal.std(ddof=1) for signal in signals(technique, technique.defaults(), ACTIVATIONS[name])]
         lines.append(Line(Words(name, name), np.arange(LAYERS + 1.0), np.array(spread)))
     title = Words(
-        f"Spread of activations by depth, {technique.name} ({UNITS} units)",
+        f"Standard deviation of activations by depth, {technique.name} ({UNITS} units)",
         f"層の深さと活性の標準偏差、{technique.name}({UNITS}ユニット)",
     )
     return Picture(title, Words("layer (0: input)", "層(0は入力)"), Words("standard deviation", "標準偏差"), tuple(lines))
@@ -125,13 +125,13 @@ def normalization(technique: Technique) -> Picture | None:
     edges = np.linspace(-4, 10, 57)
     counts = [np.histogram(part.numpy().ravel(), edges)[0] for part in (x, y)]
     middle = (edges[:-1] + edges[1:]) / 2
-    names = (Words("before: mean 3, spread 2", "前: 平均3、標準偏差2"), Words("after", "後"))
+    names = (Words("before: mean 3, standard deviation 2", "前: 平均3、標準偏差2"), Words("after", "後"))
     lines = tuple(Line(name, middle, count.astype(float)) for name, count in zip(names, counts, strict=True))
     title = Words(
-        f"A unit's sums over 2,000 samples, before and after {technique.name}",
+        f"A unit's values over 2,000 samples, before and after {technique.name}",
         f"あるユニットの2,000サンプルの値、{technique.name} の前と後",
     )
-    return Picture(title, Words("sum", "値"), Words("samples", "サンプル数"), lines)
+    return Picture(title, Words("value", "値"), Words("samples", "サンプル数"), lines)
 
 
 def optimizer(technique: Technique) -> Picture:
@@ -144,7 +144,9 @@ def optimizer(technique: Technique) -> Picture:
         rate = RATES.get(name, 0.1)
         (path,) = race("valley", {name: (choose("optimizer", name), rate)}, DOWN, 1)
         f = path.values
-        lines.append(Line(Words(f"{name}, rate {rate:g}", f"{name}、学習率 {rate:g}"), np.arange(len(f), dtype=float), f))
+        lines.append(
+            Line(Words(f"{name}, learning rate {rate:g}", f"{name}、学習率 {rate:g}"), np.arange(len(f), dtype=float), f)
+        )
     title = Words("Down the valley f = x²/20 + y² from (-7, 2)", "谷 f = x²/20 + y² を (-7, 2) から下る")
     return Picture(title, Words("step", "ステップ"), Words("f", "f"), tuple(lines), log=True)
 
@@ -157,7 +159,7 @@ def schedule(technique: Technique) -> Picture:
     share = technique(t, TOTAL, **technique.defaults()).numpy()
     line = Line(Words(technique.name, technique.name), t.numpy(), share)
     title = Words(f"{technique.name} over a training of {TOTAL:,} steps", f"{TOTAL:,}ステップの学習での {technique.name}")
-    return Picture(title, Words("step", "ステップ"), Words("share of the rate", "学習率の倍率"), (line,))
+    return Picture(title, Words("step", "ステップ"), Words("share of the learning rate", "学習率の倍率"), (line,))
 
 
 def penalty(technique: Technique) -> Picture:
@@ -177,7 +179,7 @@ def penalty(technique: Technique) -> Picture:
         Line(Words("penalty, above its value at w = 0", "罰則(w = 0 との差)"), w.numpy(), value),
         Line(Words("its gradient", "その勾配"), w.numpy(), slope),
     )
-    title = Words(f"{technique.name} on one weight (lambda = 1)", f"1つの重みにかかる {technique.name}(λ = 1)")
+    title = Words(f"{technique.name} on one weight (λ = 1)", f"1つの重みにかかる {technique.name}(λ = 1)")
     return Picture(title, Words("w", "w"), Words("penalty, gradient", "罰則, 勾配"), lines)
 
 
@@ -197,7 +199,8 @@ def dropout(technique: Technique) -> Picture:
         Line(Words("mean of this mask", "このマスクでの平均"), x, np.full(60, float(y.mean()))),
     )
     title = Words(
-        f"One mask over 60 units that all give 1 (rate {rate:g})", f"すべて1を出す60ユニットへのマスクの例(率 {rate:g})"
+        f"One mask over 60 units that all give 1 (dropout rate {rate:g})",
+        f"すべて1を出す60ユニットへのマスクの例(ドロップアウト率 {rate:g})",
     )
     return Picture(title, Words("unit", "ユニット"), Words("passed on", "出力"), lines)
 

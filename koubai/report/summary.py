@@ -17,7 +17,7 @@ HEADS = {
     "train_accuracy": Words("training accuracy", "訓練精度"),
     "validation_accuracy": Words("validation accuracy", "検証精度"),
     "rmse": Words("validation RMSE", "検証RMSE"),
-    "attenuation": Words("gradient, first/last layer", "層の勾配(最初/最後)"),
+    "attenuation": Words("gradient, first/last layer", "勾配(最初/最後の層)"),
     "seeds": Words("seeds", "シード"),
     "diverged": Words("diverged", "発散"),
     "stopped": Words("stopped", "打ち切り"),

@@ -19,15 +19,15 @@ JAPANESE = {
     ("initializer", "normal"): "小さすぎると信号が消え、大きすぎると飽和する。適切な大きさは層の幅による。",
     ("initializer", "xavier"): "信号の半分を捨てるReLUでは、1層ごとに√2分の1に弱まる。",
     ("initializer", "glorot"): "0の近くで線形な関数を前提としている。",
-    ("initializer", "he"): "tanhには少し大きく、飽和させる。",
+    ("initializer", "he"): "tanhには少し大きすぎ、飽和しやすい。",
     ("initializer", "orthogonal"): "層ごとに行列の分解が1回要る。",
     ("normalization", "batch_norm"): "バッチが小さいと、平均と分散はほとんど雑音になる。",
-    ("normalization", "lrn"): "ネットワークで最も大きな値を何度もなぞるわりに、後の研究では効果がほとんどない。",
+    ("normalization", "lrn"): "ネットワークで最も大きな配列を何度も走査するわりに、後の研究では効果がほとんどないとされた。",
     ("optimizer", "sgd"): "横に急で縦に緩やかな谷では、ジグザグに進む。",
     ("optimizer", "momentum"): "傾きの向きが変わるところで行き過ぎる。",
     ("optimizer", "nesterov"): "モメンタムと同じ弱点が、少し遅れて現れる。",
     ("optimizer", "adagrad"): "h は増える一方なので、遅くなり続け、鞍点で止まってしまう。",
-    ("optimizer", "rmsprop"): "h が小さく始まるので、最初の数歩が大きい。",
+    ("optimizer", "rmsprop"): "h が小さく始まるので、最初の数ステップの更新が大きい。",
     ("optimizer", "adam"): "勾配に加えたL2の項まで √v で割られる。AdamWは減衰を別に行う。",
     ("optimizer", "adamw"): "決める数値が1つ増える。",
     ("schedule", "constant"): "最初にちょうどよい学習率は、終わりには大きすぎる。",
@@ -35,7 +35,7 @@ JAPANESE = {
     ("schedule", "exponential"): "大半の時間を小さな学習率で過ごす。",
     ("schedule", "inverse_time"): "早くに下がり、その後はほとんど下がらない。",
     ("schedule", "cosine"): "終わりのステップ数を先に決める必要がある。",
-    ("schedule", "warmup"): "最初の数歩が危険な場合にしか役に立たない。",
+    ("schedule", "warmup"): "最初の数ステップが危険な場合にしか役に立たない。",
     ("penalty", "none"): "重みを抑えるものがない。",
     ("penalty", "l2"): "重みを小さくするが、ほとんど0にはしない。",
     ("penalty", "l1"): "単純な勾配の一歩は0で止まらず通り過ぎるので、重みは0のまわりを揺れる。",
@@ -43,7 +43,7 @@ JAPANESE = {
     ("dropout", "dropout"): "学習に多くのステップが要る。",
     ("clipping", "clip_grad_norm"): "ほとんどの更新で縮められると、上限の値が学習率の代わりになってしまう。",
     ("convolution", "conv"): "ネットワークの計算の大半がここにあり、パッチを並べた配列は画像の何倍にもなる。",
-    ("pooling", "maxpool"): "勾配は窓の中の1画素だけに流れ、窓の中のどこだったかは失われる。",
+    ("pooling", "maxpool"): "勾配は領域の中の1画素だけに流れ、領域の中のどこだったかは失われる。",
     ("pooling", "avgpool"): "ぼやける。",
     ("loss", "cross_entropy"): "ラベルの誤りが1つあるだけで、損失はいくらでも大きくなる。",
     ("loss", "squared_error"): "大きく外れた値が2乗で効くので、少数の外れ値がすべてを決めてしまう。",
@@ -58,6 +58,7 @@ def weakness(kind: str, technique: Technique) -> Words | None:
     _, found, english = (technique.__doc__ or "").partition("Weakness:")
     if not found:
         return None
+    english, _, _ = english.partition("\n\n")  # what follows is on the code
     english = " ".join(english.split()).replace("``", "")
     english = english[0].upper() + english[1:] if not english.startswith("h ") else english
     return Words(english, JAPANESE.get((kind, technique.name), english))

@@ -101,7 +101,7 @@ def test_every_exercise_has_figures_that_can_show_it() -> None:
 def test_unknown_and_unfitting_figures_are_one_sentence(result: Result) -> None:
     with pytest.raises(UserError, match="did you mean 'loss'"):
         result.figure("lossy")
-    with pytest.raises(UserError, match=r"'race' cannot show these runs; these can: .*accuracy"):
+    with pytest.raises(UserError, match=r"'race' cannot show these runs; figures that can: .*accuracy"):
         result.figure("race")
     assert "race" not in result.figures() and "accuracy" in result.figures()
 

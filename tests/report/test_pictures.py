@@ -62,6 +62,18 @@ def test_a_weakness_that_nobody_translated_is_said_in_english_and_none_is_none()
     assert weakness("activation", Technique(abs, "own", Words("", ""), "", "")) is None
 
 
+def test_a_weakness_ends_with_its_paragraph() -> None:
+    def own(x: float) -> float:
+        """Doubles. Weakness: grows,
+        and grows.
+
+        Addition is faster.
+        """
+        return 2 * x
+
+    assert weakness("activation", Technique(own, "own", Words("", ""), "", "")) == ("Grows, and grows.", "Grows, and grows.")
+
+
 @pytest.mark.parametrize(("kind", "name"), ALL)
 def test_what_is_written_in_a_trial_reads_back_as_the_technique(kind: str, name: str) -> None:
     trial = Trial(**tomllib.loads(written(kind, KINDS[kind][name])))

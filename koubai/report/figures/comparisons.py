@@ -67,10 +67,10 @@ def scaled(groups: Sequence[Group]) -> bool:
     return varies("initializer")(groups) and all("std" in g.records[0].trial.initializer.numbers for g in groups)
 
 
-@figure("scales", Words("Accuracy over the size of the first weights", "初期値の大きさと精度"), OVER_SEEDS, scaled)
+@figure("scales", Words("Accuracy over the size of the initial weights", "初期値の大きさと精度"), OVER_SEEDS, scaled)
 def scales(groups: Sequence[Group]) -> Figure:
     """Final accuracy over the standard deviation of the initial weights."""
-    x = Words("standard deviation of the first weights", "初期値の標準偏差")
+    x = Words("standard deviation of the initial weights", "初期値の標準偏差")
     return _sweep(groups, "initializer", lambda trial: float(trial.initializer.numbers["std"]), x)
 
 
@@ -115,8 +115,8 @@ def final(groups: Sequence[Group]) -> Figure:
     "overfitting",
     Words("The gap between training and validation", "訓練精度と検証精度の差"),
     Words(
-        "The line between the two points is the overfitting: a remedy shortens it by moving the square right, not the circle left. "
-        "Means over seeds with 95% intervals.",
+        "The length of the line between the two points is the overfitting: a good remedy shortens it by moving the square right, not the "
+        "circle left. Means over seeds with 95% intervals.",
         "2点を結ぶ線の長さが過学習の大きさ。良い対策は丸を左へではなく、四角を右へ動かして線を縮める。シード平均と95%区間。",
     ),
     trials,
@@ -156,7 +156,9 @@ def weights(groups: Sequence[Group]) -> Figure:
             line={"color": color(k), "dash": dash(k), "width": 2, "shape": "hvh"},
             hovertemplate=f"{escaped(group.label)}<br>%{{x:.3f}}: %{{y:.2%}}<extra></extra>",
         )
-    return axes(made, Words("weight", "重み"), Words("share of all weights in a bin", "重み全体に占める割合"), logy=True)
+    return axes(
+        made, Words("weight", "重み"), Words("share of all weights in a bin", "各区間の重みが全体に占める割合"), logy=True
+    )
 
 
 def searched(groups: Sequence[Group]) -> bool:

@@ -20,8 +20,8 @@ STEP = Words("step (minibatches)", "ステップ(ミニバッチ)")
 def over_seeds(en: str, ja: str) -> Words:
     """How curves are read whose lines are such means; the numbers are those of the trainings."""
     return Words(
-        f"Lines are {en} over seeds, bands their 95% intervals. On the way measured on {ON_THE_WAY} samples, at the end on all, "
-        f"of training samples {AT_THE_END['train']:,} at most and of validation samples {AT_THE_END['validation']:,}.",
+        f"Lines are {en} over seeds, bands their 95% intervals. Measured on {ON_THE_WAY} samples during training, and on all of them at "
+        f"the end (at most {AT_THE_END['train']:,} for training and {AT_THE_END['validation']:,} for validation).",
         f"線は{ja}、帯は95%区間。途中は{ON_THE_WAY}サンプル、最後は全サンプル(訓練は最大{AT_THE_END['train']:,}、"
         f"検証は最大{AT_THE_END['validation']:,})で測定。",
     )
@@ -62,7 +62,7 @@ def loss(groups: Sequence[Group]) -> Figure:
     """Training loss over the steps, on a log scale; of a model that was watched, whatever its loss is, the validation loss too."""
     names = [("train_loss", Words("training", "訓練"))]
     if trials(groups):
-        y = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー)")
+        y = Words("training loss (cross-entropy, nats)", "訓練損失(交差エントロピー、nat)")
         if quantities(groups):
             y = Words("training loss (squared error, standardized)", "訓練損失(2乗誤差、標準化後)")
         return _curves(groups, names, y, log=True)
@@ -75,7 +75,7 @@ def loss(groups: Sequence[Group]) -> Figure:
     "train-validation",
     Words("Training beside validation accuracy", "訓練精度と検証精度の推移"),
     Words(
-        "The distance between the two curves of a panel is the overfitting. Means over seeds, bands 95% intervals.",
+        "The distance between the two curves of a panel is the overfitting. Lines are means over seeds, bands their 95% intervals.",
         "各図の2本の線の開きが過学習の大きさ。線はシード平均、帯は95%区間。",
     ),
     training("train_accuracy", "validation_accuracy"),

@@ -39,7 +39,7 @@ def reached(group: Group) -> np.ndarray:
     "gain",
     Words("Gain over the first variant", "最初の設定に対する効果"),
     Words(
-        "Validation accuracy at the end less that of the first variant with the same seed: mean and 95% interval over seeds. Where the "
+        "Validation accuracy at the end minus that of the first variant with the same seed: mean and 95% interval over seeds. Where the "
         "point is filled, the interval lies above 0.",
         "最終の検証精度から、同じシードの最初の設定の値を引いた差。シード平均と95%区間。塗りつぶした点は区間が0より上。",
     ),

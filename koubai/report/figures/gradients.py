@@ -66,9 +66,9 @@ def positions(group: Group) -> list[str]:
     "gradient-flow",
     Words("Where the gradient goes", "勾配はどこへ行くか"),
     Words(
-        "The gradient's size at the output of each layer, as a share of that at the network's output: read from right (the loss) to left "
-        "(the first layer). Upper row: before the first step; lower row: at the end of training. Geometric means over the seeds in which "
-        "there is one, with 95% intervals.",
+        "The gradient's size at the output of each layer, relative to that at the network's output: read from right (the loss) to left "
+        "(the first layer). Upper row: before the first step; lower row: at the end of training. Geometric means over the seeds in which a "
+        "gradient arrives, with 95% intervals.",
         "各層の出力での勾配の大きさ。ネットワークの出力での値を1とする。右(損失側)から左(最初の層)へ読む。"
         "上段は学習開始前、下段は学習終了時。勾配が届いたシードの幾何平均と95%区間。",
     ),
@@ -108,11 +108,11 @@ def gradient_flow(groups: Sequence[Group]) -> Figure:
 
 @figure(
     "ledger",
-    Words("The ledger: who shrinks the gradient", "勾配の台帳: 誰が勾配を縮めるか"),
+    Words("The ledger: what shrinks the gradient", "勾配の台帳: 何が勾配を縮めるか"),
     Words(
         "Before the first step, the chain rule taken apart. Each piece of a bar is one layer's factor on the gradient, in powers of ten: "
         "left of 0 it shrinks, right of 0 it grows. The pieces add up to the diamond, the whole way from the last layer to the first, "
-        "with its 95% interval. Means over the seeds in which it arrives.",
+        "with its 95% interval. Means over the seeds in which the gradient arrives.",
         "学習開始前の勾配を連鎖律で分解する。棒の各部分は1つの層が勾配にかける倍率(10の累乗)。0より左は縮小、右は拡大。"
         "合計がひし形(最後の層から最初の層まで)で、線は95%区間。勾配が届いたシードの平均。",
     ),
@@ -130,7 +130,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
         whole = (norms > 0).all(1)  # the seeds in which the gradient comes down to the first layer
         label, count, of = escaped(group.label), int(whole.sum()), len(norms)
         if 0 < count < of:
-            label += say(Words(f" (in {count} of {of} seeds)", f"({of} シード中 {count} シード)"))
+            label += say(Words(f" (in {count} of {of} seeds)", f"(シード {of} 個中 {count} 個)"))
         labels.append(label)
         if not count:
             continue
@@ -183,7 +183,7 @@ def ledger(groups: Sequence[Group]) -> Figure:
     "gradient-norm",
     Words("Gradient norm by layer and step", "層とステップごとの勾配ノルム"),
     Words(
-        "One field for each layer's output and each recorded step; bright is a large gradient, dark a small one, an empty field none. "
+        "One cell for each layer's output and each recorded step; bright is a large gradient, dark a small one, an empty cell none. "
         "Geometric means over seeds.",
         "各層の出力と記録ステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。空白は勾配なし。シードの幾何平均。",
     ),
@@ -228,17 +228,17 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
     made.update_layout(
         coloraxis={"colorscale": SCALE, "cmin": low, "cmax": float(finite.max(initial=low + 1e-9)), "colorbar": bar}
     )
-    return axes(made, Words("step (not to scale)", "ステップ(等間隔ではない)"), Words("", ""))
+    return axes(made, Words("step (not to scale)", "ステップ(間隔は値に比例しない)"), Words("", ""))
 
 
 @figure(
     "activations",
     Words("Activations by layer", "層ごとの活性の分布"),
     Words(
-        "What comes out of each activation function on a fixed batch: left half before training, right half at its end. Widths go with "
-        "the square root of the share, so that thin tails show; each layer to its own widest. All seeds together.",
+        "What comes out of each activation function on a fixed batch: left half before training, right half at its end. Widths follow "
+        "the square root of the share, so that thin tails show, and are scaled to each layer's widest. All seeds together.",
         "固定バッチに対する各活性化関数の出力の分布。左半分は学習前、右半分は学習後。幅は割合の平方根(裾が見えるように)で、"
-        "層ごとに最大幅をそろえる。全シードの合計。",
+        "層ごとに最大幅をそろえる。全シードをまとめて示す。",
     ),
     lambda groups: recorded(groups, "histogram"),
 )

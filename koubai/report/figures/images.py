@@ -33,8 +33,8 @@ LETTERS = 12  # of a class's name
 SIGNED = "RdBu"  # 0 is white
 
 BEST = Words(
-    "Of one network: the best variant with convolutions, and of its seeds the best.",
-    "畳み込みを含む設定のうち最良のものの、最良のシードのネットワーク。",
+    "Shown for one network: the best seed of the best variant with convolutions.",
+    "畳み込みを含む最良の設定のうち、最良のシードのネットワークについて示す。",
 )
 
 
@@ -131,8 +131,8 @@ def window(record: Record) -> tuple[int, int, int]:
     "feature-maps",
     Words("What the layers make of an image", "各層が画像から作る特徴マップ"),
     caption(
-        "The first validation image on its way: what each activation and pooling passes on, the first 16 channels each, scaled by the "
-        "layer's largest value. Last, the probability of each class.",
+        "The first validation image on its way through the network: what each activation and pooling passes on, the first 16 channels "
+        "each, scaled by the layer's largest value. Last, the probability of each class.",
         "最初の検証画像が層を進む様子。活性化関数とプーリングの各層の出力を、先頭の16チャンネルについて、層の最大値を1として示す。"
         "最後は各クラスの確率。",
     ),
@@ -185,10 +185,10 @@ def answers(record: Record) -> tuple[Dataset, np.ndarray]:
 
 @figure(
     "confusion",
-    Words("What is taken for what", "混同行列"),
+    Words("Confusion matrix", "混同行列"),
     caption(
-        "Each row is a class as it is, each column what the network says, over the validation samples; the diagonal is right. "
-        "The colour is the share of the row, the number counts samples.",
+        "Over the validation samples: each row is a true class, each column the network's answer; the diagonal is right. "
+        "The colour is the share of the row, the number the count of samples.",
         "検証サンプルについて、行が正解のクラス、列がネットワークの答え。対角線が正解。色は行の中の割合、数字はサンプル数。",
     ),
     told_apart,
@@ -219,16 +219,16 @@ def confusion(groups: Sequence[Group]) -> Figure:
     )
     made.update_yaxes(autorange="reversed", type="category", scaleanchor="x", constrain="domain")
     made.update_xaxes(type="category", constrain="domain")
-    return axes(made, Words("what the network says", "ネットワークの答え"), Words("what it is", "正解"))
+    return axes(made, Words("the network's answer", "ネットワークの答え"), Words("true class", "正解"))
 
 
 @figure(
     "mistakes",
     Words("The images it gets wrong", "間違えた画像"),
     caption(
-        "Validation images that it takes for another class, the surest mistakes first: what it is → what the network said, and how sure "
-        "it was.",
-        "別のクラスと答えた検証画像を、確信の強い順に示す。正解 → ネットワークの答え(とその確率)。",
+        "Validation images that it takes for another class, the most confident mistakes first: true class → the network's answer (and its "
+        "probability).",
+        "別のクラスと答えた検証画像を、確信度の高い順に示す。正解 → ネットワークの答え(とその確率)。",
     ),
     told_apart,
 )

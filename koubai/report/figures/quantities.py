@@ -29,7 +29,8 @@ def predicted_by(groups: Sequence[Group]) -> list[Record]:
     "predicted",
     Words("What it predicts, and what is true", "予測と正解"),
     Words(
-        "Validation samples, in the unit of the target, by the network that is best on them; on the dashed line the two are equal.",
+        "The best network's predictions for validation samples, in the unit of the target; on the dashed line predicted and true values "
+        "are equal.",
         "検証サンプルでの、最良のネットワークの予測(target の単位)。破線上では予測と正解が等しい。",
     ),
     lambda groups: trials(groups) and bool(predicted_by(groups)),

@@ -46,7 +46,7 @@ def draw(name: str, groups: Sequence[Any]) -> Figure:
     if not groups or not FIGURES[name].fits(groups):
         fitting = ", ".join(other for other, kind in FIGURES.items() if groups and kind.fits(groups))
         raise UserError(
-            f"The figure {name!r} cannot show these runs; these can: {fitting or 'none'}.",
-            f"図 {name!r} ではこの結果を描けません。使えるもの: {fitting or 'なし'}。",
+            f"The figure {name!r} cannot show these runs; figures that can: {fitting or 'none'}.",
+            f"図 {name!r} ではこの結果を描けません。使える図: {fitting or 'なし'}。",
         )
     return FIGURES[name].draw(groups)

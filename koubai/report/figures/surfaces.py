@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @figure(
     "race",
-    Words("The optimizers' ways", "最適化手法のたどる道"),
+    Words("The optimizers' paths", "最適化手法のたどる道"),
     Words(
-        "Contours of the surface, the way from the first start (circle) and where all starts end (crosses). The last panel: how far "
-        "above the lowest value each is, the median over starts and the interquartile range.",
+        "Contours of the surface, the path from the first start (circle), and where the paths from all starts end (crosses). The last "
+        "panel: how far above the lowest value each is, the median over starts and the interquartile range.",
         "曲面の等高線と、最初の出発点(丸)からの道、全出発点の終点(×)。最後の図は最小値との差(出発点の中央値と四分位範囲)。",
     ),
     lambda groups: all(isinstance(group, Race) for group in groups),
@@ -34,7 +34,10 @@ def race(groups: Sequence[Race]) -> Figure:
     surface = LANDSCAPES[groups[0].paths[0].landscape]
     left, right, bottom, top = surface.bounds
     made = panels(
-        [*(race.label for race in groups), say(Words("height over the lowest", "最小値との差"))], 3, 300, horizontal_spacing=0.08
+        [*(race.label for race in groups), say(Words("height above the lowest value", "最小値との差"))],
+        3,
+        300,
+        horizontal_spacing=0.08,
     )
     count = len(groups) + 1
     grid_x, grid_y, heights = contour(surface)
@@ -124,7 +127,7 @@ def best_within(p: float, reach: float = REACH, curvature: np.ndarray = CURVATUR
     Words("Why L1 zeroes weights and L2 does not", "L1が重みを0にし、L2がしない理由"),
     Words(
         "Contours of a loss of two weights, and the weights that a penalty allows. The best of them (dot) lies where the smallest "
-        "contour touches: under L2 anywhere on the circle, under L1 often on a corner, where one weight is exactly 0.",
+        "contour touches them: under L2 anywhere on the circle, under L1 often on a corner, where one weight is exactly 0.",
         "2つの重みの損失の等高線と、正則化が許す範囲。最良の点(黒丸)は等高線が最初に接する所にある。"
         "L2では円周上のどこか、L1では角(一方の重みがちょうど0)になりやすい。",
     ),
