@@ -159,11 +159,12 @@ app = typer.Typer(
 )
 
 
-def _lang(choice: str | None) -> None:
+def _lang(choice: str | None) -> str | None:
     if choice is not None:
         if choice not in ("ja", "en"):
             raise unknown(Words("language", "言語"), choice, ("ja", "en"))
         speak("ja" if choice == "ja" else "en")
+    return choice  # what a command is given
 
 
 def _version(asked: bool) -> None:

@@ -73,3 +73,9 @@ def test_a_study_of_which_all_diverged_is_listed(laboratory: Laboratory) -> None
         _, body, _ = answer(laboratory.url, path)
         assert "badge diverged" in body or '"badge","diverged"' in body, path
         assert "A bug in Koubai" not in body, path
+
+
+def test_a_first_visit_is_answered_in_the_language_that_was_asked_for(tmp_path: Path) -> None:
+    with served(tmp_path, "--lang", "ja") as (link, _):
+        assert '<html lang="ja"' in answer(link, "/", Accept_Language="en")[1]
+        assert '<html lang="en' in answer(link, "/", Accept_Language="en", Cookie="koubai-language=en")[1]
