@@ -110,7 +110,7 @@ def test_an_address_can_be_read_by_people() -> None:
         ("seed=3", "did you mean 'seeds'"),
         ("1.seed=3", "seed"),
         ("name=", "name must not be empty"),
-        ("x" * 7000, "longer than 6,000 letters"),
+        ("x" * 7000, "longer than 6,000 characters"),
         ("&".join(f"{k}.dropout=0.{k}" for k in range(1, 40)), "room for 12 variants"),
         ("%00%ff=%fe", "There is no field of a trial"),
         ("__class__=1", "There is no field of a trial"),
