@@ -59,7 +59,7 @@ def line(finding: Finding) -> Words:
     cause = CAUSES[finding.cause] if finding.cause else None
     root = SYMPTOMS[finding.follows].title if finding.follows else None
     en = ", ".join(filter(None, (finding.layer, cause and cause.en, root and f"follows from {root.en}")))
-    ja = "、".join(filter(None, (finding.layer, cause and cause.ja, root and f"{root.ja}の結果")))
+    ja = "、".join(filter(None, (finding.layer, cause and cause.ja, root and f"「{root.ja}」の結果")))
     return Words(
         f"[{severity.en}] {title.en}{f' ({en})' if en else ''}: {finding.words.en}",
         f"[{severity.ja}] {title.ja}{f'({ja})' if ja else ''}: {finding.words.ja}",

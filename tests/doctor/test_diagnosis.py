@@ -64,7 +64,7 @@ def test_the_root_stands_before_what_follows_from_it(trained: dict[str, kb.Resul
     with speaking("en"):
         assert "follows from vanishing gradient" in str(diagnosis) or len(diagnosis.findings) == 1
     with speaking("ja"):
-        assert "勾配消失の結果" in str(diagnosis) or len(diagnosis.findings) == 1
+        assert "「勾配消失」の結果" in str(diagnosis) or len(diagnosis.findings) == 1
 
 
 def test_symptoms_say_what_they_are_in_both_languages_and_where_thresholds_are_from() -> None:
