@@ -30,7 +30,7 @@ CAPTIONS = {
         "2本の線の開きが過学習の大きさ。訓練は直前の点からのミニバッチの平均。",
     ),
     "gradient-flow": Words(
-        "The gradient's size at the output of each layer, as a share of that at the model's output: read from right (the loss) to left "
+        "The gradient's size at the output of each layer, relative to that at the model's output: read from right (the loss) to left "
         "(the first layer). Upper row: in the first step; lower row: at the last step that was looked at.",
         "各層の出力での勾配の大きさ。モデルの出力での値を1とする。右(損失側)から左(最初の層)へ読む。上段は最初のステップ、"
         "下段は最後に記録したステップ。",
@@ -43,12 +43,12 @@ CAPTIONS = {
         "ひし形は最後の層から最初の層まで全体の倍率で、枝分かれのないモデルでは各部分の合計になる。",
     ),
     "gradient-norm": Words(
-        "One field for each layer's output and each step that was looked at; bright is a large gradient, dark a small one, empty none.",
+        "One cell for each layer's output and each step that was looked at; bright is a large gradient, dark a small one, empty none.",
         "各層の出力と記録したステップごとの勾配の大きさ。明るいほど大きく、暗いほど小さい。空白は勾配なし。",
     ),
     "activations": Words(
-        "What comes out of each activation: left half in the first step, right half in the last that was looked at. Widths go with the "
-        "square root of the share, so that thin tails show; each layer to its own widest.",
+        "What comes out of each activation: left half in the first step, right half in the last that was looked at. Widths follow the "
+        "square root of the share, so that thin tails show, and are scaled to each layer's widest.",
         "各活性化関数の出力の分布。左半分は最初のステップ、右半分は最後に記録したステップ。幅は割合の平方根(裾が見えるように)で、"
         "層ごとに最大幅をそろえる。",
     ),

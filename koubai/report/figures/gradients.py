@@ -228,7 +228,7 @@ def gradient_norm(groups: Sequence[Group]) -> Figure:
     made.update_layout(
         coloraxis={"colorscale": SCALE, "cmin": low, "cmax": float(finite.max(initial=low + 1e-9)), "colorbar": bar}
     )
-    return axes(made, Words("step (not to scale)", "ステップ(間隔は値に比例しない)"), Words("", ""))
+    return axes(made, Words("step (not to scale)", "ステップ(等間隔ではない)"), Words("", ""))
 
 
 @figure(
