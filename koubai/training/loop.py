@@ -16,7 +16,7 @@ from koubai.training.kernels import by_onednn, products
 from koubai.training.looks import Look
 from koubai.training.stack import Stack
 
-RECORDS = 24  # points of a history, fewer in short trainings, so that recording stays cheap
+INTERVALS = 12  # between the points of a history, fewer in short trainings, so that recording stays cheap
 HISTOGRAMS = 5  # of them with histograms
 DRAWN = ("histogram", "low", "high")  # of a history, only at those points
 MANY = 12  # points of a history, from which on it pays to note how one is taken
@@ -58,11 +58,11 @@ def flush_denormals() -> None:
 
 
 def points(steps: int) -> list[int]:
-    """The steps at which a history is taken: 0, the last, and between them half log-spaced, half evenly spaced."""
-    count = min(RECORDS, max(6, steps // 60))
-    early = np.geomspace(1, steps, count // 2)
-    even = np.linspace(0, steps, count - count // 2 + 1)
-    return sorted({round(step) for step in (*early, *even)})
+    """The steps at which a history is taken: evenly spaced from 0 to the last, and log-spaced from 1 where that is closer."""
+    intervals = min(INTERVALS, max(3, steps // 120))
+    even = np.linspace(0, steps, intervals + 1)
+    early = np.geomspace(1, steps, intervals)
+    return sorted({round(step) for step in (*early[early < even[1]], *even)})
 
 
 class Training:

@@ -70,7 +70,7 @@ def test_what_some_trials_did_in_their_last_step_stays_when_others_leave() -> No
 
 def test_long_histories_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a trial leaves on the way."""
-    fields: dict[str, Any] = {"layers": [6, 5], "activation": "relu", "steps": 60 * MANY}
+    fields: dict[str, Any] = {"layers": [6, 5], "activation": "relu", "steps": 120 * MANY}
     trials = [Trial(**fields, seed=seed, learning_rate=rate) for seed, rate in enumerate((0.01, 1e20, 0.1))]
     data, cpu = load(trials[0].data), torch.device("cpu")
     assert len(points(trials[0].steps)) >= MANY
@@ -83,7 +83,7 @@ def test_long_histories_are_those_of_python(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_program_is_run_where_a_history_is_long(digits: Any, cpu: torch.device) -> None:
-    training = Training([Trial(layers=[6], steps=60 * MANY)], digits, cpu)
+    training = Training([Trial(layers=[6], steps=120 * MANY)], digits, cpu)
     while not training.done:
         training.advance()
     assert training.look.run
