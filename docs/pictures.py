@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from koubai.cli.base import OUT
 from koubai.language import Language
@@ -45,10 +45,11 @@ def served(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def opened(browser: Browser, language: Language, width: int, height: int, dark: bool = False) -> Page:
+def opened(browser: Browser, language: Language, width: int, height: int, dark: bool = False, scale: float = 1.0) -> Page:
     """A page of so many pixels, for somebody of a language."""
     locale, scheme = {"en": "en-US", "ja": "ja-JP"}[language], "dark" if dark else "light"
-    return browser.new_page(locale=locale, viewport={"width": width, "height": height}, color_scheme=scheme)
+    viewport: ViewportSize = {"width": width, "height": height}
+    return browser.new_page(locale=locale, viewport=viewport, color_scheme=scheme, device_scale_factor=scale)
 
 
 def play(page: Page, address: str, language: Language) -> None:
@@ -72,7 +73,7 @@ def main() -> None:
             page = opened(browser, language, 1240, 1190)
             play(page, address, language)
             page.screenshot(path=HERE / f"play{ending}")
-            page = opened(browser, language, 900, 1030)
+            page = opened(browser, language, 1100, 1240, scale=0.82)
             page.goto((folder / "report.html").resolve().as_uri())
             page.get_by_role("button", name={"en": "English", "ja": "日本語"}[language]).click()
             page.evaluate(FEW)
