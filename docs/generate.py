@@ -112,12 +112,12 @@ def doctor() -> str:
         MADE,
         "```sh\nkoubai diagnose RUN         # every variant, seeds together / 設定ごと(シードをまとめて)\n"
         "koubai diagnose RUN best    # one trial / 1つの試行\n```",
-        f"A finding has a severity ({severities}), and where they can be told a layer and a cause. `guessing` is the loss of one who knows "
-        "the shares of the classes and nothing else; a fit is 0 where the training accuracy is that of always answering the largest class, "
-        "and 1 where all is right. `Simpler methods` are the nearest neighbour and a kernel's regression, on 300 training samples left out "
-        "one by one: where they are right no more often than the network, by three standard errors, what is left may be noise, and a poor "
-        "fit says nothing. What cannot be told is said to be so. `ours` marks thresholds that were set on the first part of the data sets "
-        "of `benchmarks/doctor.py`, and measured on the second.",
+        f"A finding has a severity ({severities}), and, where they can be determined, a layer and a cause. `guessing` is the loss of one "
+        "who knows the shares of the classes and nothing else; a fit is 0 where the training accuracy is that of always answering the "
+        "largest class, and 1 where all is right. `Simpler methods` are nearest neighbours and kernel regression, on 300 training samples "
+        "left out one by one: where they are right no more often than the network, by three standard errors, what is left may be noise, "
+        "and a poor fit says nothing. What cannot be judged is reported as such. `ours` marks thresholds that were set on the first part "
+        "of the data sets of `benchmarks/doctor.py`, and measured on the second.",
         "所見には重さがあり、わかる場合は層と原因も示します。「当て推量」は、クラスの比率だけを知っているときの損失です。「適合」は、"
         "常に最大のクラスと答える場合の訓練精度を0、全問正解を1とした値です。「より単純な手法」は最近傍法とカーネル回帰で、訓練サンプル300個を"
         "1個ずつ除いて予測させます。その正解率がネットワークを標準誤差の3倍以上は上回らないとき、残りは雑音かもしれず、適合が悪くても"

@@ -182,7 +182,7 @@ def trained(
 ) -> Outcome:  # fmt: skip
     """What the training of a stack gives; ``report`` hears of every step, and of those that need not be done.
 
-    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are past hope.
+    With ``stopping`` the doctor looks at every point of the history, and stops the trials that are hopeless.
     """
     first = stack[0]
     name = f"{study}: {first.activation.name}, {first.optimizer.name} x {len(stack)}"
@@ -251,7 +251,7 @@ def device_named(name: str) -> torch.device:
     """The device: ``"auto"`` is a CUDA GPU if there is one. Raises ``UserError`` for a device that is not there."""
     if name not in ("auto", "cpu", "cuda"):
         raise UserError(
-            f"The device must be auto, cpu or cuda, not {name!r}.", f"デバイスは auto, cpu, cuda のどれかです: {name!r}"
+            f"The device must be auto, cpu or cuda, not {name!r}.", f"デバイスは auto, cpu, cuda のどれかにしてください: {name!r}"
         )
     there = torch.cuda.is_available()
     if name == "cuda" and not there:

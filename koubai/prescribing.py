@@ -4,7 +4,7 @@ The trial is diagnosed over its seeds. Each symptom's remedies (``doctor.remedie
 paired by seed. All remedies start with ``FIRST`` seeds (with all of them where networks are so small that they train side by side for
 next to nothing). The most promising are paired up, unless one alone is so good that no pair would be preferred to it. Of the
 ``FINALISTS`` most promising of all as many go on to the other seeds as it takes to repair (successive halving over seeds: Jamieson and
-Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds past hope is stopped on the way, and goes no
+Talwalkar 2016, arXiv:1502.07943; no training is begun twice). What the doctor finds hopeless is stopped on the way, and goes no
 further. Where nothing repairs, remedies of what only follows from something else are tried, and a third remedy is added.
 """
 
@@ -66,7 +66,7 @@ def prescribe(
     numbers = list(range(start, start + seeds))
 
     def train(trials: Sequence[Trial], seeds: Sequence[int]) -> list[list[Record]]:
-        """The records of trials, one a seed. Those past hope are stopped, but for the original."""
+        """The records of trials, one a seed. Hopeless ones are stopped, but for the original."""
         study = together(trial, trials, seeds, shown).model_copy(update={"stop": "none" if trials == [trial] else "diagnosis"})
         records = {record.trial: record for record in run(study, store=store, progress=progress, note=False, **options).records}
         return [[records[one.replace({"seed": seed})] for seed in seeds] for one in trials]
@@ -188,7 +188,7 @@ LEFT = Words("others promise more", "ほかの方が有望")
 
 
 def hopeless(candidate: Candidate) -> Words | None:
-    """Why a candidate is past hope: a training of it was stopped, all diverged, or all have a fatal symptom and nothing is gained."""
+    """Why a candidate is hopeless: a training of it was stopped, all diverged, or all have a fatal symptom and nothing is gained."""
     stops = [finding for finding in map(why, candidate.records) if finding]
     if stops:
         return stops[0].title

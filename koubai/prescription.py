@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 SHOWN = 4  # variants in the report's curves
 ORIGINAL = Words("as it was", "元のまま")
 CHOSEN = Words(
-    "Each interval is one by itself, and gains are measured on the seeds by which the remedies were chosen: on other seeds the highest may "
-    "be somewhat lower.",
-    "区間は対策ごとに95%。効果は対策を選んだのと同じシードで測ったものなので、別のシードでは、最も高い効果がやや下がることがある。",
+    "Each 95% interval is for its remedy alone, and gains are measured on the seeds by which the remedies were chosen: on "
+    "other seeds the highest may be somewhat lower.",
+    "95%区間は対策ごとのもの。効果は対策を選んだのと同じシードで測ったものなので、別のシードでは、最も高い効果がやや下がることがある。",
 )
 CHECK = Words(
     "The labels look shuffled, and no change to a training mends that: check that each label stands by its own input.",

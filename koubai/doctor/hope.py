@@ -1,4 +1,4 @@
-r"""Which trainings under way are past hope: ``stop = "diagnosis"`` stops them, and spends their time on the others.
+r"""Which trainings under way are hopeless: ``stop = "diagnosis"`` stops them, and spends their time on the others.
 
 It is judged at points of the history, from ``EARLY`` of the steps on, over a whole stack at once:
 
@@ -62,7 +62,7 @@ class Sight:
 
 
 def past_hope(training: Training) -> dict[int, Finding]:
-    """The trials of a training at a point of its history that are past hope, by their number in ``trials``, each with the reason."""
+    """The trials of a training at a point of its history that are hopeless, by their number in ``trials``, each with the reason."""
     taken, layers = training.point, training.stack.network.layers
     if training.done or not taken:
         return {}
@@ -92,7 +92,7 @@ def why(record: Record) -> Finding | None:
 
 
 def judged(sight: Sight) -> dict[int, Finding]:
-    """Those of the trials in sight that are past hope, by number."""
+    """Those of the trials in sight that are hopeless, by number."""
     if len(sight.steps) < 3 or sight.steps[-1] < EARLY * sight.trials[0].steps:
         return {}
     found: dict[int, Finding] = {}
@@ -144,7 +144,7 @@ def _dead(sight: Sight) -> dict[int, Finding]:
     for row in np.flatnonzero(silent.any(1)):
         label = labels[int(silent[row].argmax())]
         words = Words(
-            f"Every unit of {label} answers 0 to every sample: nothing gets through.",
+            f"Every unit of {label} outputs 0 for every sample: nothing gets through.",
             f"{label} のすべてのユニットがどのサンプルにも 0 を返し、何も通しません。",
         )
         found[int(row)] = Finding("fatal", words, label, "activation", {"zeros": 1.0}, "dead-relu")
@@ -158,7 +158,7 @@ def _blown_up(sight: Sight) -> dict[int, Finding]:
     found = {}
     for row in np.flatnonzero((times > BLOWN) & (loss[:, -1] > loss[:, -2])):
         words = Words(
-            f"The loss is {short(times[row])} times what it was before the first step, and still rises.",
+            f"The loss is {short(times[row])} times what it was before the first step, and still rising.",
             f"損失が学習前の {short(times[row])} 倍になり、さらに増えています。",
         )
         found[int(row)] = Finding("fatal", words, None, "learning rate", {"times": float(times[row])}, "learning-rate-too-high")

@@ -27,28 +27,28 @@ class Origin:
         """The finding: fatal, with the step as evidence."""
         where = {
             "input": Words(
-                "the input already holds values that are no numbers (NaN or infinite): look at the data",
+                "the input already holds values that are not finite (NaN or infinity): check the data",
                 "入力にすでに有限でない値(NaNまたは無限大)があります。データを確認してください",
             ),
             "weights": Words(
-                f"the weights of {self.layer} were no longer numbers: the update before is to blame",
+                f"the weights of {self.layer} were no longer finite: the update before caused it",
                 f"{self.layer} の重みがすでに有限でなくなっていました。直前の更新が原因です",
             ),
             "forward": Words(
-                f"{self.operation} in {self.layer} gave the first value that is no number, from values that all were",
+                f"{self.operation} in {self.layer} gave the first value that is not finite, from values that all were",
                 f"{self.layer} の演算 {self.operation} が、有限な値から最初の有限でない値を出しました",
             ),
             "loss": Words(
-                "the model's output is all finite, and the loss made of it is not: look at how the loss is computed",
+                "the model's output is all finite, and the loss computed from it is not: check how the loss is computed",
                 "モデルの出力はすべて有限ですが、そこから計算した損失が有限ではありません。損失の計算を確認してください",
             ),
             "backward": Words(
-                f"forward all was finite; the gradient stopped being a number on its way down to {self.layer}",
+                f"the forward pass was all finite; the gradient stopped being finite on its way down to {self.layer}",
                 f"順伝播はすべて有限でしたが、{self.layer} まで下りる途中で勾配が有限でなくなりました",
             ),
         }[self.part]
         grown = Words(
-            ". Loss or weights had grown far beyond their first size before: the steps are too large",
+            ". Before that, the loss or the weights had grown far beyond their initial size: the steps are too large",
             "。その前から損失か重みが最初よりはるかに大きくなっており、更新が大きすぎます",
         )
         more = grown if self.grown else Words("", "")

@@ -22,7 +22,7 @@ MOST = 40  # layers that a figure has room for
 
 CAPTIONS = {
     "loss": Words(
-        "Each point is the mean of the minibatches since the last one; validation is as it was told.",
+        "Each point is the mean of the minibatches since the last one; validation values are those given to the watch.",
         "各点は直前の点からのミニバッチの平均。検証の値は watch に伝えられたもの。",
     ),
     "train-validation": Words(
@@ -78,8 +78,8 @@ def untold(diagnosis: Diagnosis) -> list[Words]:
         found.setdefault(why, []).append(SYMPTOMS[symptom].title)
     return [
         Words(
-            f"Not looked for: {', '.join(title.en for title in titles)}. {why.en}",
-            f"判断していない症状: {'、'.join(title.ja for title in titles)}。{why.ja}",
+            f"Could not be judged: {', '.join(title.en for title in titles)}. {why.en}",
+            f"判断できない症状: {'、'.join(title.ja for title in titles)}。{why.ja}",
         )
         for why, titles in found.items()
     ]

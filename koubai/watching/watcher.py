@@ -81,7 +81,7 @@ class Watch:
         self._pass: Pass | None = None  # the last that may still lose its numbers
         if not self._mine:
             raise UserError(
-                f"The model {type(model).__name__} has no parameters, so there is nothing to watch; hand over the model that is trained.",
+                f"The model {type(model).__name__} has no parameters, so there is nothing to watch; pass the model that is trained.",
                 f"モデル {type(model).__name__} にはパラメータがないため、見守るものがありません。学習するモデルを渡してください。",
             )
         for one in self.optimizers:
@@ -101,7 +101,7 @@ class Watch:
         self._device = next(self.model.parameters()).device.type
         if self._device == "meta":
             raise UserError(
-                "The model lies on PyTorch's meta device, where weights have no values; bring it to another before it is watched.",
+                "The model is on PyTorch's meta device, where weights have no values; move it to another device before it is watched.",
                 "モデルは PyTorch の meta デバイスにあり、重みに値がありません。別のデバイスに移してから渡してください。",
             )
         self._handles = [register_optimizer_step_pre_hook(self._before), register_optimizer_step_post_hook(self._after)]
@@ -170,8 +170,9 @@ class Watch:
         """What the doctor looks at; see ``doctor.Case``. Raises ``UserError`` where nothing has been trained."""
         if not self.history.steps or not self._lead:
             raise UserError(
-                "Nothing has been trained under this watch yet: train inside the with, with steps of the model's optimizer, and ask then.",
-                "この watch ではまだ何も学習されていません。with の中でオプティマイザの step を呼び、その後に尋ねてください。",
+                "Nothing has been trained under this watch yet: train inside the with block, calling the optimizer's step, "
+                "before asking for results.",
+                "この watch ではまだ何も学習されていません。with の中でオプティマイザの step を呼んで学習してから、結果を求めてください。",
             )
         return replace(
             self.history.case(self.t, self.origin),

@@ -386,7 +386,7 @@ def test_where_simpler_methods_reach_no_more_nobody_can_say_that_more_could_be_l
         if known:
             assert look(name, one) is not None
         else:
-            with pytest.raises(Unknown, match="Simpler methods are right for"):
+            with pytest.raises(Unknown, match="Simpler methods are right on"):
                 look(name, one)
 
 

@@ -16,7 +16,7 @@ BENT = ("relu", "leaky_relu", "elu", "gelu")  # activations whose slope is about
     Words(
         "A sigmoid passes at most 0.25 of the gradient, and what saturates passes next to nothing; ReLU passes all of it where it is "
         "positive.",
-        "シグモイドは勾配を最大でも0.25倍にし、飽和した所ではほとんど通さない。ReLUは正の所で勾配をそのまま通す。",
+        "シグモイドは勾配を最大でも0.25倍しか通さず、飽和した所ではほとんど通さない。ReLUは正の所で勾配をそのまま通す。",
     ),
     "notes, Section 1; Glorot et al. 2011 (Deep sparse rectifier neural networks): f' = 1 for x > 0",
     ("vanishing-gradient", "saturated-activations", "slow-convergence", "plateau", "underfitting", "learning-rate-too-low"),
@@ -77,8 +77,8 @@ SIZED = (
     "he",
     Words("He's initial weights", "Heの初期値"),
     Words(
-        "Weights of the size sqrt(2 / n) keep the spread of signals and gradients from layer to layer under ReLU, and no two units are "
-        "alike.",
+        "Weights with standard deviation sqrt(2 / n) keep the spread of signals and gradients from layer to layer under "
+        "ReLU, and no two units are alike.",
         "標準偏差 √(2/n) の重みは、ReLUの層を越えて信号と勾配の広がりを保つ。同じ値のユニットもできない。",
     ),
     "notes, Section 1; He et al. 2015, arXiv:1502.01852: W = randn * sqrt(2 / n_in)",
@@ -92,8 +92,8 @@ def _(trial: Trial) -> Changes:
     "xavier",
     Words("Xavier's initial weights", "Xavierの初期値"),
     Words(
-        "Weights of the size 1 / sqrt(n) keep the spread of signals and gradients from layer to layer under tanh, and no two units are "
-        "alike.",
+        "Weights with standard deviation 1 / sqrt(n) keep the spread of signals and gradients from layer to layer under "
+        "tanh, and no two units are alike.",
         "標準偏差 1/√n の重みは、tanhの層を越えて信号と勾配の広がりを保つ。同じ値のユニットもできない。",
     ),
     "notes, Section 1; Glorot and Bengio 2010: W = randn / sqrt(n_in)",
@@ -113,7 +113,8 @@ NORMALIZED = (
     "batch-norm-before",
     Words("batch norm before activation", "活性化の前にバッチ正規化"),
     Words(
-        "What goes into every activation has mean 0 and spread 1, whatever the weights and inputs are: nothing saturates, dies or fades.",
+        "What goes into every activation has mean 0 and standard deviation 1, whatever the weights and inputs are, so units "
+        "hardly saturate and signals hardly fade.",
         "重みや入力がどうであれ、活性化に入る値は平均0・標準偏差1になり、飽和も消失もしにくい。",
     ),
     "notes, Section 1; Ioffe and Szegedy 2015, arXiv:1502.03167",
@@ -127,7 +128,8 @@ def _(trial: Trial) -> Changes:
     "batch-norm-after",
     Words("batch norm after activation", "活性化の後にバッチ正規化"),
     Words(
-        "What goes into every layer has mean 0 and spread 1: the next layer's weights see signals of the size they are made for.",
+        "What goes into every layer has mean 0 and standard deviation 1: the next layer's weights see signals of the size they "
+        "are made for.",
         "次の層に入る値が平均0・標準偏差1になり、重みに見合った大きさの信号が届く。",
     ),
     "notes, Section 1 (before or after); Ioffe and Szegedy 2015, arXiv:1502.03167",
@@ -141,7 +143,7 @@ def _(trial: Trial) -> Changes:
     "no-batch-norm",
     Words("no batch norm", "バッチ正規化をやめる"),
     Words(
-        "Mean and spread of a few samples are mostly noise, and differ from those that the network is judged with.",
+        "Mean and variance of a few samples are mostly noise, and differ from those that the network is judged with.",
         "少数のサンプルの平均と分散はほとんど雑音で、評価のときに使う値ともずれる。",
     ),
     "Wu and He 2018, arXiv:1803.08494: the error of batch statistics grows as the batch shrinks",

@@ -12,8 +12,8 @@ SHRINKING = Words(
     "すべての重みを0へ引き寄せるので、多くのサンプルに共通するものだけが大きく残る。",
 )
 DROPPING = Words(
-    "Each minibatch trains another part of the network, so units cannot rely on what they learned by heart together.",
-    "ミニバッチごとに違う部分を学習させるので、ユニットどうしが示し合わせた丸暗記に頼れない。",
+    "Each minibatch trains a different part of the network, so units cannot learn samples by heart by relying on one another.",
+    "ミニバッチごとに違う部分を学習させるので、ユニットどうしが互いを当てにして丸暗記することができない。",
 )
 BY_HEART = ("overfitting", "shuffled-labels", "class-imbalance")  # rare classes, repeated, are soon learned so
 REGULARIZED = (*BY_HEART, "growing-weights")
@@ -103,7 +103,7 @@ def _(trial: Trial) -> Changes:
     "no-dropout",
     Words("no dropout", "ドロップアウトをやめる"),
     Words(
-        "What is left of the network in each step is too little to learn from.",
+        "Too little of the network is left in each step to learn with.",
         "各ステップで残る部分が小さすぎると、学習が進まない。",
     ),
     "Srivastava et al. 2014, section 7.3: high rates underfit",
@@ -115,7 +115,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "less-dropout",
-    Words("a quarter of the dropout", "ドロップアウトを4分の1に"),
+    Words("a quarter of the dropout rate", "ドロップアウト率を4分の1に"),
     Words("More units are left to carry what is learned.", "学んだことを担うユニットがより多く残る。"),
     "Srivastava et al. 2014, section 7.3",
     ("too-strong-regularization",),
@@ -126,7 +126,7 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "wider",
-    Words("four times the units, 16 at least", "ユニット数を4倍に(最低16)"),
+    Words("four times the units, at least 16", "ユニット数を4倍に(最低16)"),
     Words(
         "Too few units cannot bend the boundary between the classes enough.",
         "ユニットが少なすぎると、クラスの境界を十分に曲げられない。",
@@ -140,9 +140,9 @@ def _(trial: Trial) -> Changes:
 
 @remedy(
     "deeper",
-    Words("one hidden layer more", "隠れ層を1つ増やす"),
+    Words("one more hidden layer", "隠れ層を1つ増やす"),
     Words(
-        "Without a hidden layer only straight boundaries can be drawn; each layer more folds them.",
+        "Without a hidden layer only straight boundaries can be drawn; each further layer folds them.",
         "隠れ層がなければ境界は直線だけで、層を重ねるごとに折り曲げられる。",
     ),
     "Montufar et al. 2014, arXiv:1402.1869: pieces grow exponentially with depth",

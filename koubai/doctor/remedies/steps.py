@@ -13,7 +13,8 @@ USUAL_RATES = {"sgd": 0.1, "momentum": 0.01, "nesterov": 0.01, "adagrad": 0.01} 
     "standardize",
     Words("inputs standardized", "入力を標準化"),
     Words(
-        "Features with mean 0 and spread 1 give a loss that is about as steep in every direction, so one learning rate fits all.",
+        "Features with mean 0 and standard deviation 1 give a loss that is about as steep in every direction, so one learning "
+        "rate fits all.",
         "各特徴を平均0・標準偏差1にすると、損失の傾きがどの方向でも同程度になり、1つの学習率で足りる。",
     ),
     "LeCun et al. 1998 (Efficient BackProp), section 4.3",
@@ -59,7 +60,7 @@ def _(trial: Trial) -> Changes:
     Words("a larger batch", "バッチを大きく"),
     Words(
         "The spread of a mean over n samples falls as 1 / sqrt(n): steadier gradients, and steadier batch statistics.",
-        "n個の平均のばらつきは 1/√n で減る。勾配もバッチの統計量も安定する。",
+        "n個の平均のばらつきは 1/√n に比例して小さくなる。勾配もバッチの統計量も安定する。",
     ),
     "Goyal et al. 2017, arXiv:1706.02677; four times the samples halve the noise",
     ("batch-too-small", "learning-rate-too-high", "plateau"),
@@ -72,7 +73,7 @@ def _(trial: Trial) -> Changes:
     "momentum",
     Words("momentum", "モメンタム"),
     Words(
-        "Steps in one direction add up, to ten times the rate at mu = 0.9, and steps to and fro cancel.",
+        "Steps in one direction add up, to ten times their size at mu = 0.9, and steps to and fro cancel.",
         "同じ向きの更新は積み重なり(μ=0.9なら10倍)、行ったり来たりする更新は打ち消し合う。",
     ),
     "notes, Section 2: V = mu V - eps dE, w += V",
@@ -104,7 +105,7 @@ def _(trial: Trial) -> Changes:
     "usual-rate",
     Words("the optimizer's usual learning rate", "最適化手法の標準の学習率"),
     Words(
-        "The rate with which the optimizer was published or is mostly used is right more often than any other.",
+        "The learning rate with which the optimizer was published or is mostly used is right more often than any other.",
         "論文や実践で使われる標準の学習率が、たいていは一番よく合う。",
     ),
     "Bengio 2012, arXiv:1206.5533, section 3.1.1; Kingma and Ba 2014 (Adam: 0.001)",
@@ -116,12 +117,12 @@ def _(trial: Trial) -> Changes:
 
 
 RISING = Words(
-    "Each step moves the weights by eps times the gradient: a loss that hardly falls, falls faster.",
-    "1ステップで重みは学習率x勾配だけ動く。ほとんど下がらない損失が速く下がるようになる。",
+    "Each step moves the weights by the learning rate times the gradient, so a loss that hardly falls will fall faster.",
+    "1ステップで重みは学習率×勾配だけ動くので、ほとんど下がらない損失が速く下がるようになる。",
 )
 FALLING = Words(
-    "Steps longer than 2 / (the steepest curvature) overshoot, and each overshoots more than the last; shorter ones settle.",
-    "最も急な曲率の逆数の2倍を超える歩幅では行き過ぎが大きくなる一方で、それより短ければ落ち着く。",
+    "At a learning rate above 2 / (the largest curvature) each step overshoots by more than the last; below it, steps settle.",
+    "最大の曲率の逆数の2倍を超える学習率では、更新の行き過ぎがしだいに大きくなる。それより小さければ落ち着く。",
 )
 TOO_SLOW = ("learning-rate-too-low", "slow-convergence", "vanishing-gradient", "plateau", "underfitting")
 TOO_FAST = (
@@ -155,7 +156,7 @@ for _factor in (10.0, 3.0, 100.0):
     "cosine",
     Words("learning rate down to 0 (cosine)", "学習率を余弦で0まで下げる"),
     Words(
-        "High rates find the valley, low ones its bottom: the noise of the steps falls with the rate.",
+        "High learning rates find the valley, low ones its bottom: the noise of the steps falls with the learning rate.",
         "大きな学習率で谷を見つけ、小さな学習率で底に落ち着く。更新の雑音は学習率とともに減る。",
     ),
     "notes, Section 2 (start high, decrease); Loshchilov and Hutter 2016, arXiv:1608.03983",
@@ -169,7 +170,7 @@ def _(trial: Trial) -> Changes:
     "warmup",
     Words("learning rate up, then down", "学習率を徐々に上げてから下げる"),
     Words(
-        "The first steps, on the steepest slopes, are short; the rate comes when they are behind.",
+        "The first steps, on the steepest slopes, are short; the full learning rate comes once they are past.",
         "傾きが最も急な最初のうちは歩幅を短くし、越えてから広げる。",
     ),
     "Goyal et al. 2017, arXiv:1706.02677; a twentieth of the steps",
@@ -185,7 +186,7 @@ def _(trial: Trial) -> Changes:
     Words(
         "A step is never longer than the learning rate times 1, however steep the slope under it: one cliff no longer throws the weights "
         "away.",
-        "傾きがどれほど急でも、1歩は学習率x1より長くならない。崖のような所でも重みが遠くへ飛ばされない。",
+        "傾きがどれほど急でも、1歩は学習率×1より長くならない。崖のような所でも重みが遠くへ飛ばされない。",
     ),
     "Pascanu et al. 2013, arXiv:1211.5063: g <- g min(1, 1 / |g|)",
     ("exploding-gradient", "not-a-number", "learning-rate-too-high", "dead-relu", "growing-weights"),
@@ -198,8 +199,8 @@ def _(trial: Trial) -> Changes:
     "constant-rate",
     Words("constant learning rate", "学習率を一定に保つ"),
     Words(
-        "A schedule that falls too early leaves the rest of the training without steps.",
-        "早く下げすぎるスケジュールでは、残りの学習で重みが動かない。",
+        "A schedule that falls too early leaves the weights all but still for the rest of the training.",
+        "早く下げすぎるスケジュールでは、残りの学習で重みがほとんど動かない。",
     ),
     "Robbins and Monro 1951: the sum of the rates must be able to reach the minimum",
     TOO_SLOW,

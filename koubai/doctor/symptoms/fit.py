@@ -40,13 +40,13 @@ def overfitting(case: Case, gap: float, rise: float, few: float) -> Finding | No
         return None
     since = int(case.steps[lowest])
     words = Words(
-        f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the others",
-        f"訓練サンプルの正解率 {train[-1]:.0%} に対し、それ以外は {held_out[-1]:.0%} です。",
+        f"Right on {train[-1]:.0%} of the training samples and on {held_out[-1]:.0%} of the validation samples",
+        f"訓練サンプルの正解率 {train[-1]:.0%} に対し、検証サンプルは {held_out[-1]:.0%} です。",
     )
     if case.regression:
         words = Words(
-            f"R² is {train[-1]:z.2f} on the training samples and {held_out[-1]:z.2f} on the others",
-            f"R² は訓練サンプルで {train[-1]:z.2f}、それ以外で {held_out[-1]:z.2f} です。",
+            f"R² is {train[-1]:z.2f} on the training samples and {held_out[-1]:z.2f} on the validation samples",
+            f"R² は訓練サンプルで {train[-1]:z.2f}、検証サンプルで {held_out[-1]:z.2f} です。",
         )
     risen = Words("", "")
     if 1.05 < up < float("inf"):
@@ -115,12 +115,12 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
     sure(case, 0 if few else ERRORS)
     level, right = loss[-1] / case.guess, case.need("train_accuracy")[-1]
     mend = Words(
-        "wider or deeper layers, or another activation, could fit more",
+        "wider or more layers, or another activation, could fit more",
         "層を広く・深くするか、活性化関数を変えると改善する可能性があります",
     )
     if straight:
         mend = Words(
-            "without an activation that bends, it is one linear layer",
+            "without a nonlinear activation, the whole network is one linear layer",
             "非線形な活性化関数がないので、全体が1つの線形層にすぎません",
         )
     elif few:
@@ -150,7 +150,7 @@ def underfitting(case: Case, fitted: float, linear: float, fall: float, travel: 
         "正則化やドロップアウトが強すぎて、訓練サンプルに適合できません。",
     ),
     measure=Words(
-        "|W| at the end over the start's under a penalty, or the rate of dropout, at a poor fit",
+        "|W| at the end over the start's under a penalty, or the dropout rate, at a poor fit",
         "正則化ありでの終了時と開始時の |W| の比、またはドロップアウト率。適合が悪い場合に限る",
     ),
     brings=("underfitting", "plateau", "vanishing-gradient", "dead-relu", "identical-units", "slow-convergence"),
@@ -174,14 +174,14 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
     penalized = trial is None or trial.penalty.name != "none" or trial.optimizer.numbers.get("weight_decay", 0) > 0
     if penalized and size < shrunk:
         words = Words(
-            f"The weights shrank to {size:.0%} of their first size, and {fit:.0%} is fitted: the penalty outweighs the data.",
+            f"The weights shrank to {size:.0%} of their initial size, and the fit is {fit:.0%}: the penalty outweighs the data.",
             f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
         )
         return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
     rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
     if rate > dropout or (1 - rate) ** layers < left:
         words = Words(
-            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and {fit:.0%} is fitted.",
+            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and the fit is {fit:.0%}.",
             f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
         )
         return Finding("serious", words, None, "dropout", {"dropout": rate, "layers": float(layers), "fitted": case.fitted})
@@ -192,7 +192,7 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
     "batch-too-small",
     Words("batch too small for batch normalization", "バッチ正規化に対して小さすぎるバッチ"),
     about=Words(
-        "Statistics over so few samples are mostly noise: what training normalizes by is not what evaluation does.",
+        "Statistics over so few samples are mostly noise: training and evaluation normalize by different values.",
         "少数のサンプルから求めた統計量はほとんど雑音で、学習時と評価時の正規化が食い違います。",
     ),
     measure=Words(
@@ -215,7 +215,7 @@ def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None
     return Finding(
         "serious",
         Words(
-            f"{case.layers[places[0]]} takes its mean and spread from {case.batch_size} samples; they are mostly noise.",
+            f"{case.layers[places[0]]} takes its mean and variance from {case.batch_size} samples; they are mostly noise.",
             f"{case.layers[places[0]]} は {case.batch_size} サンプルから平均と分散を求めており、その値はほとんど雑音です。",
         ),
         case.layers[places[0]],

@@ -58,7 +58,7 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     "exploding-gradient",
     Words("exploding gradient", "勾配爆発"),
     about=Words(
-        "The gradient grows from layer to layer, so the first layers are thrown about.",
+        "The gradient grows from layer to layer, so the weights of the first layers are thrown about.",
         "勾配が層を下るごとに大きくなり、入力側の層の重みが大きく振り回されます。",
     ),
     measure=Words(
@@ -141,5 +141,5 @@ def _split(case: Case, parts: dict[str, float], count: int) -> Words:
             f"the {shown} {'pass' if kind == 'weights' else 'passes'} {short(factor)}" + (" of it" if en else " of the gradient")
         )
         ja.append(f"{said}は {short(factor)} 倍")
-    each = Words(f"At each of {count} steps down ", f"層を1つ下るごとに({count} 段)、")
+    each = Words(f"At each of {count} layers on the way down ", f"層を1つ下るごとに({count} 段)、")
     return Words(each.en + ", ".join(en), each.ja + "、".join(ja) + "にします")

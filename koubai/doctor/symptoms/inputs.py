@@ -60,7 +60,7 @@ def inputs_not_standardized(case: Case, large: float, small: float, fitted: floa
     return Finding(
         "serious",
         Words(
-            f"The features' sizes reach from {short(float(size.min()))} to {short(widest)}; standardized they would all be 1.",
+            f"The features' sizes range from {short(float(size.min()))} to {short(widest)}; standardized they would all be 1.",
             f"特徴量の大きさは {short(float(size.min()))} から {short(widest)} まであります。標準化すれば 1 に揃います。",
         ),
         None,
@@ -73,8 +73,8 @@ def inputs_not_standardized(case: Case, large: float, small: float, fitted: floa
     "class-imbalance",
     Words("class imbalance", "クラスの不均衡"),
     about=Words(
-        "Some classes are so rare that the network hardly ever answers them.",
-        "一部のクラスのサンプルが少なすぎて、ネットワークがそのクラスをほとんど答えません。",
+        "Some classes are so rare that the network hardly ever predicts them.",
+        "一部のクラスのサンプルが少なすぎて、ネットワークがそのクラスをほとんど予測しません。",
     ),
     measure=Words(
         "training samples of the largest class over the smallest's, and the recall of the rare classes against the others'",
@@ -90,9 +90,9 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
     if len(counts) < 2 or counts.max() < uneven * max(counts.min(), 1):
         return None
     if case.recall is None:
-        raise Unknown("How well each class is told is not known.", "クラスごとの再現率がわかりません。")
+        raise Unknown("The recall of each class is not known.", "クラスごとの再現率がわかりません。")
     if case.diverged:
-        raise Unknown("A diverged network answers nothing.", "発散したネットワークの答えは判断できません。")
+        raise Unknown("A diverged network makes no predictions.", "発散したネットワークは予測を出せません。")
     recall, rare = case.recall(), counts * uneven <= counts.max()
     if not np.isfinite(recall[rare]).any() or not np.isfinite(recall[~rare]).any():
         raise Unknown("A class has no validation samples.", "検証サンプルのないクラスがあります。")
@@ -117,11 +117,11 @@ def class_imbalance(case: Case, uneven: float, behind: float) -> Finding | None:
     "shuffled-labels",
     Words("labels that look shuffled", "ラベルがでたらめに見える"),
     about=Words(
-        "Labels have nothing to do with the inputs: nothing that is learned of them holds for other samples.",
+        "Labels seem to have nothing to do with the inputs: nothing that is learned from them holds for other samples.",
         "ラベルが入力と無関係に見えます。学習したことが、ほかのサンプルにはまったく通用しません。",
     ),
     measure=Words(
-        "share of samples that simpler methods (the nearest neighbour, a kernel's regression) tell without having seen them, in standard "
+        "share of samples that simpler methods (nearest neighbours, kernel regression) predict without having seen them, in standard "
         "errors above always answering the largest class, while the network's validation accuracy is near guessing too",
         "単純な手法(最近傍法・カーネル回帰)の未知のサンプルに対する正解率が、常に最大のクラスと答える場合を標準誤差の何倍上回るか。"
         "ネットワークの検証精度も当て推量に近い場合に限る",
@@ -139,7 +139,7 @@ def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Findi
     facts = known(case)
     if not math.isfinite(facts.reachable):
         raise Unknown(
-            "How well the samples tell their labels was not measured.", "ラベルをどこまで予測できるかが調べられていません。"
+            "How well the labels can be predicted was not measured.", "ラベルをどこまで予測できるかを測定していません。"
         )
     guess, doubt = float(facts.shares.max()), facts.doubt(float(facts.shares.max()))
     end = float(case.need("validation_accuracy")[-1])
@@ -161,8 +161,8 @@ def shuffled_labels(case: Case, errors: float, most: float, way: float) -> Findi
     return Finding(
         "mild" if purpose.en else "fatal",
         Words(
-            f"Always naming the largest class is right for {guess:.0%}; on samples that they have not seen, nearest neighbours and a "
-            f"kernel reach {facts.reachable:.0%}, and the network {end:.0%}.{purpose.en}",
+            f"Always naming the largest class is right for {guess:.0%}; on samples that they have not seen, nearest neighbours and "
+            f"kernel regression reach {facts.reachable:.0%}, and the network {end:.0%}.{purpose.en}",
             f"常に最大のクラスと答えれば正解率は {guess:.0%} です。未知のサンプルで、最近傍法とカーネル回帰は {facts.reachable:.0%}、"
             f"ネットワークは {end:.0%} にとどまります。{purpose.ja}",
         ),

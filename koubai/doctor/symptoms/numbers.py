@@ -37,7 +37,7 @@ def not_a_number(case: Case) -> Finding | None:
 def _at_once(layer: str, run: Words) -> Finding:
     words = Words(
         f"Before the first step the {run.en} pass at {layer} already leaves the range of floats: the initial weights are too large.",
-        f"最初の更新の前に、{layer} の{run.ja}の値が浮動小数点数の範囲を超えています。初期の重みが大きすぎます。",
+        f"最初の更新の前に、{layer} の{run.ja}の値が浮動小数点数の範囲を超えています。重みの初期値が大きすぎます。",
     )
     return Finding("fatal", words, layer, "weights", {"step": 0.0})
 
@@ -75,10 +75,10 @@ def _update(case: Case) -> Finding:
     large = started_large(case)
     why = Words("the steps are too large", "更新が大きすぎました")
     if large:
-        why = Words("the initial weights make the first steps too large", "初期の重みのため、最初の更新が大きすぎました")
+        why = Words("the initial weights make the first steps too large", "重みの初期値が原因で、最初の更新が大きすぎました")
     words = Words(
-        f"The loss stopped being a number at step {case.diverged}; at step {since} all was finite. The updates are to blame: {why.en}.",
-        f"ステップ {case.diverged} で損失が数でなくなりました(ステップ {since} では有限)。原因は重みの更新です: {why.ja}。",
+        f"The loss stopped being finite at step {case.diverged}; at step {since} all was finite. The updates are to blame: {why.en}.",
+        f"ステップ {case.diverged} で損失が有限でなくなりました(ステップ {since} では有限)。原因は重みの更新です: {why.ja}。",
     )
     return Finding("fatal", words, fastest, "weights" if large else "learning rate", {"step": float(case.diverged)})
 

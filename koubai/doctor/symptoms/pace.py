@@ -32,7 +32,7 @@ def sure(case: Case, errors: float = ERRORS) -> None:
     if case.facts and case.enough(errors):
         least = f"{case.facts.reachable:.0%}"
         raise Unknown(
-            f"Simpler methods are right for {least} of samples left out, and the network is not clearly worse: what is left may be noise.",
+            f"Simpler methods are right on {least} of samples left out, and the network is not clearly worse: what is left may be noise.",
             f"より単純な手法は未知のサンプルの {least} に正解し、ネットワークははっきり劣ってはいません。残りは雑音かもしれません。",
         )
 

@@ -107,7 +107,7 @@ def learning_rate_too_high(
     "learning-rate-too-low",
     Words("learning rate too low", "学習率が小さすぎる"),
     about=Words(
-        "The weights hardly move in all the steps, although the gradient says where to.",
+        "The weights hardly move in all the steps, although the gradient gives a direction.",
         "勾配は方向を示しているのに、全ステップを通しても重みがほとんど動きません。",
     ),
     measure=Words(
@@ -144,7 +144,7 @@ def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding |
     "growing-weights",
     Words("weights growing without bound", "重みの際限ない増大"),
     about=Words(
-        "The weights grow and grow; the sums grow with them, and answers become extreme.",
+        "The weights grow and grow; the sums grow with them, and outputs become extreme.",
         "重みが増え続け、それにつれて総和も膨らみ、出力が極端になります。",
     ),
     measure=Words(
@@ -172,7 +172,7 @@ def growing_weights(case: Case, growth: float, fitted: float) -> Finding | None:
     return Finding(
         "serious",
         Words(
-            f"The weights of {label} grew to {times} times their first size, {since.en}.",
+            f"The weights of {label} grew to {times} times their initial size, {since.en}.",
             f"{label} の重みの大きさが最初の {times} 倍になりました({since.ja})。",
         ),
         label,

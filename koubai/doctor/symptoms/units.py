@@ -102,7 +102,7 @@ def saturated_activations(case: Case, share: float, late: float, fitted: float) 
     "dead-relu",
     Words("dead ReLU units", "死んだReLU"),
     about=Words(
-        "Units answer 0 to every sample, so no gradient passes them and they never learn again.",
+        "Units output 0 for every sample, so no gradient passes through them and they never learn again.",
         "どのサンプルにも0しか出さないユニットです。勾配が通らないので、二度と学習できません。",
     ),
     measure=Words(
