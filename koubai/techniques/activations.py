@@ -206,7 +206,7 @@ def _(dy: Tensor, x: Tensor, y: Tensor, dx: Tensor, *, alpha: Value = 1.0) -> No
     formula=r"x\,\Phi(x)",
     derivative=r"\Phi(x) + x\,\varphi(x)",
     about=Words(
-        "x times the normal distribution's share below x; the habit in transformers.",
+        "x times the normal distribution's share below x; the usual choice in transformers.",
         "xに正規分布の累積確率を掛ける。Transformerの定番。",
     ),
     source="Hendrycks and Gimpel 2016, arXiv:1606.08415",

@@ -59,7 +59,7 @@ def flip(x: Tensor, noise: Tensor, *, chance: float) -> Tensor:
     "shift",
     formula=r"y_{c,i,j} = x_{c,\,i-a,\,j-b},\quad |a|, |b| \le \lfloor rS \rfloor",
     about=Words(
-        "Moves an image by whole pixels up, down, left or right; black comes in.",
+        "Moves an image by whole pixels up, down, left or right; the gaps become black (0).",
         "画像を上下左右に画素単位でずらす。空いたところは黒(0)になる。",
     ),
     source="Krizhevsky et al. 2012 (AlexNet), section 4.1; He et al. 2016, section 4.2 (pad and crop)",

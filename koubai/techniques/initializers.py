@@ -53,7 +53,9 @@ def constant(normal: Tensor, fan_in: int, fan_out: int, *, value: float = 0.1) -
     "normal",
     formula=r"\sigma\,\mathcal{N}(0, 1)",
     numbers={"std": Number(0.01, "[0, inf)", Words("standard deviation", "標準偏差"))},
-    about=Words("Normal draws of one fixed size, whatever the layer's width.", "層の幅によらず一定の標準偏差の正規乱数。"),
+    about=Words(
+        "Normal draws with one fixed standard deviation, whatever the layer's width.", "層の幅によらず一定の標準偏差の正規乱数。"
+    ),
     source="notes, Section 1 and the first exercise",
 )
 def normal(normal: Tensor, fan_in: int, fan_out: int, *, std: float = 0.01) -> Tensor:
@@ -80,7 +82,7 @@ def xavier(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
     formula=r"\mathcal{N}(0, 1)\,\sqrt{2 / (n_{in} + n_{out})}",
     about=Words(
         "Xavier's weights as published: a compromise between forward and backward signals.",
-        "論文どおりのXavier。順伝播と逆伝播の両方の折衷。",
+        "論文どおりのXavier。順伝播と逆伝播の折衷。",
     ),
     source="Glorot and Bengio 2010; torch.nn.init.xavier_normal_",
 )
@@ -104,7 +106,7 @@ def he(normal: Tensor, fan_in: int, fan_out: int) -> Tensor:
     "orthogonal",
     formula=r"g\,Q,\quad Q^\top Q = I",
     numbers={"gain": Number(1.0, "[0, inf)", Words("factor on every singular value", "特異値にかける倍率"))},
-    about=Words("A rotation: no direction of the signal grows or fades.", "回転行列。信号のどの方向も増減しない。"),
+    about=Words("An orthogonal matrix: no direction of the signal grows or fades.", "直交行列。信号のどの方向も増減しない。"),
     source="Saxe et al. 2013, arXiv:1312.6120",
 )
 def orthogonal(normal: Tensor, fan_in: int, fan_out: int, *, gain: float = 1.0) -> Tensor:

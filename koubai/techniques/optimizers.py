@@ -77,7 +77,7 @@ BETA2 = Number(0.999, "[0, 1)", Words("share of the squared gradient's average t
 @optimizer(
     "sgd",
     formula=r"w \leftarrow w - \varepsilon g",
-    about=Words("One step down the slope.", "勾配の方向に一歩下る。"),
+    about=Words("One step down the slope.", "勾配と逆の方向に一歩進む。"),
     source="notes, Section 1 (gradient descent)",
 )
 def sgd(blocks: Sequence[Block], t: Tensor, rate: Tensor) -> None:
@@ -122,7 +122,9 @@ def nesterov(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, momentum: Tens
 @optimizer(
     "adagrad",
     formula=r"h_0 = \theta,\quad h_t = h_{t-1} + g^2,\quad w \leftarrow w - \varepsilon \frac{g}{\sqrt{h_t} + \theta}",
-    about=Words("A rate for each weight, smaller the more it has moved.", "重みごとの学習率。動いた重みほど小さくなる。"),
+    about=Words(
+        "A learning rate for each weight, smaller the more that weight has moved.", "重みごとの学習率。動いた重みほど小さくなる。"
+    ),
     source="notes, Section 2 (AdaGrad); Duchi et al. 2011",
     numbers={"eps": EPS, "initial_accumulator": H0},
     slots={"h": "initial_accumulator"},
@@ -139,7 +141,10 @@ def adagrad(blocks: Sequence[Block], t: Tensor, rate: Tensor, *, eps: Tensor, in
 @optimizer(
     "rmsprop",
     formula=r"h_0 = \theta,\quad h_t = \alpha h_{t-1} + (1 - \alpha) g^2,\quad w \leftarrow w - \varepsilon \frac{g}{\sqrt{h_t} + \theta}",
-    about=Words("AdaGrad that forgets, so its rate does not die.", "過去を忘れるAdaGrad。学習率が0に近づき続けない。"),
+    about=Words(
+        "AdaGrad that forgets, so its learning rate does not shrink towards 0.",
+        "過去を忘れるAdaGrad。学習率が0に近づき続けない。",
+    ),
     source="notes, Section 2 (RMSProp); Hinton 2012",
     numbers={
         "alpha": Number(0.99, "[0, 1)", Words("share of h that is kept", "hを残す割合")),
@@ -223,7 +228,8 @@ def library_adam(blocks: Sequence[Block], t: Tensor, rate: Tensor, beta1: float,
             0.01,
             "[0, inf)",
             Words(
-                "lambda: share of each weight, times the rate, that goes at each step", "λ: 各ステップで減る重みの割合(学習率倍)"
+                "lambda: share of each weight, times the learning rate, that is taken off at each step",
+                "λ: 各ステップで減る重みの割合(学習率倍)",
             ),
         ),
     },

@@ -23,7 +23,7 @@ schedule = partial(register, SCHEDULES)
 @schedule(
     "constant",
     formula="1",
-    about=Words("The same rate all the time.", "学習率を変えない。"),
+    about=Words("The same learning rate all the time.", "学習率を変えない。"),
     source="baseline",
 )
 def constant(t: Tensor, total: int) -> Tensor:
@@ -34,7 +34,7 @@ def constant(t: Tensor, total: int) -> Tensor:
 @schedule(
     "step",
     formula=r"\gamma^{\lfloor t / s \rfloor}",
-    about=Words("Down by a factor every so many steps.", "一定のステップごとに下げる。"),
+    about=Words("Down by a factor every so many steps.", "一定のステップごとに一定の倍率で下げる。"),
     source="torch.optim.lr_scheduler.StepLR",
     numbers={
         "every": Number(1000, "[1, inf)", Words("steps between cuts", "下げる間隔(ステップ)"), whole=True),
@@ -49,9 +49,9 @@ def step(t: Tensor, total: int, *, every: float, factor: float) -> Tensor:
 @schedule(
     "exponential",
     formula=r"\gamma^{t / T}",
-    about=Words("A smooth decay to a share of the rate at the end.", "終わりまでに一定の割合へ、指数的に下げる。"),
+    about=Words("An exponential decay to a share of the learning rate at the end.", "終わりまでに一定の割合へ、指数的に下げる。"),
     source="torch.optim.lr_scheduler.ExponentialLR, by the whole training instead of by the step",
-    numbers={"final": Number(0.01, "(0, 1]", Words("share of the rate that is left at the end", "終わりに残る割合"))},
+    numbers={"final": Number(0.01, "(0, 1]", Words("share of the learning rate that is left at the end", "終わりに残る割合"))},
 )
 def exponential(t: Tensor, total: int, *, final: float) -> Tensor:
     """``final ** (t / total)``. Weakness: most of the time is spent at small rates."""
@@ -61,7 +61,10 @@ def exponential(t: Tensor, total: int, *, final: float) -> Tensor:
 @schedule(
     "inverse_time",
     formula=r"1 / (1 + k t)",
-    about=Words("Falls as one over time, the rate of the classical convergence proofs.", "時間に反比例して下げる。"),
+    about=Words(
+        "Falls as one over time, as in the classical convergence proofs.",
+        "時間に反比例して下げる。収束の古典的な証明で使われる形。",
+    ),
     source="Robbins and Monro 1951",
     numbers={"decay": Number(0.01, "[0, inf)", Words("k: how fast", "k: 下がる速さ"))},
 )
@@ -74,7 +77,8 @@ def inverse_time(t: Tensor, total: int, *, decay: float) -> Tensor:
     "cosine",
     formula=r"\tfrac12 \left(1 + \cos \frac{\pi (t - w)}{T - w}\right)",
     about=Words(
-        "Half a cosine from the full rate to 0, after an optional warm-up.", "余弦の半周期で0まで下げる。ウォームアップも可。"
+        "Half a cosine from the full learning rate to 0, after an optional warm-up.",
+        "余弦の半周期で0まで下げる。ウォームアップも可。",
     ),
     source="Loshchilov and Hutter 2016, arXiv:1608.03983",
     numbers={
@@ -90,10 +94,12 @@ def cosine(t: Tensor, total: int, *, warmup: float) -> Tensor:
 @schedule(
     "warmup",
     formula=r"\min(1, (t + 1) / w)",
-    about=Words("Rises linearly to the full rate and stays there.", "直線的に上げてから一定に保つ。"),
+    about=Words("Rises linearly to the full learning rate and stays there.", "直線的に上げてから一定に保つ。"),
     source="Goyal et al. 2017, arXiv:1706.02677",
     numbers={
-        "steps": Number(100, "[1, inf)", Words("steps until the full rate", "所定の学習率になるまでのステップ数"), whole=True)
+        "steps": Number(
+            100, "[1, inf)", Words("steps until the full learning rate", "所定の学習率になるまでのステップ数"), whole=True
+        )
     },
 )
 def warmup(t: Tensor, total: int, *, steps: float) -> Tensor:
