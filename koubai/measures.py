@@ -125,7 +125,7 @@ def _(runs: Runs) -> float:
 
 @measure(
     "range of rates",
-    "learning rates within 5 points of the best accuracy",
+    "range of learning rates within 5 points of the best accuracy",
     "最良の精度から5ポイント以内の学習率の幅",
     DECADES,
     together=True,
@@ -140,7 +140,7 @@ def _(runs: Runs) -> float:
 
 @measure(
     "attenuation",
-    "gradient at the first layer over the last, at the start",
+    "gradient at the first layer over that at the last, at the start",
     "学習開始時の、最初の層と最後の層の勾配の比",
     DECADES,
 )
@@ -266,7 +266,7 @@ def _(path: Path) -> float:
     return float(above[-1] + 1) if len(above) else 0.0
 
 
-@measure("height", "f above its lowest value at the end", "最終のfと最小値の差")
+@measure("height", "height of f above its minimum at the end", "最終のfと最小値の差")
 def _(path: Path) -> float:
     from koubai.landscapes import lowest_value
 

@@ -134,18 +134,20 @@ QUESTIONS = (
             "シグモイド関数を微分した時、入力値が0の時に最大値をとる。その値として正しいものを選択肢から選べ。",
         ),
         worked.steepest_slope,
-        Words("(2): (1 - sigmoid(x))·sigmoid(x) is largest at 0.5, (1 - 0.5)·0.5 = 0.25", "(2) (1-0.5)・(0.5)=0.25"),
+        Words(
+            "(2): (1 - sigmoid(x))·sigmoid(x) is largest where sigmoid(x) = 0.5: (1 - 0.5)·0.5 = 0.25", "(2) (1-0.5)・(0.5)=0.25"
+        ),
         {sign: same(f"{slope:g}") for sign, slope in worked.SLOPES.items()},
         "2",
     ),
     Question(
         Words(
-            "What goes wrong where the weights start at 0? Explain briefly.",
+            "What goes wrong if the weights start at 0? Explain briefly.",
             "重みの初期値に0を設定すると、どのような問題が発生するか。簡潔に説明せよ。",
         ),
         measured.zero_weights,
         Words(
-            "All values travel as the same value, so the parameters are not tuned.",
+            "All values are passed on as the same value, so the parameters are not tuned.",
             "全ての値が同じ値で伝わるためパラメータのチューニングが行われなくなる。",
         ),
     ),
@@ -168,7 +170,7 @@ QUESTIONS = (
     Question(
         _alone(Words("AdaGrad", "AdaGrad")),
         measured.adagrad,
-        Words("It converges well where the slope is gentle, too.", "なだらかな部分でも最適地に収束しやすい。"),
+        Words("It converges well where the slope is gentle, too.", "なだらかな部分でも最適値に収束しやすい。"),
     ),
     Question(
         _alone(Words("RMSProp", "RMSProp")),

@@ -26,7 +26,8 @@ def zero_weights(store: Store) -> Answer:
     records = _trained("quiz-zero-weights", {"steps": 300}, axes, store)
     lines = [
         Words(
-            "Trained: digits, 64-40-20-10, SGD 0.1, 300 steps, 3 seeds.", "digits、64-40-20-10、SGD 0.1、300ステップ、3シード。"
+            "Trained: digits, 64-40-20-10, SGD, learning rate 0.1, 300 steps, 3 seeds.",
+            "digits、64-40-20-10、SGD(学習率0.1)、300ステップ、3シード。",
         )
     ]
     found = {}
@@ -46,7 +47,7 @@ def zero_weights(store: Store) -> Answer:
     short = Words(
         f"Units that start equal get equal gradients and {'stay equal' if equal else 'DO NOT stay equal here'}: "
         f"a layer is one unit many times over, and from zeros accuracy ends at {best:.0%} (guessing: 10%).",
-        f"等しく始まるユニットには同じ値が伝わり、同じ勾配で{'等しいまま' if equal else 'あるはずが、ここでは等しくなりません'}。"
+        f"同じ値から始まるユニットは同じ勾配を受け取り、{'等しいままである' if equal else '等しいままのはずが、ここでは等しくない'}。"
         f"層は1個のユニットと同じになり、0から始めると精度は {best:.0%}(当て推量は10%)。",
     )
     return Answer(short, (*lines, *verdict("zeros-nothing", {"vanishing-gradient": records})))
@@ -61,8 +62,8 @@ def batch_normalization(store: Store) -> Answer:
     records = _trained("quiz-batch-norm", base, axes, store)
     lines = [
         Words(
-            "Trained: 1,000 digits, five layers of 100, SGD 0.01, 200 steps, 3 seeds (means, 95% intervals).",
-            "digits 1,000件、100×5層、SGD 0.01、200ステップ、3シード(平均と95%区間)。",
+            "Trained: 1,000 digits, five layers of 100, SGD, learning rate 0.01, 200 steps, 3 seeds (means, 95% intervals).",
+            "digits 1,000件、100×5層、SGD(学習率0.01)、200ステップ、3シード(平均と95%区間)。",
         )
     ]
     for start in starts:
@@ -72,7 +73,7 @@ def batch_normalization(store: Store) -> Answer:
             name = start if isinstance(start, str) else f"N(0, {start['std']:.2g})"
             lines.append(
                 Words(
-                    f"{name}, batch_norm={place}: {speed} steps to 80% (200: never); log10 of the gradient's ratio {arriving}.",
+                    f"{name}, batch_norm={place}: {speed} steps to 80% (200: never); log10 of the gradient ratio {arriving}.",
                     f"{name}、batch_norm={place}: 80%まで {speed} ステップ(200は未到達)、勾配比のlog10 {arriving}。",
                 )
             )
@@ -103,8 +104,8 @@ def adagrad(store: Store) -> Answer:
     """AdaGrad on the gentle slope and at the saddle."""
     ours, plain = (_height("valley", name) for name in ("adagrad", "sgd"))
     short = Words(
-        "A rate for each weight, smaller the more it has moved. "
-        f"Along the gentle valley it ends {ours:.2g} above the lowest point, SGD {plain:.2g}.",
+        f"A learning rate for each weight, smaller the more that weight has moved. Along the gentle valley it ends {ours:.2g} "
+        f"above the lowest point, SGD {plain:.2g}.",
         f"重みごとの学習率が、動いた分だけ小さくなる。なだらかな谷で、最低点との差は {ours:.2g}(SGDは {plain:.2g})。",
     )
     return Answer(short, (*verdict("adagrad-gentle", _races()), *verdict("adagrad-saddle", _races()), _widths("adagrad")))
@@ -118,13 +119,13 @@ def rmsprop(store: Store) -> Answer:
     ranges = {name: over(select(records, {"optimizer": name}), "range of rates") for name in rivals}
     listed = ", ".join(f"{name} {reached}" for name, reached in ranges.items())
     short = Words(
-        "AdaGrad with a memory that fades, so its rate does not run out. "
-        f"Decades of learning rate that come within 5 points of the best accuracy: {listed}.",
-        f"過去の勾配を徐々に忘れるAdaGrad。学習率が尽きない。最良の精度から5ポイント以内に入る学習率の幅(桁): {listed}。",
+        "AdaGrad with a memory that fades, so its learning rate does not run out. Decades of learning rate that come within "
+        f"5 points of the best accuracy: {listed}.",
+        f"過去の勾配を徐々に忘れるAdaGrad。学習率が0に近づき続けない。最良の精度から5ポイント以内に入る学習率の幅(桁): {listed}。",
     )
     lines = [
         Words(
-            "Trained: digits, 64-40-20-10, 300 steps, 11 rates from 1e-4 to 10, 5 seeds (means, 95% intervals).",
+            "Trained: digits, 64-40-20-10, 300 steps, 11 learning rates from 1e-4 to 10, 5 seeds (means, 95% intervals).",
             "digits、64-40-20-10、300ステップ、1e-4から10までの11通りの学習率、5シード(平均と95%区間)。",
         ),
         *verdict("rmsprop-tuning", {"optimizers": records}),

@@ -91,7 +91,7 @@ def ridge(store: Store) -> Answer:
         Words(
             f"(d) {_is(true['d']).en}: the minimum of error + lambda |w|^2 over the {len(closed)} weights of the inputs, in closed form, "
             f"is the same fit (relative difference {_tiny(off)}); the term is in the error, and there is no hidden layer.",
-            f"(d) {_is(true['d']).ja}: 誤差関数 + λ|w|² を入力の {len(closed)} 個の重みについて最小化した式の解と一致する"
+            f"(d) {_is(true['d']).ja}: 誤差関数 + λ|w|² を入力の {len(closed)} 個の重みについて最小にする閉形式の解と一致する"
             f"(相対差 {_tiny(off)})。項は誤差関数に加わり、隠れ層はない。",
         ),
     )

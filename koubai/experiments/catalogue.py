@@ -84,7 +84,7 @@ _ALL = (
         Words("Vanishing gradients", "勾配消失問題"),
         Words(
             "Three activations, four kinds of initial weights: where does the gradient go, and what brings it back?",
-            "3つの活性化関数と4つの初期値。勾配はどこで消え、何で取り戻せるか。",
+            "3つの活性化関数と4種類の初期値。勾配はどこで消え、何で取り戻せるか。",
         ),
         _study(
             "vanishing-gradient",
@@ -97,7 +97,7 @@ _ALL = (
         "activations-by-depth",
         Words("Activations by depth", "層の深さと活性の分布"),
         Words(
-            "Normal inputs through five untrained layers of 100: how the size of the weights decides what arrives.",
+            "Normally distributed inputs through five untrained layers of 100: how the size of the weights decides what arrives.",
             "正規乱数の入力を学習前の5層(各100)に通す。重みの大きさで、奥の層に届くものが決まる。",
         ),
         _study(
@@ -114,7 +114,7 @@ _ALL = (
         "initial-weights",
         Words("Initial weights", "重みの初期値"),
         Words(
-            "A deeper network, and whether its first weights let it train.",
+            "A deeper network, and whether its initial weights let it train.",
             "より深いネットワークは、初期値しだいで学習できるか。",
         ),
         _study(
@@ -149,8 +149,8 @@ _ALL = (
         "double-well",
         Words("Optimizers between two wells", "2つの井戸と最適化手法"),
         Words(
-            "Fifty starts over two wells: who ends in the deeper one?",
-            "50の出発点から2つの井戸へ。深い方に着くのは誰か。",
+            "Fifty starts over two wells: which end in the deeper one?",
+            "50の出発点から2つの井戸へ。深い方に着くのはどの手法か。",
         ),
         _race("double-well", 300, sgd=0.01, momentum=0.01, adagrad=0.05, rmsprop=0.05, adam=0.05),
         ("race",),
@@ -159,8 +159,8 @@ _ALL = (
         "saddle",
         Words("Optimizers at a saddle", "鞍点と最適化手法"),
         Words(
-            "A flat place that is no minimum: who stays, who leaves?",
-            "最小ではない平らな場所。留まるのは誰か、抜け出すのは誰か。",
+            "A flat place that is no minimum: which stay, which leave?",
+            "最小ではない平らな場所。どの手法が留まり、どの手法が抜け出すか。",
         ),
         _race("saddle", 100, sgd=0.1, momentum=0.1, adagrad=0.1, rmsprop=0.1, adam=0.1),
         ("race",),
@@ -195,7 +195,7 @@ _ALL = (
         "learning-rate",
         Words("Learning rates and schedules", "学習率とスケジュール"),
         Words(
-            "Rates from 1e-4 to 10, held constant and decreased.",
+            "Learning rates from 1e-4 to 10, held constant and decreased.",
             "1e-4から10までの学習率を、一定のままと、徐々に下げる場合とで比べる。",
         ),
         _study(

@@ -188,11 +188,11 @@ def name_of(where: Mapping[str, Any] | float) -> str:
 def claimed_words(comparison: Comparison) -> Words:
     """What a comparison claims, in words."""
     return {
-        "more": Words(f"more by over {comparison.smallest:g}", f"{comparison.smallest:g} を超えて大きい"),
-        "less": Words(f"less by over {comparison.smallest:g}", f"{comparison.smallest:g} を超えて小さい"),
+        "more": Words(f"higher by more than {comparison.smallest:g}", f"{comparison.smallest:g} を超えて高い"),
+        "less": Words(f"lower by more than {comparison.smallest:g}", f"{comparison.smallest:g} を超えて低い"),
         "same": Words(f"the same within {comparison.smallest:g}", f"差は {comparison.smallest:g} 以内"),
-        "no less": Words(f"no less, within {comparison.smallest:g}", f"{comparison.smallest:g} を超えて下がらない"),
-        "no more": Words(f"no more, within {comparison.smallest:g}", f"{comparison.smallest:g} を超えて上がらない"),
+        "no less": Words(f"not lower by more than {comparison.smallest:g}", f"{comparison.smallest:g} を超えて下がらない"),
+        "no more": Words(f"not higher by more than {comparison.smallest:g}", f"{comparison.smallest:g} を超えて上がらない"),
     }[comparison.claimed]
 
 

@@ -51,7 +51,7 @@ CLAIMS = (
         "im2col-no-inverse",
         Words(
             "col2im is not the inverse of im2col: it sums where windows overlap, and dividing by the overlaps gives the image back.",
-            "im2colとcol2imに整合性はない。領域の重なる所で値が足し合わされるためで、重なりの数で割れば元の画像に戻る。",
+            "col2imはim2colの逆変換ではない。領域の重なる所で値が足し合わされ、重なりの数で割れば元の画像に戻る。",
         ),
         SECTION,
         ("conv",),
@@ -63,7 +63,7 @@ CLAIMS = (
     Claim(
         "alexnet-dropout",
         Words(
-            "Dropout on AlexNet's dense layers holds overfitting.",
+            "Dropout on AlexNet's dense layers reduces overfitting.",
             "AlexNetの全結合層の出力にドロップアウトを使うと、過学習が抑えられる。",
         ),
         ALEXNET,

@@ -96,7 +96,7 @@ CLAIMS = (
     Claim(
         "adagrad-saddle",
         Words(
-            "AdaGrad's rate dwindles, so it stalls at saddles.",
+            "AdaGrad's learning rate dwindles, so it can stall at saddles.",
             "AdaGradは学習率が徐々に小さくなり、鞍点問題を引き起こすことがある。",
         ),
         SECTION,

@@ -39,21 +39,21 @@ CLAIMS = (
     ),
     Claim(
         "l2-holds",
-        Words("L2 (weight decay) holds overfitting.", "L2正則化(荷重減衰)は過学習を抑える。"),
+        Words("L2 (weight decay) reduces overfitting.", "L2正則化(荷重減衰)は過学習を抑える。"),
         SECTION,
         ("l2",),
         cure(penalty("l2", 0.1)),
     ),
     Claim(
         "l1-holds",
-        Words("L1 holds overfitting.", "L1正則化は過学習を抑える。"),
+        Words("L1 reduces overfitting.", "L1正則化は過学習を抑える。"),
         SECTION,
         ("l1",),
         cure(penalty("l1", 0.005)),
     ),
     Claim(
         "lp-holds",
-        Words("The general Lp penalty holds overfitting, for other p too.", "一般のLp正則化は、他のpでも過学習を抑える。"),
+        Words("The general Lp penalty reduces overfitting, for other p too.", "一般のLp正則化は、他のpでも過学習を抑える。"),
         SECTION,
         ("lp",),
         (*cure(penalty("lp", 0.1, p=2.0)), *cure(penalty("lp", 0.1, p=3.0))),
@@ -70,7 +70,7 @@ CLAIMS = (
     ),
     Claim(
         "weak-regularization",
-        Words("Regularization that is too weak does not hold overfitting.", "正則化の強度が小さいと、過学習を抑えられない。"),
+        Words("Regularization that is too weak does not reduce overfitting.", "正則化の強度が小さいと、過学習を抑えられない。"),
         SECTION,
         ("l1", "l2"),
         (
@@ -90,14 +90,14 @@ CLAIMS = (
     ),
     Claim(
         "dropout-holds",
-        Words("Dropout holds overfitting.", "ドロップアウトによって過学習が抑えられる。"),
+        Words("Dropout reduces overfitting.", "ドロップアウトによって過学習が抑えられる。"),
         SECTION,
         ("dropout",),
         cure({"penalty": "none", "dropout": 0.2}),
     ),
     Claim(
         "dropout-l1",
-        Words("Dropout together with L1 holds overfitting.", "ドロップアウトとL1正則化の併用で過学習が抑えられる。"),
+        Words("Dropout together with L1 reduces overfitting.", "ドロップアウトとL1正則化の併用で過学習が抑えられる。"),
         SECTION,
         ("dropout", "l1"),
         cure({"penalty": {"name": "l1", "strength": 0.005}, "dropout": 0.15}),
