@@ -79,8 +79,8 @@ def choose(kind: str, given: Any) -> Any:
     if not isinstance(given, Mapping) or not isinstance(given.get("name"), str):
         raise custom(
             UserError(
-                f"{one} {kind} is written as a name or as {{ name = ..., number = ... }}, not {brief(given)}",
-                f"{words.ja}は名前か {{ name = ..., 数値名 = ... }} で書きます: {brief(given)}",
+                f"{one} {kind} is written as a name or as {{ name = ..., hyperparameter = ... }}, not {brief(given)}",
+                f"{words.ja}は名前か {{ name = ..., ハイパーパラメータ名 = ... }} で書きます: {brief(given)}",
             )
         )
     name = given["name"]
@@ -92,7 +92,9 @@ def choose(kind: str, given: Any) -> Any:
         if key == "name":
             continue
         if key not in technique.numbers:
-            raise custom(unknown(Words(f"number of {name}", f"{name} の数値"), key, technique.numbers or ["(none)"]))
+            raise custom(
+                unknown(Words(f"hyperparameter of {name}", f"{name} のハイパーパラメータ"), key, technique.numbers or ["(none)"])
+            )
         number = technique.numbers[key]
         if not is_number(value) or not number.accepts(value):
             whole = ("a whole number ", "整数で、") if number.whole else ("", "")

@@ -26,7 +26,7 @@ _TYPES = {
     "int": Words("a whole number", "整数"),
     "float": Words("a number", "数"),
     "bool": Words("true or false", "真偽値"),
-    "string": Words("a text", "文字列"),
+    "string": Words("a string", "文字列"),
     "tuple": Words("a list", "リスト"),
     "model": Words("a table", "表"),
     "dict": Words("a table", "表"),

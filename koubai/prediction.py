@@ -90,7 +90,8 @@ def _images(path: Path, files: Sequence[Path], data: Dataset) -> np.ndarray:
     standard = data.transform.standard
     if np.max(data.x_train[:LOOKED_AT] if standard is None else standard[0]) > 1:
         raise UserError(
-            f"{path}: images are brightness from 0 to 1, and the network was trained on larger numbers; give it an .npz of such.",
+            f"{path}: images are brightness from 0 to 1, and the network was trained on larger numbers; give it an .npz file in "
+            "the same range.",
             f"{path}: 画像は0〜1の明るさですが、学習データはもっと大きな数です。同じ範囲の .npz を渡してください。",
         )
     x = images.decode(files, (sides[0], sides[1]), grey=channels == 1)
@@ -104,7 +105,7 @@ def _rows(path: Path, columns_of: Callable[..., Any], data: Dataset) -> tuple[li
     fields = data.transform.fields
     if not fields:
         raise UserError(
-            f"{path} is a table, and the network was trained on {data.spec.name}, which is none.",
+            f"{path} is a table, and the network was trained on {data.spec.name}, which is not a table.",
             f"{path} は表ですが、学習に使った {data.spec.name} は表ではありません。",
         )
     columns, rows = columns_of(path, fields)

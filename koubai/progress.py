@@ -26,7 +26,7 @@ def pace(trial: Trial, rate: float) -> Words:
     """How fast it goes at ``rate`` network-steps a second, and how long an epoch of one network takes where that can be felt."""
     seconds = len(load(trial.data).x_train) / trial.batch_size / max(rate, 1e-9)
     shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-    en, ja = f"{shown} network-steps/s", f"{shown} ステップ/秒"
+    en, ja = f"{shown} network-steps/s", f"{shown} 延べステップ/秒"
     if seconds < 1:
         return Words(en, ja)
     return Words(f"{en}, {seconds:,.0f} s an epoch", f"{ja}、1エポック {seconds:,.0f} 秒")

@@ -225,7 +225,7 @@ class Trial(BaseModel):
         if (self.batch_norm != "none" or "batchnorm" in self.layers) and self.batch_size < 2:
             raise custom(
                 UserError(
-                    "batch_norm needs a batch_size of at least 2: one sample has no spread.",
+                    "batch_norm needs a batch_size of at least 2: one sample has no variance.",
                     "batch_norm には batch_size が2以上必要です。1サンプルでは分散を求められません。",
                 )
             )

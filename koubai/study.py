@@ -27,7 +27,7 @@ class Study(BaseModel):
     """A base trial and axes; it expands into the product of all axes, those of one ``zip`` moving together.
 
     ``axes`` maps a field of a trial (or a number in it, ``"optimizer.momentum"``) to the values it takes; ``seed = 10`` means ten
-    seeds. ``zip`` is a list of tables of axes of equal length. ``stop = "diagnosis"`` stops trials that the doctor finds past hope. Raises
+    seeds. ``zip`` is a list of tables of axes of equal length. ``stop = "diagnosis"`` stops trials that the doctor finds hopeless. Raises
     ``UserError``.
     """
 
@@ -235,7 +235,7 @@ def _values(name: str, given: Any) -> tuple[Any, ...]:
         part = f'"{name}.{next(iter(given))}"'
         raise UserError(
             f"The axis {name!r} must be a list of values; the axis of a part of it stands in quotes: {part} = [...].",
-            f"軸 {name!r} は値のリストにしてください。その一部の数値を軸にするときは引用符で囲みます: {part} = [...]",
+            f"軸 {name!r} は値のリストにしてください。その一部のハイパーパラメータを軸にするときは引用符で囲みます: {part} = [...]",
         )
     if isinstance(given, str | bytes | Mapping | set | frozenset) or not isinstance(given, Iterable):
         raise UserError(

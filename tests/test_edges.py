@@ -135,7 +135,7 @@ TRAINED: dict[str, Callable[[int], str]] = {
     "constant features": lambda k: f"1,1,{k % 2}",
 }
 REFUSED: dict[str, tuple[Callable[[int], str], str]] = {
-    "one class": (lambda k: f"{k},{k % 3},x", "one class only"),
+    "one class": (lambda k: f"{k},{k % 3},x", "only one class"),
     "NaN": (lambda k: f"{'nan' if k == 3 else k},{k % 3},{k % 2}", "row 5, column 'a' has no value"),
     "infinity": (lambda k: f"{'inf' if k == 3 else k},{k % 3},{k % 2}", "row 5, column 'a' is infinite"),
     "too large for float32": (lambda k: f"{'1e39' if k == 3 else k},{k % 3},{k % 2}", "too large for float32"),

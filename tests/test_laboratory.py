@@ -347,7 +347,7 @@ def test_the_bar_ends_at_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[s
     out, err = capsys.readouterr()
     assert out == ""
     assert "100%" in err and study.name in err
-    assert ("network-steps/s" if language == "en" else "ステップ/秒") in err
+    assert ("network-steps/s" if language == "en" else "延べステップ/秒") in err
     go(study, tmp_path, progress=True)
     go(study, tmp_path / "other", progress=False)
     assert capsys.readouterr() == ("", "")
@@ -362,8 +362,8 @@ def test_the_bar_shows_any_name_as_it_is(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("rate", "en", "ja"),
     [
-        (0.5, "0.5 network-steps/s, 29 s an epoch", "0.5 ステップ/秒、1エポック 29 秒"),  # 1,437 samples by 100
-        (1234.0, "1,234 network-steps/s", "1,234 ステップ/秒"),
+        (0.5, "0.5 network-steps/s, 29 s an epoch", "0.5 延べステップ/秒、1エポック 29 秒"),  # 1,437 samples by 100
+        (1234.0, "1,234 network-steps/s", "1,234 延べステップ/秒"),
     ],
 )
 def test_the_bar_says_how_long_an_epoch_takes_where_that_can_be_felt(rate: float, en: str, ja: str) -> None:
@@ -514,4 +514,4 @@ def test_an_error_on_another_thread_speaks_the_language_in_force(
 ) -> None:
     with speaking("ja"):
         go(STUDY, tmp_path, threads=2, width=1, progress=True)
-    assert "ステップ/秒" in capsys.readouterr().err
+    assert "延べステップ/秒" in capsys.readouterr().err

@@ -247,7 +247,7 @@ def test_an_explanation_has_formula_reason_source_numbers_and_picture(command: C
         "A heavy ball: keeps part of its last step.",
         "Weakness: Overshoots where the slope turns.",
         "Source: notes, Section 2 (momentum); Polyak 1964",
-        "Number: momentum = 0.9, in [0, 1): share of the last step that is kept",
+        "Hyperparameter: momentum = 0.9, in [0, 1): share of the last step that is kept",
         'In a trial: optimizer = { name = "momentum", momentum = 0.9 }',
         "Down the valley",
         "Momentum reaches the bottom of a valley sooner.",

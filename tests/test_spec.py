@@ -206,8 +206,8 @@ BAD: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"optimizer": "zzzzzz"}, ["There is no optimizer 'zzzzzz'. Known: sgd"], ["最適化手法 'zzzzzz' はありません"]),
     (
         {"optimizer": {"name": "momentum", "mometum": 0.5}},
-        ["number of momentum 'mometum'", "did you mean 'momentum'?"],
-        ["momentum の数値 'mometum'"],
+        ["hyperparameter of momentum 'mometum'", "did you mean 'momentum'?"],
+        ["momentum のハイパーパラメータ 'mometum'"],
     ),
     ({"optimizer": {"name": "momentum", "momentum": 1}}, ["momentum must be in [0, 1), not 1"], ["区間 [0, 1)"]),
     ({"optimizer": {"name": "momentum", "momentum": "x"}}, ["in [0, 1), not 'x'"], ["区間 [0, 1)", "'x'"]),
@@ -218,7 +218,7 @@ BAD: list[tuple[dict[str, Any], list[str], list[str]]] = [
     ({"initializer": {"name": "normal", "std": 10**5000}}, ["std must be in [0, inf)", "..."], ["区間 [0, inf)"]),
     ({"initializer": {"name": "normal", "std": float("nan")}}, ["not nan"], ["nan"]),
     ({"schedule": {"name": "step", "every": 1.5}}, ["every must be a whole number in [1, inf), not 1.5"], ["整数で"]),
-    ({"activation": {"name": "relu", "alpha": 1}}, ["no number of relu 'alpha'"], ["relu の数値 'alpha'"]),
+    ({"activation": {"name": "relu", "alpha": 1}}, ["no hyperparameter of relu 'alpha'"], ["relu のハイパーパラメータ 'alpha'"]),
     ({"lr": 0.1}, ["no field of Trial 'lr'", "did you mean 'learning_rate'?"], ["'learning_rate' のことですか"]),
     (
         {"data": {"name": "digits", "sampels": 3}},

@@ -122,14 +122,14 @@ def text(en: str, ja: str) -> str:
 
 EXAMPLES = text(
     """\b
-Three to copy:
+Three examples to copy:
   koubai run
   koubai run vanishing-gradient --seeds 5 --steps 500 --lang ja
   koubai study my-study.toml --out my-results
 
 \b
 Where results go:
-  koubai-out/NAME.html  the report: open it in a browser, no network needed
+  koubai-out/NAME.html  the report: open it in a browser, offline too
   koubai-out/store/     every trained network: none is trained twice""",
     """\b
 そのまま使える3つの例:
@@ -139,7 +139,7 @@ Where results go:
 
 \b
 結果の保存先:
-  koubai-out/NAME.html  レポート。ブラウザで開く(ネットワーク不要)
+  koubai-out/NAME.html  レポート。ブラウザで開く(オフラインでも読める)
   koubai-out/store/     学習済みのネットワーク。同じものは学習し直さない""",
 )
 
@@ -236,7 +236,7 @@ Width = Annotated[
     ),
 ]
 Yes = Annotated[bool, option("--yes", "Train very many networks without asking.", "非常に多くても確認せずに学習する。")]
-Threads = Annotated[int | None, option("--threads", "Threads of PyTorch.", "PyTorchのスレッド数。", "N")]
+Threads = Annotated[int | None, option("--threads", "Number of PyTorch threads.", "PyTorchのスレッド数。", "N")]
 
 
 @app.callback()

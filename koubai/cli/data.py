@@ -43,7 +43,13 @@ Size = Annotated[int | None, option("--size", "Crop and resize images to N x N."
     "データセットの中身を表示します。個数、クラス、値、例、問題点。koubai list にある名前、ファイル、フォルダを指定します。",
 )
 def data(
-    name: Annotated[str, typer.Argument(metavar="PATH", help=text("Which.", "データセット。"))],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="PATH",
+            help=text("A data set: its name, a file or a folder.", "データセットの名前、ファイル、またはフォルダ。"),
+        ),
+    ],
     target: Target = None,
     drop: Drop = None,
     size: Size = None,

@@ -64,7 +64,7 @@ def diagnose(
 
     _print(result.study.name, Joint((diagnosis,)))
     for name, words in diagnosis.unknown.items():
-        hanging("", text(f"cannot be told: {name}: {words.en}", f"判断できません: {name}: {words.ja}"), 2, style="dim")
+        hanging("", text(f"cannot be judged: {name}: {words.en}", f"判断できません: {name}: {words.ja}"), 2, style="dim")
 
 
 def _print(label: str, joint: Joint) -> None:

@@ -36,7 +36,7 @@ def chain(
             help=text("The outer formula, then the inner ones as NAME = FORMULA.", "外側の式、続いて内側の式(名前 = 式)。"),
         ),
     ],
-    wrt: Annotated[str, option("--wrt", "By which variable.", "どの変数で微分するか。", "NAME")],
+    wrt: Annotated[str, option("--wrt", "The variable to differentiate by.", "どの変数で微分するか。", "NAME")],
     lang: Lang = None,
 ) -> None:
     """Differentiate."""
@@ -56,7 +56,7 @@ def output_size(
     filter: Annotated[
         str, typer.Argument(metavar="FILTER", help=text("Side of the filter, or 2x3.", "フィルタの一辺。または 2x3。"))
     ],
-    stride: Annotated[int, option("--stride", "Pixels from one place to the next.", "移動量(画素)。", "N")] = 1,
+    stride: Annotated[int, option("--stride", "Pixels that the filter moves at a time.", "フィルタの移動量(画素)。", "N")] = 1,
     padding: Annotated[int, option("--padding", "Pixels added on each side.", "各辺に足す画素数。", "N")] = 0,
     lang: Lang = None,
 ) -> None:
@@ -96,7 +96,7 @@ def _sides(typed: str) -> list[int]:
     "確認テストの10問(または1問)を出題します。答えはその場で計算します。--answers は解答を途中の計算とともに表示します。",
 )
 def quiz(
-    number: Annotated[int | None, typer.Argument(metavar="NUMBER", help=text("Only this one.", "この問題だけ。"))] = None,
+    number: Annotated[int | None, typer.Argument(metavar="NUMBER", help=text("Only this question.", "この問題だけ。"))] = None,
     answers: Annotated[bool, option("--answers", "Print the answers, computed now.", "解答を計算して表示する。")] = False,
     out: Out = OUT,
     lang: Lang = None,
@@ -141,7 +141,7 @@ def _examine(asked: list[tuple[int, Question]], store: Store) -> None:
         print()
         raise typer.Exit(130) from None
     if choices:
-        print(text(f"{right} of {choices} choices right.", f"選択問題 {choices} 問中 {right} 問正解。"))
+        print(text(f"{right} of {choices} multiple-choice questions right.", f"選択問題 {choices} 問中 {right} 問正解。"))
 
 
 def _choice(question: Question) -> str | None:
@@ -161,12 +161,15 @@ def _choice(question: Question) -> str | None:
 
 @command(
     "explain",
-    "One technique, explained. Formula, reason, weakness, numbers, a picture, and what came of the notes' claims about it.",
-    "手法を1つ説明します。数式、理由、弱点、数値、図、そしてノートの主張の検証結果を示します。",
+    "One technique, explained. Formula, reason, weakness, hyperparameters, a picture, and what came of the notes' claims about it.",
+    "手法を1つ説明します。数式、理由、弱点、ハイパーパラメータ、図、そしてノートの主張の検証結果を示します。",
 )
 def explain(
     technique: Annotated[
-        str, typer.Argument(metavar="TECHNIQUE", help=text("Its name; koubai list has all.", "手法の名前。一覧は koubai list。"))
+        str,
+        typer.Argument(
+            metavar="TECHNIQUE", help=text("The technique's name; koubai list has all.", "手法の名前。一覧は koubai list。")
+        ),
     ],
     figure: Annotated[
         Path | None, option("--figure", "Write the picture as an HTML file too.", "図をHTMLファイルにも書き出す。", "FILE.html")
@@ -227,7 +230,10 @@ def _described(kind: str, technique: Technique) -> Iterator[str]:
         yield text("Source: ", "出典: ") + technique.source
     for name, number in technique.numbers.items():
         default = number.default if isinstance(number.default, str) else f"{number.default:g}"
-        yield text("Number: ", "数値: ") + f"{name} = {default}, {text('in', '範囲')} {number.interval}: {say(number.about)}"
+        yield (
+            text("Hyperparameter: ", "ハイパーパラメータ: ")
+            + f"{name} = {default}, {text('in', '範囲')} {number.interval}: {say(number.about)}"
+        )
     yield text("In a trial: ", "試行での書き方: ") + written(kind, technique)
 
 
@@ -243,7 +249,7 @@ def _claimed(kind: str, technique: Technique, stored: Stored, shared: bool) -> I
         if technique.name in claim.techniques and (not shared or any(kind in one.treated for one in claim.comparisons))
     ]
     if not about:
-        yield text("The notes claim nothing about it that is tested.", "ノートには、検証する主張がありません。")
+        yield text("The notes claim nothing about it that is tested.", "この手法について検証する主張は、ノートにありません。")
         return
     yield text("What the notes claim about it:", "ノートの主張:")
     for claim in about:

@@ -67,7 +67,7 @@ def export(
 def predict(
     run: Run,
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help=TRIAL)],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help=text("What to judge.", "判定するもの。"))],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help=text("The new data.", "判定するデータ。"))],
     json: Annotated[bool, option("--json", "As JSON, with all probabilities.", "すべての確率をJSONで出す。")] = False,
     out: Out = OUT,
     lang: Lang = None,

@@ -20,7 +20,7 @@ SEEDS = 5
 @command(
     "prescribe",
     "Train the remedies for what is wrong with a trial. Diagnoses it, compares them over several seeds, and says which mends it.",
-    "試行を診断し、直る対策を探します。症状に対する対策を複数シードで実際に学習させて比べます。",
+    "試行を診断し、問題を直せる対策を探します。症状に対する対策を複数シードで実際に学習させて比べます。",
 )
 def prescribe(
     run: Run,
@@ -72,7 +72,7 @@ def _show(found: Prescription) -> None:
         hanging("", say(words), 2)
     best, small = found.best, found.smallest
     if best and best is not small:
-        end = text("more, but not beyond doubt.", "ただし差は確実ではありません。")
+        end = text("but the difference is not certain.", "ただし差は確実ではありません。")
         out.print(f"  {text('Highest', '最高')}: {say(best.words)}, {say(points(best))}, {end}")
     if found.simplest:
         out.print(
@@ -84,7 +84,9 @@ def _show(found: Prescription) -> None:
     score, quantity = scored(Words("validation accuracy", "検証精度"), found.records), is_regression(found.records[0])
     heads = (("remedy", "対策"), score, ("gain [95%]", "効果 [95%区間]"), ("seeds", "シード"))
     listed = Table(
-        *(text(*head) for head in heads), text("still there, or why it was left", "残る症状・見送りの理由"), left=(0, 4)
+        *(text(*head) for head in heads),
+        text("symptoms still there, or why it was dropped", "残る症状・見送りの理由"),
+        left=(0, 4),
     )
     for one in found.candidates:
         titles = text(", ", "、").join(say(SYMPTOMS[name].title) for name in one.symptoms)

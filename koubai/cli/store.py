@@ -31,7 +31,7 @@ Runs = Annotated[
     "check",
     cls=Command,
     help=text(
-        "Hold every file against the hash of its content, and say what is damaged.",
+        "Check every file against the hash of its content, and say what is damaged.",
         "すべてのファイルを中身のハッシュと照合し、壊れているものを示します。",
     ),
 )
@@ -51,7 +51,7 @@ def check(
     for name, why in health.damaged.items():
         print(text(f"{name} is damaged: {why}.", f"{name} が壊れています({why})。"))
     for name in health.studies:
-        print(text(f"What the study {name} asked for is damaged.", f"実験 {name} の試行の一覧が壊れています。"))
+        print(text(f"The list of trials of the study {name} is damaged.", f"実験 {name} の試行の一覧が壊れています。"))
     fine = health.trials - len(health.lost)
     print(
         text(
@@ -72,7 +72,7 @@ def check(
     "export",
     cls=Command,
     help=text(
-        "Copy studies with all they gave into a new folder, which is a store itself. Without a name: everything.",
+        "Copy studies with their results into a new folder, which is a store itself. Without a name: everything.",
         "実験とその結果を新しいフォルダに写します(それ自体が保存先になります)。名前を省くとすべて。",
     ),
 )
@@ -121,7 +121,7 @@ def import_(
     "prune",
     cls=Command,
     help=text(
-        "Forget studies, and remove what no study needs. Without a name: only that.",
+        "Delete studies, and remove what no study needs. Without a name: only the latter.",
         "実験を消し、どの実験も使わないものを取り除きます。名前を省くと後者だけ。",
     ),
 )
@@ -132,4 +132,4 @@ def prune(runs: Runs = None, out: Out = OUT, lang: Lang = None) -> None:
 
     place = Store(out / "store")
     freed = sum(care.forget(place, id) for id in [study_named(place, run).id for run in runs or ()]) + care.prune(place)
-    print(text(f"{freed / 1e6:,.1f} MB are free again.", f"{freed / 1e6:,.1f} MB を空けました。"))
+    print(text(f"{freed / 1e6:,.1f} MB freed.", f"{freed / 1e6:,.1f} MB を空けました。"))

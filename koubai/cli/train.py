@@ -64,7 +64,8 @@ Figure = Annotated[
 )
 def run(
     exercises: Annotated[
-        list[str] | None, typer.Argument(metavar="EXERCISE", help=text("Which; several may be named.", "演習の名前。複数可。"))
+        list[str] | None,
+        typer.Argument(metavar="EXERCISE", help=text("Names of exercises; several are allowed.", "演習の名前。複数可。")),
     ] = None,
     seeds: Seeds = None,
     steps: Steps = None,
@@ -131,7 +132,7 @@ def run(
     "TOMLファイルに書いた自分の実験を学習させます。ファイルには基準の試行と軸を書きます(例: examples/my-study.toml)。",
 )
 def study(
-    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help=text("The study.", "実験のファイル。"))],
+    file: Annotated[Path, typer.Argument(metavar="FILE.toml", help=text("The study's TOML file.", "実験のTOMLファイル。"))],
     seeds: Seeds = None,
     steps: Steps = None,
     data: Data = None,
@@ -173,7 +174,7 @@ def _read(file: Path) -> Study:
     try:
         content = file.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UserError(f"{file} is not a text in UTF-8.", f"{file} はUTF-8のテキストではありません。") from None
+        raise UserError(f"{file} is not text in UTF-8.", f"{file} はUTF-8のテキストではありません。") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror}.", f"{file} を読めません({error.strerror})。") from None
     read = Study.from_toml(content, str(file))

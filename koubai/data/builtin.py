@@ -101,7 +101,8 @@ BUILTIN: dict[str, Source] = {
     "diabetes": Source(
         diabetes,
         Words(
-            "442 diabetes patients, 10 values each; a quantity to predict (regression), best with standardize = true",
+            "442 diabetes patients, 10 values each; predicts the disease's progress after one year (regression), best with "
+            "standardize = true",
             "糖尿病患者442人、各10項目。1年後の進行度を予測する(回帰)。standardize = true を推奨",
         ),
         (10,),

@@ -89,7 +89,7 @@ def _found(spec: Data) -> tuple[Found, tuple[np.ndarray, ...]]:
     kept = _clean(spec, found)
     if (spec.target is not None or spec.drop) and not found.columns:
         raise UserError(
-            f"{spec.name} is no table, so target and drop mean nothing for it.",
+            f"{spec.name} is not a table, so target and drop do not apply to it.",
             f"{spec.name} は表ではないので、target と drop は指定できません。",
         )
     if spec.task is not None and (spec.task == "classification") != bool(found.classes):
@@ -222,8 +222,8 @@ def _complete(spec: Data, found: Found, x: np.ndarray) -> np.ndarray:
         return np.arange(len(x))
     if lacking.all():
         raise UserError(
-            f"{spec.name} has a part without any sample that is complete.",
-            f"{spec.name} に欠損値のないサンプルが1つもない部分があります。",
+            f"{spec.name} has no sample without missing values in its training or its test part.",
+            f"{spec.name} の訓練用かテスト用に、欠損値のないサンプルが1つもありません。",
         )
     return np.flatnonzero(~lacking)
 
@@ -242,7 +242,7 @@ def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarra
     if (counts == 1).any():
         alone = classes[(counts == 1).argmax()]
         raise UserError(
-            f"{spec.name}: the class {alone!r} has one sample only; to train and to validate it takes two.",
+            f"{spec.name}: the class {alone!r} has only one sample; training and validation need at least two.",
             f"{spec.name}: クラス {alone!r} のサンプルが1つしかありません。訓練用と検証用に2つ以上必要です。",
         )
     try:

@@ -125,7 +125,7 @@ def check_classes(path: str | Path, y: np.ndarray, y_test: np.ndarray, names: Se
     if np.count_nonzero(counts) < 2:
         one = names[int(counts.argmax())]
         raise UserError(
-            f"{path} has one class only, {one!r}; to learn to tell classes apart there must be two.",
+            f"{path} has only one class, {one!r}; classification needs at least two.",
             f"{path} にはクラスが {one!r} の1つしかありません。分類には2つ以上必要です。",
         )
 

@@ -40,7 +40,7 @@ def _classes(found: Found) -> Iterator[Words]:
     elif counts[least] < FEW:
         yield Words(
             f"Few samples: {counts[least]:,} of class {small!r}.",
-            f"サンプルが少数です。クラス {small!r} は {counts[least]:,} 個です。",
+            f"サンプルの少ないクラスがあります。クラス {small!r} は {counts[least]:,} 個です。",
         )
 
 
@@ -105,22 +105,22 @@ def _twice(found: Found) -> Iterator[Words]:
         again = len(keys) - len(unlike)
         if again:
             yield Words(
-                f"Samples that repeat another: {again:,}. Some may be validated on what was trained on.",
-                f"{again:,} 個のサンプルが他と同じです。学習に使ったものと同じサンプルで検証することがあります。",
+                f"Duplicate samples: {again:,}. Some may be among both the training and the validation samples.",
+                f"{again:,} 個のサンプルが他と同じです。訓練用と検証用の両方に同じサンプルが入ることがあります。",
             )
     else:
         again = sum(key in unlike for key in _keys(found.test[0]))
         if again:
             yield Words(
-                f"Test samples that are training samples too: {again:,}.",
+                f"Test samples that are among the training samples too: {again:,}.",
                 f"テスト用のサンプルのうち {again:,} 個が訓練用にも含まれています。",
             )
     both = Counter(key for key, _ in set(zip(keys, found.y.tolist(), strict=True)))
     torn = sum(count > 1 for count in both.values())
     if torn:
         yield Words(
-            f"Samples that stand there under different labels: {torn:,}.",
-            f"同じサンプルに違うラベルが付いたものが {torn:,} 組あります。",
+            f"Samples that appear with more than one label: {torn:,}.",
+            f"内容が同じなのに違うラベルが付いたサンプルが {torn:,} 組あります。",
         )
 
 

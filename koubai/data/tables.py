@@ -78,7 +78,7 @@ class Texts:
         row, text = self.first or (row, text)  # among numbers the text is the fault, not the number that is one too many
         shown = shorten(text)
         return UserError(
-            f"{self.path}: column {self.name!r} has more than {self.most} different texts (in row {row} {shown!r}); if they are to be "
+            f"{self.path}: column {self.name!r} has more than {self.most} different strings (in row {row} {shown!r}); if they should be "
             f"numbers, mend them, or leave the column out with drop = [{self.name!r}].",
             f"{self.path}: 列 {self.name!r} に {self.most} 種類より多い文字列があります({row} 行目は {shown!r})。数のはずなら直すか、"
             f"drop = [{self.name!r}] で列を除いてください。",

@@ -254,8 +254,8 @@ def prune(store: Store) -> int:
         for id, trials, name in opened.execute("select id, trials, name from study"):
             if not asks(id, trials):
                 raise UserError(
-                    f"What the study {_shown(str(name))} asked for is damaged in the index of {store.folder}, so nothing is removed; "
-                    "koubai store check --mend comes first.",
+                    f"The list of trials of the study {_shown(str(name))} is damaged in the index of {store.folder}, so "
+                    "nothing is removed; run koubai store check --mend first.",
                     f"{store.folder} の索引で、実験 {_shown(str(name))} の試行の一覧が壊れているため、何も消しません。先に "
                     "koubai store check --mend を実行してください。",
                 )

@@ -259,7 +259,7 @@ def test_missing_numbers_are_filled_by_the_training_part_or_left_out(tmp_path: P
 def test_a_part_with_nothing_complete_is_refused(tmp_path: Path) -> None:
     x, y = np.ones((10, 2)), np.arange(10) % 2
     np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x * np.nan, y_test=y)
-    assert "without any sample that is complete" in refused(tmp_path / "own.npz", missing="drop")
+    assert "no sample without missing values" in refused(tmp_path / "own.npz", missing="drop")
     np.savez(tmp_path / "own.npz", x_train=x * np.nan, y_train=y, x_test=x, y_test=y)
     assert "feature '0' has no value in any training sample" in refused(tmp_path / "own.npz", missing="mean")
 
@@ -316,14 +316,14 @@ BAD: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "idx: another file": (idx_folder(**{IMAGES: b"\x89PNG\r\n"}), ["is not an IDX file"]),
     "idx: unknown type": (idx_folder(**{IMAGES: b"\0\0\x0a\x01\0\0\0\1x"}), ["is not an IDX file"]),
     "idx: petabytes": (idx_folder(**{IMAGES: b"\0\0\x08\x03" + b"\xff" * 12}), ["announces", "more than the 1,073,741,824"]),
-    "idx: counts differ": (idx_folder(**{LABELS: idx(np.zeros(3, np.uint8))}), ["(4, 2, 2)", "(3,)", "as many"]),
+    "idx: counts differ": (idx_folder(**{LABELS: idx(np.zeros(3, np.uint8))}), ["(4, 2, 2)", "(3,)", "one label for each image"]),
     "idx: flat images": (idx_folder(**{IMAGES: idx(np.zeros(4, np.uint8))}), ["shape (4,)"]),
     "idx: sizes differ": (idx_folder(t10k_images_idx3=idx(np.zeros((4, 3, 2), np.uint8))), ["(2, 2)", "(3, 2)"]),
     "idx: no images": (
         idx_folder(**{IMAGES: idx(np.zeros((0, 2, 2), np.uint8)), LABELS: idx(np.zeros(0, np.uint8))}),
         ["(0, 2, 2)"],
     ),
-    "idx: one class": (idx_folder(**dict.fromkeys([LABELS, "t10k_labels_idx1"], idx(np.zeros(4, np.uint8)))), ["one class only, '0'"]),
+    "idx: one class": (idx_folder(**dict.fromkeys([LABELS, "t10k_labels_idx1"], idx(np.zeros(4, np.uint8)))), ["only one class, '0'"]),
     "idx: a class that only the test part has": (
         idx_folder(t10k_labels_idx1=idx(np.array([0, 1, 250, 1], np.uint8))),
         ["class '250' is in the test part"],
@@ -335,7 +335,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "cifar: cut short": (content("data_batch_1.bin", bytes(3072)), ["data_batch_1.bin", "3,073 bytes"]),
     "cifar: empty": (content("data_batch_1.bin"), ["3,073 bytes", "cut short"]),
     "cifar: label out of range": (content("data_batch_1.bin", bytes(3073), b"\x0a", bytes(3072)), ["image 1 is 10", "less than 10"]),
-    "cifar: one class": (content("data_batch_1.bin", bytes(3073 * 3)), ["one class only, '0'"]),
+    "cifar: one class": (content("data_batch_1.bin", bytes(3073 * 3)), ["only one class, '0'"]),
     "npz: no archive": (content("own.npz", b"hello"), ["own.npz cannot be read", "not a zip file"]),
     "npz: empty": (content("own.npz"), ["cannot be read"]),
     "npz: cut short": (lambda folder: cut(arrays(x=np.zeros((10, 500)), y=Y)(folder)), ["own.npz cannot be read"]),
@@ -350,16 +350,16 @@ BAD: dict[str, tuple[Callable[[Path], Path], list[str]]] = {
     "npz: one-hot": (arrays(x=Y, y=np.eye(10)), ["shape (10, 10)", "argmax(1)"]),
     "npz: a quantity of one value": (arrays(x=Y, y=np.full(10, 0.5)), ["target is 0.5 in all 8 training samples"]),
     "npz: infinite": (arrays(x=np.where(Y, np.inf, 1.0), y=Y), ["sample 1, feature [0] is infinite"]),
-    "npz: one class": (arrays(x=Y, y=np.ones(10)), ["one class only, '1'"]),
-    "npz: one sample of a class": (arrays(x=Y, y=np.array([0] * 9 + [3])), ["the class '3' has one sample only"]),
+    "npz: one class": (arrays(x=Y, y=np.ones(10)), ["only one class, '1'"]),
+    "npz: one sample of a class": (arrays(x=Y, y=np.array([0] * 9 + [3])), ["the class '3' has only one sample"]),
     "npz: other test samples": (arrays(x_train=np.ones((10, 2)), y_train=Y, x_test=np.ones((10, 3)), y_test=Y), ["(2,)", "(3,)"]),
     "npz: objects": (arrays(x=np.array([Trap()] * 10), y=Y), ["array of object", "nothing is unpickled"]),
     "npy: objects": (saved(np.array([Trap()])), ["array of object"]),
     "npy: cut short": (lambda folder: cut(saved(np.zeros(9))(folder) / "x.npy").parent, ["does not hold the array (9,)"]),
-    "pickle": (content("own.pkl", b"cos\nmkdir\n(S'koubai-was-here'\ntR."), ["of no kind that is read", "IDX", ".csv"]),
+    "pickle": (content("own.pkl", b"cos\nmkdir\n(S'koubai-was-here'\ntR."), ["in no format that can be read", "IDX", ".csv"]),
     "cifar's pickles": (lambda folder: content("data_batch_1", b"\x80\x02")(folder).parent, ["never pickles"]),
     "empty folder": (lambda folder: folder, ["is empty"]),
-    "a folder of something": (lambda folder: content("notes.txt", b"hello")(folder).parent, ["of no kind that is read"]),
+    "a folder of something": (lambda folder: content("notes.txt", b"hello")(folder).parent, ["in no format that can be read"]),
     "a folder of tables": (lambda folder: content("own.csv", b"a,b\n1,2\n")(folder).parent, ["name a file in it (own.csv)"]),
 }  # fmt: skip
 
@@ -463,7 +463,7 @@ def test_every_reader_says_what_it_reads_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "part"), [({"target": "a"}, "no table"), ({"drop": ["a"]}, "no table"), ({"size": 9}, "not resized")]
+    ("more", "part"), [({"target": "a"}, "is not a table"), ({"drop": ["a"]}, "is not a table"), ({"size": 9}, "not resized")]
 )
 def test_what_means_nothing_for_a_set_is_refused(more: dict[str, Any], part: str) -> None:
     assert part in refused("digits", **more)
@@ -475,7 +475,7 @@ def test_what_means_nothing_for_a_set_is_refused(more: dict[str, Any], part: str
         ("size", 0, "data.size.0 must be at least 1"), ("size", [1, 2, 3], "data.size is too long"),
         ("size", "a", "data.size must be a list"),
         ("size", 9999, "at most 4096"), ("size", True, "data.size must be a list"), ("missing", "zero", "'refuse', 'mean' or 'drop'"),
-        ("target", "", "data.target must not be empty"), ("target", 3, "data.target must be a text"),
+        ("target", "", "data.target must not be empty"), ("target", 3, "data.target must be a string"),
         ("drop", "a", "data.drop must be a list"),
         ("targets", "a", "did you mean 'target'"),
     ],

@@ -107,7 +107,7 @@ def test_a_set_with_a_test_part_and_many_classes(look: Look) -> None:
     ("arguments", "part"),
     [
         (("nothing.csv",), "There is no data set, file or folder 'nothing.csv'"), (("digit",), "did you mean 'digits'"),
-        (("digits", "--target", "y"), "no table"), (("digits", "--size", "0"), "size"), (("empty",), "empty is empty"),
+        (("digits", "--target", "y"), "is not a table"), (("digits", "--size", "0"), "size"), (("empty",), "empty is empty"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shown_is_one_sentence(look: Look, arguments: tuple[str, ...], part: str) -> None:

@@ -44,6 +44,6 @@ def test_export_import_prune(command: Command, trained: Store, tmp_path: Path) -
     assert "1 new trial." in command("store", "import", "koubai-out", "--out", "elsewhere").out
     assert command("store", "import", "nowhere").code == 2 and command("store", "export", "taken").code == 2
     ended = command("store", "prune", "one", "--out", "elsewhere")
-    assert ended.code == 0 and "MB are free again" in ended.out
+    assert ended.code == 0 and "MB freed" in ended.out
     assert [one["name"] for one in Store(tmp_path / "elsewhere" / "store").studies()] == ["two"]
     assert command("store", "prune", "none").code == 2

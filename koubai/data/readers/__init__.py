@@ -32,5 +32,5 @@ def read(path: Path, spec: Data) -> Found:
             f"{path} はフォルダです。中のファイルを指定してください({', '.join(files)})。",
         )
     raise UserError(
-        f"{path} is of no kind that is read. These are: {en}.", f"{path} は読める形式ではありません。読めるもの: {ja}。"
+        f"{path} is in no format that can be read. These can: {en}.", f"{path} は読める形式ではありません。読めるもの: {ja}。"
     )

@@ -48,7 +48,7 @@ def read(path: Path, spec: Data) -> Found:
         x, y = _features(path, x_name, arrays[x_name]), _labels(path, y_name, arrays[y_name])
         if len(x) != len(y) or not len(x):
             raise UserError(
-                f"{path}: {x_name} has {len(x):,} samples and {y_name} {len(y):,} labels; they must be as many.",
+                f"{path}: {x_name} has {len(x):,} samples and {y_name} {len(y):,} labels; there must be one label for each sample.",
                 f"{path}: {x_name} のサンプル {len(x):,} 個と {y_name} のラベル {len(y):,} 個の数が合いません。",
             )
         parts.append((x, y))
@@ -137,7 +137,7 @@ def _header(file: BufferedIOBase, path: Path) -> tuple[tuple[int, ...], bool, np
         raise unreadable(path, error) from None
     if dtype.kind not in "biufUS":
         raise UserError(
-            f"{path} has an array of {dtype}; numbers (and texts as labels) are read, and nothing is unpickled.",
+            f"{path} has an array of {dtype}; only numbers (and strings as labels) are read, and nothing is unpickled.",
             f"{path} に {dtype} の配列があります。読めるのは数(ラベルは文字列も可)だけで、pickleは読みません。",
         )
     if min(sizes, default=0) < 0 or not dtype.itemsize:
@@ -166,7 +166,7 @@ def _labels(path: Path, name: str, y: np.ndarray) -> np.ndarray:
         y = y[:, 0]
     if y.ndim != 1:
         raise UserError(
-            f"{path}: {name} is of shape {y.shape}; there must be one label a sample (of one-hot rows, take argmax(1)).",
+            f"{path}: {name} is of shape {y.shape}; there must be one label for each sample (of one-hot rows, take argmax(1)).",
             f"{path}: {name} の形が {y.shape} です。1サンプルに1つのラベルが必要です(one-hotなら argmax(1) を取ってください)。",
         )
     if y.dtype.kind == "S":

@@ -164,13 +164,15 @@ def _encoding(path: Path) -> str:
                     return name
             except UnicodeDecodeError:
                 pass
-    raise UserError(f"{path} is not a text; save it as UTF-8.", f"{path} はテキストではありません。UTF-8で保存してください。")
+    raise UserError(f"{path} is not text; save it as UTF-8.", f"{path} はテキストではありません。UTF-8で保存してください。")
 
 
 def _lines(path: Path, readline: Callable[[int], str]) -> Iterator[str]:
     for line in iter(partial(readline, LINE), ""):
         if len(line) == LINE:
-            raise UserError(f"{path} has a line of more than {LINE:,} letters.", f"{path} に {LINE:,} 文字を超える行があります。")
+            raise UserError(
+                f"{path} has a line of more than {LINE:,} characters.", f"{path} に {LINE:,} 文字を超える行があります。"
+            )
         yield line
 
 

@@ -33,7 +33,7 @@ def read(path: Path, spec: Data) -> Found:
         sizes = images[part].shape, labels[part].shape
         if len(sizes[0]) != 3 or len(sizes[1]) != 1 or sizes[0][:1] != sizes[1] or 0 in sizes[0]:
             raise UserError(
-                f"{folder}: {part} has images of shape {sizes[0]} and labels of shape {sizes[1]}; they must be as many.",
+                f"{folder}: {part} has images of shape {sizes[0]} and labels of shape {sizes[1]}; there must be one label for each image.",
                 f"{folder}: {part} の画像の形 {sizes[0]} とラベルの形 {sizes[1]} が合いません。",
             )
     if images["train"].shape[1:] != images["t10k"].shape[1:]:

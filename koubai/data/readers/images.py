@@ -83,7 +83,7 @@ def decode(files: Sequence[Path], size: tuple[int, int] | None, grey: bool | Non
         with _opened(file) as image:
             if image.mode not in GREY + COLOUR:
                 raise UserError(
-                    f"{file} is of mode {image.mode!r}; grey and colour of 8 bits are read.",
+                    f"{file} is of mode {image.mode!r}; only 8-bit grey and colour images are read.",
                     f"{file} のモードは {image.mode!r} です。読めるのは8ビットのグレースケールとカラーです。",
                 )
             image.verify()  # a PNG's checksums, which decoding does not look at

@@ -81,7 +81,8 @@ def _columns(path: Path, kept: Sequence[Any], target: str | None) -> list[Column
     odd = next((field for field in kept if field.name not in texts and not _is_number(field.type)), None)
     if odd is not None:
         raise UserError(
-            f"{path}: column {odd.name!r} is of type {odd.type}; numbers and texts are read. Leave it out with drop = [{odd.name!r}].",
+            f"{path}: column {odd.name!r} is of type {odd.type}; only numbers and strings are read. Leave it out with drop = "
+            f"[{odd.name!r}].",
             f"{path}: 列 {odd.name!r} の型は {odd.type} です。読めるのは数と文字列です。drop = [{odd.name!r}] で除いてください。",
         )
     columns = []
