@@ -141,7 +141,7 @@ def _examine(asked: list[tuple[int, Question]], store: Store) -> None:
         print()
         raise typer.Exit(130) from None
     if choices:
-        print(text(f"{right} of {choices} multiple-choice questions right.", f"選択問題 {choices} 問中 {right} 問正解。"))
+        print(text(f"{right} of {choices} choices right.", f"選択問題 {choices} 問中 {right} 問正解。"))
 
 
 def _choice(question: Question) -> str | None:

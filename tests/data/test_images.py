@@ -198,7 +198,7 @@ def test_an_image_that_expands_without_end_is_read_to_its_end_only(folder: Path)
 
 def test_grey_of_16_bits_is_refused(folder: Path) -> None:
     save(folder / "a" / "9.png", GREY.astype(np.uint16) * 257)
-    assert "mode 'I;16'; grey and colour of 8 bits" in refused(folder)
+    assert "mode 'I;16'; only 8-bit grey and colour images" in refused(folder)
 
 
 def beside(*parts: str) -> Callable[[Path], Path]:

@@ -81,7 +81,7 @@ def test_images(look: Look) -> None:
     code, out, err = look("own")
     assert code == 0, err
     assert "8 x 6 (height x width)" in out and "0 to 255, mean 127.5; in training 0 to 1" in out
-    assert "Few samples: 2 of class 'a'." in out and "Samples that repeat another: 2." in out
+    assert "Few samples: 2 of class 'a'." in out and "Duplicate samples: 2." in out
     code, out, _ = look("own", "--size", "4", "--lang", "ja")
     assert code == 0 and "4 x 4(高さ x 幅)" in out and "size = [4, 4]" in out and "注意点" in out
 
@@ -146,13 +146,13 @@ def test_what_is_worth_knowing() -> None:
     assert "Few samples: 5 of class '1'" in said(x[:20], np.repeat([0, 1], [15, 5]))
     assert "1 of 3 features are the same in all training samples (b)" in said(x * [1, 0, 1], y, columns=("a", "b", "c"))
     assert "Values reach 1,000" in said(np.where(x == x[5, 1], 1000, x).astype(np.float32), y)
-    assert "Samples that repeat another: 1." in said(x[[*range(98), 0, 99]], y)
-    assert "Test samples that are training samples too: 2." in said(x, y, (x[:2], y[:2]))
+    assert "Duplicate samples: 1." in said(x[[*range(98), 0, 99]], y)
+    assert "Test samples that are among the training samples too: 2." in said(x, y, (x[:2], y[:2]))
     assert "far outside their training range in the test part: 1." in said(x, y, (draw.normal([0, 50, 0], 1, (5, 3)), y[:5]))
     torn = [words.en for words in problems(found(x[[*range(99), 0]], y))]
     assert torn == [
-        "Samples that repeat another: 1. Some may be validated on what was trained on.",
-        "Samples that stand there under different labels: 1.",
+        "Duplicate samples: 1. Some may be among both the training and the validation samples.",
+        "Samples that appear with more than one label: 1.",
     ]
     x_counting = np.column_stack([np.arange(-50, 50) / 10, x[:, 0]]).astype(np.float32)
     assert problems(found(x_counting, y, columns=("a", "b"))) == []

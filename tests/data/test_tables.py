@@ -166,7 +166,7 @@ def test_a_text_far_down_makes_a_column_of_texts(write: Callable[..., Path], mon
     found = look(write("a,b,y\n" + rows + "five,7,1\n" + rows))
     assert found.columns == ("a=0", "a=1", "a=2", "a=3", "a=4", "a=five", "b")
     assert found.x[200].tolist() == [0, 0, 0, 0, 0, 1, 7] and found.x[203].tolist() == [0, 0, 1, 0, 0, 0, 2]
-    assert "column 'b' has more than 100 different texts (in row 202 'O')" in refused(write("a,b,y\n" + rows + "5,O,1\n"))
+    assert "column 'b' has more than 100 different strings (in row 202 'O')" in refused(write("a,b,y\n" + rows + "5,O,1\n"))
 
 
 MISSING = "a,b,c,y\n1,u,5,p\n,v,?,q\n3,,7,p\nNA,u,n/a,q\n5,v,9,p\n6,NA,1,q\n7,u,2,p\n8,v,3,q\n"
