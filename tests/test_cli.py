@@ -406,4 +406,4 @@ def test_stopping_keeps_what_had_finished(command: Command, tmp_path: Path, monk
     monkeypatch.setattr(laboratory, "train", train)
     ended = command("study", "two.toml")
     assert ended.code == 0, ended.err
-    assert "1 of 2 networks were in" in ended.out
+    assert "not trained again: 1 of 2 networks." in ended.out
