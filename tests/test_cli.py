@@ -53,13 +53,14 @@ def test_what_lists_and_helps_does_not_import_torch(arguments: list[str]) -> Non
     assert ended.stderr.strip() == "False"
 
 
-def test_ctrl_c_before_anything_is_imported_ends_quietly() -> None:
-    script = """
+@pytest.mark.parametrize("name", ["koubai.language", "koubai.cli"])
+def test_ctrl_c_before_anything_is_imported_ends_quietly(name: str) -> None:
+    script = f"""
 import sys
 
 class Interrupt:
     def find_spec(self, name, *rest):
-        if name == "koubai.cli":
+        if name == {name!r}:
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupt())
