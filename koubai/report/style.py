@@ -32,12 +32,23 @@ DARK = {
     "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
     "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "violet": "#c3a1dd", "on": "#10161c",
 }  # fmt: skip
-NIGHT = {LIGHT[name]: DARK[name] for name in ("ink", "line", "paper")}  # of a figure, what is not data
 
 
 def variables(theme: Mapping[str, str]) -> str:
     """A theme's colours as CSS variables."""
     return "".join(f"--{name}:{value};" for name, value in theme.items())
+
+
+def follow() -> str:
+    """CSS by which what is not data in a figure follows the theme: Plotly's SVG takes no variables, so parts are told by their colour."""
+    rules = []
+    for name in ("ink", "line", "paper"):
+        red, green, blue = (int(LIGHT[name][k : k + 2], 16) for k in (1, 3, 5))
+        rules += [
+            f'.js-plotly-plot [style*="{part}: rgb({red}, {green}, {blue})"]{{{part}:var(--{name})!important}}'
+            for part in ("fill", "stroke", "background")
+        ]
+    return "".join(rules)
 
 
 def color(k: int) -> str:
@@ -127,7 +138,7 @@ def _template() -> Any:
         "hoverlabel": {"font": {"family": FONT}},
         "hovermode": "closest",
         "legend": {"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
-        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": "#8a97a3"},
         "xaxis": axis,
         "yaxis": axis,
     }

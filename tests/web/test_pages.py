@@ -197,7 +197,10 @@ def test_a_table_of_many_columns_fits_a_phone(page: Page, laboratory: Laboratory
             assert page.locator(".numbers thead th").count() == 7, path
             for width in (360, 390):
                 page.set_viewport_size({"width": width, "height": 844})
-                assert page.locator(".scroll").evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)"), (path, width)
+                assert page.locator(".scroll").evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)"), (
+                    path,
+                    width,
+                )
     finally:
         care.forget(laboratory.store, study.id)
 
