@@ -128,7 +128,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
             _progress(id, ended)
 
     def ended(job: jobs.Job | None) -> None:
-        jobs.told(id)
+        jobs.forget(id)
         if job and job.problem:
             progress.clear()
             with progress:
