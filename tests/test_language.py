@@ -96,13 +96,13 @@ def test_of_one_thing_no_sentence_speaks_as_of_many(tmp_path: Path, command: Cal
     np.savez(arrays, x=np.zeros((1, 2)), y=np.zeros(3))
     table.write_text("a,b\n1,2\n3\n", "utf-8")
     column.write_text("a,target\n" + "".join(f"{k},{k % 2}\n" for k in range(20)), "utf-8")
-    few = Trial(data=Data(name="digits", samples=1), batch_size=2)  # type: ignore[call-arg]
+    few = Trial(data=Data(name="digits", samples=1), batch_size=2)
     said = [mark(1, 1).en, lasting(1.2).en]
     for wrong in (
-        lambda: load(Data(name=str(arrays))),  # type: ignore[call-arg]
-        lambda: load(Data(name=str(table))),  # type: ignore[call-arg]
+        lambda: load(Data(name=str(arrays))),
+        lambda: load(Data(name=str(table))),
         lambda: check(few),
-        lambda: check(Trial(data=Data(name=str(column)), augment="flip")),  # type: ignore[call-arg, arg-type]
+        lambda: check(Trial(data=Data(name=str(column)), augment="flip")),
     ):
         with pytest.raises(UserError) as caught:
             wrong()

@@ -43,9 +43,8 @@ def follow() -> str:
     """CSS by which what is not data in a figure follows the theme: Plotly's SVG takes no variables, so parts are told by their colour."""
     rules = []
     for name in ("ink", "line", "paper"):
-        red, green, blue = (int(LIGHT[name][k : k + 2], 16) for k in (1, 3, 5))
         rules += [
-            f'.js-plotly-plot [style*="{part}: rgb({red}, {green}, {blue})"]{{{part}:var(--{name})!important}}'
+            f'.js-plotly-plot [style*="{part}: rgb({rgb(LIGHT[name])})"]{{{part}:var(--{name})!important}}'
             for part in ("fill", "stroke", "background")
         ]
     return "".join(rules)
@@ -63,8 +62,12 @@ def dash(k: int) -> str:
 
 def faint(hexadecimal: str, opacity: float) -> str:
     """A colour that what is behind it shines through."""
-    red, green, blue = (int(hexadecimal[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+    return f"rgba({rgb(hexadecimal)}, {opacity:g})"
+
+
+def rgb(hexadecimal: str) -> str:
+    """A colour's three parts as CSS writes them."""
+    return ", ".join(str(int(hexadecimal[k : k + 2], 16)) for k in (1, 3, 5))
 
 
 def blank(height: int = 420, **layout: Any) -> Figure:
@@ -75,7 +78,7 @@ def blank(height: int = 420, **layout: Any) -> Figure:
     return dress(figure, height, **layout)
 
 
-def panels(titles: Sequence[str], columns: int = 3, height: int = 300, **options: Any) -> Figure:
+def panels(titles: Sequence[str], columns: int, height: int, **options: Any) -> Figure:
     """An empty figure of one panel a title, ``columns`` beside each other; ``figure.add_trace(..., row=, col=)`` fills it.
 
     ``height`` is that of one row in pixels. ``options`` are those of ``plotly.subplots.make_subplots``.

@@ -52,7 +52,7 @@ def test_every_series_is_seen_in_the_dark() -> None:
 
 
 def test_a_legend_of_many_rows_has_its_room() -> None:
-    few, many = style.panels(["a", "b"]), style.panels(["a", "b"])
+    few, many = (style.panels(["a", "b"], 2, 300) for _ in range(2))
     for k in range(8):
         few.add_scatter(x=[0], y=[0], name=str(k), row=1, col=1)
         many.add_scatter(x=[0], y=[0], name=f"optimizer={k}, learning_rate=0.0316, he", row=1, col=2)
