@@ -219,7 +219,7 @@ def check(trial: Trial) -> None:
     if trial.batch_size > samples:
         raise UserError(
             f"batch_size = {trial.batch_size} is more than the {counted(samples, 'training sample')} of {trial.data}; take a smaller one.",
-            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。小さくしてください。",
+            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples:,} を超えています。小さくしてください。",
         )
 
 

@@ -168,7 +168,7 @@ BAD = {
     ("study", "momentum.toml"): ["momentum", "[0, 1)", "not 2"],
     ("study", "seeds.toml"): ["seeds", "not 0"],
     ("study", "width.toml"): ["layers", "not 0"],
-    ("study", "batch.toml"): ["batch_size = 5000", "1437"],
+    ("study", "batch.toml"): ["batch_size = 5000", "1,437"],
     ("study", "zip.toml"): ["equally long"],
     ("study", "many.toml"): ["2,000,000", "1,000,000"],
     ("study", "broken.toml"): ["broken.toml", "line 1"],

@@ -144,7 +144,7 @@ def _made(spec: Data) -> Dataset:
         if spec.samples > len(rows):
             raise UserError(
                 f"{spec.name} has {counted(len(rows), 'training sample')}, so samples = {spec.samples} is too many.",
-                f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
+                f"{spec.name} の訓練サンプルは {len(rows):,} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
     if spec.balance:
@@ -252,6 +252,6 @@ def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarra
     except ValueError:
         raise UserError(
             f"{spec.name}: {counted(len(y), 'sample')} cannot be split with validation = {spec.validation:g}; use 0.1 to 0.5.",
-            f"{spec.name}: {len(y)} 個のサンプルは validation = {spec.validation:g} では分割できません。0.1〜0.5にしてください。",
+            f"{spec.name}: {len(y):,} 個のサンプルは validation = {spec.validation:g} では分割できません。0.1〜0.5にしてください。",
         ) from None
     return rows, held_out
