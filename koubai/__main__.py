@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from koubai.language import Language, speak
+if TYPE_CHECKING:
+    from koubai.language import Language
 
 
 def asked(arguments: Sequence[str]) -> Language | None:
@@ -24,12 +26,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a console without Japanese letters shows "?", and works
-    speak(asked(sys.argv[1:]))
     try:
+        from koubai.language import speak
+
+        speak(asked(sys.argv[1:]))
         from koubai.cli import app
+
+        app(prog_name="koubai")
     except KeyboardInterrupt:  # Ctrl-C before there is anything to stop
         sys.exit(130)
-    app(prog_name="koubai")
 
 
 if __name__ == "__main__":

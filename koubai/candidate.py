@@ -83,6 +83,11 @@ class Candidate:
         """What it gains ``[seed]``, paired with the original of the same seed."""
         return self.accuracies - self.original[: len(self.records)]
 
+    @cached_property
+    def most(self) -> float:
+        """What an accuracy of 1 would gain on average."""
+        return 1 - float(self.original[: len(self.records)].mean())
+
     @property
     def gain(self) -> float:
         """The mean gain."""
@@ -92,7 +97,7 @@ class Candidate:
     def bounds(self) -> tuple[float, float]:
         """The gain's 95% interval over seeds, not beyond what an accuracy of 1 would gain."""
         low, high = interval(self.gains)
-        return low, min(high, 1 - float(self.original[: len(self.records)].mean()))
+        return low, min(high, self.most)
 
     @property
     def better(self) -> bool:
@@ -130,5 +135,4 @@ class Candidate:
     @property
     def enough(self) -> bool:
         """Whether it repairs, and a remedy that made every answer right would not be preferred to it, as ``prescription`` prefers."""
-        most = 1 - float(self.original[: len(self.records)].mean())
-        return self.repaired and self.gain >= max(AS_GOOD * most, most - WORTH)
+        return self.repaired and self.gain >= max(AS_GOOD * self.most, self.most - WORTH)

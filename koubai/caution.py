@@ -9,7 +9,7 @@ from statistics import fmean
 
 from koubai.blueprint import title
 from koubai.data import load
-from koubai.language import UserError, Words
+from koubai.language import UserError, Words, counted
 from koubai.places import places
 from koubai.spec import Trial
 from koubai.study import Study
@@ -38,8 +38,8 @@ def confirm(study: Study, yes: bool) -> None:
     disk = len(study) * fmean(history(trial) + weights(trial) for trial in some)
     time = lasting(seconds)
     raise UserError(
-        f"{study.name} makes {len(study):,} trials: about {time.en} on {count} cores, {size(memory)} of memory and {size(disk)} on disk. "
-        "Add --yes (in Python yes=True) to train them all the same.",
+        f"{study.name} makes {len(study):,} trials: about {time.en} on {counted(count, 'core')}, {size(memory)} of memory and "
+        f"{size(disk)} on disk. Add --yes (in Python yes=True) to train them all the same.",
         f"{study.name} は {len(study):,} 試行になります。{count} コアで約 {time.ja}、メモリ約 {size(memory)}、ディスク約 {size(disk)} が"
         "必要です。それでも学習するには --yes(Pythonでは yes=True)を付けてください。",
     )
@@ -101,7 +101,7 @@ def lasting(seconds: float) -> Words:
     for unit, en, ja in ((86400, "days", "日"), (3600, "hours", "時間"), (60, "minutes", "分")):
         if seconds >= 2 * unit:
             return Words(f"{seconds / unit:,.0f} {en}", f"{seconds / unit:,.0f} {ja}")
-    return Words(f"{seconds:.0f} seconds", f"{seconds:.0f} 秒")
+    return Words(counted(round(seconds), "second"), f"{seconds:.0f} 秒")
 
 
 def size(amount: float) -> str:

@@ -169,7 +169,7 @@ def export(record: Record, folder: str | Path, name: str = "network", onnx: bool
             (part / "model.safetensors").write_bytes(save(network.state_dict()))
             facts = {"name": name, **described(record, data, shape)}
             (part / "model.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-            (part / "README.md").write_text(_readme(name, record, data, shape), encoding="utf-8")
+            (part / "README.md").write_text(_readme(name, record, data), encoding="utf-8")
             if onnx:
                 to_onnx(network, shape, part / "model.onnx")
             part.chmod(0o755)  # temporary folders are the owner's alone
@@ -204,7 +204,7 @@ def described(record: Record, data: Dataset, shape: tuple[int, ...]) -> dict[str
     }  # fmt: skip
 
 
-def _readme(name: str, record: Record, data: Dataset, shape: tuple[int, ...]) -> str:
+def _readme(name: str, record: Record, data: Dataset) -> str:
     """What a person should know of the folder, in both languages."""
     from koubai import __version__
 

@@ -17,7 +17,7 @@ from koubai.data import Dataset, load
 from koubai.data.fingerprint import fingerprint
 from koubai.doctor.hope import past_hope
 from koubai.keeping import TooLarge, heeding, in_halves, memory, train, unbroken
-from koubai.language import UserError
+from koubai.language import UserError, counted
 from koubai.places import places
 from koubai.progress import Report, reporter
 from koubai.result import Result
@@ -100,7 +100,7 @@ def run(
     if len(records) < len(study.trials):
         missing = len(study.trials) - len(records)
         raise UserError(
-            f"Of the study {study.name}, {missing:,} trials are no longer in {store.folder}; run it again to train them anew.",
+            f"No longer in {store.folder}: {counted(missing, 'trial')} of the study {study.name}; run it again to train anew.",
             f"実験 {study.name} の {missing:,} 試行が {store.folder} から失われています。もう一度実行すると学習し直します。",
         )
     return Result(study, tuple(records))
@@ -213,13 +213,13 @@ def check(trial: Trial) -> None:
     places(trial, data.shape, data.outputs)
     if trial.augment and len(data.shape) not in (2, 3):
         raise UserError(
-            f"augment changes images, and a sample of {trial.data} is {data.shape[0]} numbers; leave it out.",
+            f"augment changes images, and a sample of {trial.data} is {counted(data.shape[0], 'number')}; leave it out.",
             f"augment は画像用です。{trial.data} の1サンプルは {data.shape[0]} 個の数なので、指定を外してください。",
         )
     if trial.batch_size > samples:
         raise UserError(
-            f"batch_size = {trial.batch_size} is more than the {samples} training samples of {trial.data}; take a smaller one.",
-            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples} を超えています。小さくしてください。",
+            f"batch_size = {trial.batch_size} is more than the {counted(samples, 'training sample')} of {trial.data}; take a smaller one.",
+            f"batch_size = {trial.batch_size} は {trial.data} の訓練サンプル数 {samples:,} を超えています。小さくしてください。",
         )
 
 

@@ -28,7 +28,7 @@ from koubai.language import UserError, Words
 from koubai.prescription import Prescription
 from koubai.spec import Trial
 from koubai.store import Record, Store
-from koubai.study import Study
+from koubai.study import together
 from koubai.training.cohort import CPU_BYTES, footprint
 
 FIRST = 2  # seeds that show whether a remedy promises anything
@@ -197,17 +197,6 @@ def hopeless(candidate: Candidate) -> Words | None:
     fatal = [{f.title for f in one.findings if f.severity == "fatal"} for one in candidate.diagnoses]
     found = set.intersection(*fatal) if fatal else set()
     return min(found) if found and candidate.gain <= 0 else None
-
-
-def together(base: Trial, trials: Sequence[Trial], seeds: Sequence[int], name: str) -> Study:
-    """Trials, each with every seed, as one study: one axis a field in which any differs from ``base``, all moving together."""
-    fields = [
-        field
-        for field in Trial.model_fields
-        if field != "seed" and any(getattr(t, field) != getattr(base, field) for t in trials)
-    ]
-    rows = {field: [getattr(trial, field) for trial in trials] for field in fields}
-    return Study(base, name=name, axes={"seed": list(seeds)}, zip=[rows] if rows else [])
 
 
 def seen(records: Sequence[Record]) -> tuple[Diagnosis, ...]:

@@ -127,7 +127,7 @@ class Prescription:
         if small is None:
             tried = len(self.candidates)
             nothing = Words(
-                f"Nothing helps: of {tried} remedies and pairs, none raises the accuracy beyond doubt.",
+                f"Nothing helps: of the remedies and pairs tried ({tried}), none raises the accuracy beyond doubt.",
                 f"効く対策は見つかりません。試した {tried} 通りのどれも、精度を確実には上げません。",
             )
             if any(finding.symptom == SHUFFLED for finding in complaints(self.diagnoses)):

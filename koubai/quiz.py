@@ -12,7 +12,7 @@ from rich.cells import set_cell_size
 
 from koubai.answers import measured, worked
 from koubai.answers.base import Answer, same
-from koubai.language import UserError, Words, apart, say, saying_both
+from koubai.language import UserError, Words, apart, counted, say, saying_both
 from koubai.report.braille import canvas
 from koubai.report.figures.surfaces import CURVATURE, OPTIMUM, best_within, limit, norm_contours, quadratic
 from koubai.report.page import Drawing
@@ -86,6 +86,11 @@ def question(number: int) -> Question:
             f"There are questions 1 to {len(QUESTIONS)}, not {number}.", f"問題は1から {len(QUESTIONS)} までです: {number}"
         )
     return QUESTIONS[number - 1]
+
+
+def mark(right: int, choices: int) -> Words:
+    """How many of the choices were right."""
+    return Words(f"{right} of {counted(choices, 'choice')} right.", f"選択問題 {choices} 問中 {right} 問正解。")
 
 
 def two_norms() -> str:

@@ -209,7 +209,7 @@ def _stopped(title: Words, records: Sequence[Record], of: int) -> Words:
     steps = sorted({record.stopped for record in records})
     when = "-".join(f"{step:,}" for step in (steps if len(steps) < 3 else (steps[0], steps[-1])))
     return Words(
-        f"Stopped: {len(records)} of {of} trials at step {when} of {records[0].trial.steps:,} ({title.en}).",
+        f"Stopped: {len(records)} of {counted(of, 'trial')} at step {when} of {records[0].trial.steps:,} ({title.en}).",
         f"打ち切り: {of} 試行のうち {len(records)} 個を {records[0].trial.steps:,} ステップ中 {when} で({title.ja})。",
     )
 

@@ -211,6 +211,17 @@ class Study(BaseModel):
             raise UserError(f"{source}: {error.words.en}", f"{source}: {error.words.ja}") from None
 
 
+def together(base: Trial, trials: Sequence[Trial], seeds: Sequence[int], name: str) -> Study:
+    """Trials, each with every seed, as one study: one axis a field in which any differs from ``base``, all moving together."""
+    fields = [
+        field
+        for field in Trial.model_fields
+        if field != "seed" and any(getattr(t, field) != getattr(base, field) for t in trials)
+    ]
+    rows = {field: [getattr(trial, field) for trial in trials] for field in fields}
+    return Study(base, name=name, axes={"seed": list(seeds)}, zip=[rows] if rows else [])
+
+
 def study_id(trials: Iterable[str]) -> str:
     """The id of a study of trials with these ids, in this order."""
     return hashlib.sha256("".join(trials).encode()).hexdigest()[:20]

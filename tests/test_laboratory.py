@@ -197,7 +197,7 @@ def test_on_a_gpu_stacks_are_as_wide_as_its_memory_and_come_one_after_another(
     monkeypatch.setattr(laboratory, "train_and_store", noted)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**33, 2**34))
     study = Study({**BASE, "layers": [40, 20]}, name="wide", axes={"activation": ["relu", "tanh"], "seed": 1200})
-    with pytest.raises(UserError, match="no longer in"):
+    with pytest.raises(UserError, match="No longer in"):
         go(study, tmp_path / "store", device="auto", threads=4)
     assert seen == [1200, 1200]
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from koubai.caution import lasting
+from koubai.data import load
+from koubai.laboratory import check
 from koubai.language import HABITS, UserError, Words, counted, language, say, speak, unknown
-from koubai.spec import Trial
+from koubai.quiz import mark
+from koubai.spec import Data, Trial
 from koubai.techniques import KINDS
 
 HELLO = Words("hello", "こんにちは")
@@ -81,6 +89,34 @@ def test_habits_lead_to_names_that_exist() -> None:
 @pytest.mark.parametrize(("count", "words"), [(0, "0 steps"), (1, "1 step"), (2, "2 steps"), (1000, "1,000 steps")])
 def test_nouns_agree_with_their_number(count: int, words: str) -> None:
     assert counted(count, "step") == words
+
+
+def test_of_one_thing_no_sentence_speaks_as_of_many(tmp_path: Path, command: Callable[..., Any]) -> None:
+    arrays, table, column = tmp_path / "one.npz", tmp_path / "cells.csv", tmp_path / "column.csv"
+    np.savez(arrays, x=np.zeros((1, 2)), y=np.zeros(3))
+    table.write_text("a,b\n1,2\n3\n", "utf-8")
+    column.write_text("a,target\n" + "".join(f"{k},{k % 2}\n" for k in range(20)), "utf-8")
+    few = Trial(data=Data(name="digits", samples=1), batch_size=2)
+    said = [mark(1, 1).en, lasting(1.2).en]
+    for wrong in (
+        lambda: load(Data(name=str(arrays))),
+        lambda: load(Data(name=str(table))),
+        lambda: check(few),
+        lambda: check(Trial(data=Data(name=str(column)), augment="flip")),
+    ):
+        with pytest.raises(UserError) as caught:
+            wrong()
+        said.append(caught.value.words.en)
+    (tmp_path / "one.toml").write_text(
+        'name = "one"\n[base]\ndata = { name = "moons", samples = 40 }\nlayers = [2]\nbatch_size = 20\nsteps = 2\n', "utf-8"
+    )
+    out = ("--out", str(tmp_path))
+    command("study", str(tmp_path / "one.toml"), *out)
+    said += [command("study", str(tmp_path / "one.toml"), *out).out, command("store", "check", *out).out]
+    assert "not trained again: 1 of 1 network.\n" in said[-2]
+    for sentence in said:
+        assert re.search(r"\b1 [a-z]+", sentence), sentence
+        assert not re.search(r"(?<![.,\d])1 (training )?[a-z]+[^s\W]s\b", sentence), sentence
 
 
 @pytest.mark.parametrize("name", ["a\nb\r\nc", "\x1b[31mred\x07", "x" * 5000, "‮rtl", "\u2028", "勾" * 3000])

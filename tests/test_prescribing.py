@@ -17,11 +17,12 @@ from koubai.candidate import Candidate, complaints, reached
 from koubai.doctor import Diagnosis, Finding
 from koubai.doctor.remedies import REMEDIES
 from koubai.language import UserError, Words, speak
-from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, together, tried
+from koubai.prescribing import FINALISTS, FIRST, LEFT, hopeless, prescribe, tried
 from koubai.prescription import CHOSEN, Prescription, changed, points
 from koubai.report.figures import FIGURES, draw
 from koubai.spec import Trial
 from koubai.store import Record, Store
+from koubai.study import together
 
 NOBODY = Diagnosis(())
 ORIGINAL = np.array([0.10, 0.12, 0.08, 0.10, 0.10])

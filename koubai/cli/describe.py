@@ -9,7 +9,7 @@ import typer
 
 from koubai.cli.base import Data, Lang, command, text
 from koubai.cli.printing import Table, put
-from koubai.language import Words, say, unknown
+from koubai.language import Words, counted, say, unknown
 
 if TYPE_CHECKING:
     from koubai.spec import Trial
@@ -120,7 +120,7 @@ def _show(trial: Trial, shape: tuple[int, ...], classes: int, data: str) -> None
     print(
         text(
             f"\nMultiply-adds: one sample, forward. Memory: the outputs of one minibatch; a training takes about {whole} in all."
-            f"\nTime: forward and backward of {measured} samples, measured on this machine (threads: {threads}).",
+            f"\nTime: forward and backward of {counted(measured, 'sample')}, measured on this machine (threads: {threads}).",
             f"\n積和演算は1サンプルの順伝播。メモリは1ミニバッチの出力の分。学習全体ではおよそ {whole} を使います。"
             f"\n時間は {measured} サンプルの順伝播と逆伝播をこのマシン(スレッド数 {threads})で測ったものです。",
         )

@@ -124,6 +124,8 @@ def _ask(number: int, question: Question) -> None:
 
 def _examine(asked: list[tuple[int, Question]], store: Store) -> None:
     """Ask one by one, show each answer after the user's own, and count the choices that were right."""
+    from koubai.quiz import mark
+
     right = choices = 0
     try:
         for k, one in asked:
@@ -141,7 +143,7 @@ def _examine(asked: list[tuple[int, Question]], store: Store) -> None:
         print()
         raise typer.Exit(130) from None
     if choices:
-        print(text(f"{right} of {choices} choices right.", f"選択問題 {choices} 問中 {right} 問正解。"))
+        print(say(mark(right, choices)))
 
 
 def _choice(question: Question) -> str | None:

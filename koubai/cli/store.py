@@ -55,7 +55,7 @@ def check(
     fine = health.trials - len(health.lost)
     print(
         text(
-            f"{place.folder}: {fine:,} of {counted(health.trials, 'trial')} in {counted(health.files, 'file')} are as they were written.",
+            f"{place.folder}: {fine:,} of {counted(health.trials, 'trial')} in {counted(health.files, 'file')} as written.",
             f"{place.folder}: {health.files:,} ファイルの {health.trials:,} 試行のうち {fine:,} 試行が、書かれたときのままです。",
         )
     )

@@ -33,7 +33,7 @@ from koubai.cli.base import (
     text,
 )  # fmt: skip
 from koubai.cli.printing import Table, console, hanging, put
-from koubai.language import UserError, Words, say, unknown
+from koubai.language import UserError, Words, counted, say, unknown
 
 if TYPE_CHECKING:
     from koubai.experiments.catalogue import Exercise
@@ -197,7 +197,7 @@ def _train(exercises: Sequence[Exercise], store: Store, *, fresh: bool, **option
     if stored:
         print(
             text(
-                f"{stored:,} of {len(trials):,} networks were in {store.folder} already and were not trained again.\n",
+                f"In {store.folder} already, and not trained again: {stored:,} of {counted(len(trials), 'network')}.\n",
                 f"{len(trials):,} 個のうち {stored:,} 個は {store.folder} に保存済みのため、学習し直していません。\n",
             )
         )

@@ -15,7 +15,7 @@ from koubai.data.found import Found, check_classes, quantity, texts
 from koubai.data.kept import keep, kept
 from koubai.data.lying import Lying, large, pieces
 from koubai.data.transform import Transform, fit, made
-from koubai.language import UserError, Words, unknown
+from koubai.language import UserError, Words, counted, unknown
 from koubai.spec import Data
 
 PARTS = ("x_train", "y_train", "x_validation", "y_validation")
@@ -143,8 +143,8 @@ def _made(spec: Data) -> Dataset:
     if spec.samples is not None:
         if spec.samples > len(rows):
             raise UserError(
-                f"{spec.name} has {len(rows)} training samples, so samples = {spec.samples} is too many.",
-                f"{spec.name} の訓練サンプルは {len(rows)} 個です。samples = {spec.samples} は多すぎます。",
+                f"{spec.name} has {counted(len(rows), 'training sample')}, so samples = {spec.samples} is too many.",
+                f"{spec.name} の訓練サンプルは {len(rows):,} 個です。samples = {spec.samples} は多すぎます。",
             )
         rows = rows[: spec.samples]
     if spec.balance:
@@ -251,7 +251,7 @@ def _split(spec: Data, y: np.ndarray, classes: Sequence[str]) -> tuple[np.ndarra
         )
     except ValueError:
         raise UserError(
-            f"{spec.name}: {len(y)} samples cannot be split with validation = {spec.validation:g}; use 0.1 to 0.5.",
-            f"{spec.name}: {len(y)} 個のサンプルは validation = {spec.validation:g} では分割できません。0.1〜0.5にしてください。",
+            f"{spec.name}: {counted(len(y), 'sample')} cannot be split with validation = {spec.validation:g}; use 0.1 to 0.5.",
+            f"{spec.name}: {len(y):,} 個のサンプルは validation = {spec.validation:g} では分割できません。0.1〜0.5にしてください。",
         ) from None
     return rows, held_out

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from koubai.language import UserError
+from koubai.language import UserError, counted
 from koubai.processes import this_process
 
 PLACES = (Path("."), Path("data"), Path("/usr/share/datasets"))  # where data are looked for by name
@@ -130,6 +130,6 @@ def fill(file: BufferedIOBase, path: Path, target: np.ndarray) -> None:
         rest = rest[count:]
     if len(rest) or file.read(1):
         raise UserError(
-            f"{path} does not hold the {wanted:,} bytes its header announces; it is cut short or corrupt.",
+            f"{path} does not hold the {counted(wanted, 'byte')} its header announces; it is cut short or corrupt.",
             f"{path} の中身がヘッダの宣言({wanted:,} バイト)と合いません。壊れているか、途中で切れています。",
         )

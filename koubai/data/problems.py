@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from koubai.data.found import Found
-from koubai.language import Words
+from koubai.language import Words, counted
 
 IMBALANCE = 5  # times as many samples
 FEW = 10  # samples of a class
@@ -62,7 +62,7 @@ def _constant(found: Found) -> Iterator[Words]:
     if len(constant):
         named = f" ({_listed([found.columns[k] for k in constant])})" if found.columns else ""
         yield Words(
-            f"{len(constant):,} of {flat.shape[1]:,} features are the same in all training samples{named}: nothing is learned from them.",
+            f"The same in all training samples: {len(constant):,} of {counted(flat.shape[1], 'feature')}{named}; it teaches nothing.",
             f"{flat.shape[1]:,} 個の特徴量のうち {len(constant):,} 個は全訓練サンプルで同じ値です{named}。学習には役立ちません。",
         )
 

@@ -63,7 +63,7 @@ def section(exercise: Exercise, outcome: Outcome, command: str) -> Section:
     groups = [Race(label, ways) for label, ways in paths.items()]  # type: ignore[arg-type]
     assert isinstance(exercise.runs, Raced)
     note = Words(
-        f"{exercise.runs.steps} steps from {exercise.runs.starts} starts; the learning rate stands beside each name.",
+        f"{counted(exercise.runs.steps, 'step')} from {counted(exercise.runs.starts, 'start')}; the learning rate stands beside each name.",
         f"{exercise.runs.starts} 個の出発点から {exercise.runs.steps} ステップ。括弧内は学習率。",
     )
     drawings = [drawing(name, groups, command) for name in exercise.figures]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHADES = " ░▒▓█"  # dark to bright, as a dark terminal shows them
 GAP = 3  # letters between two maps
+WIDTH = 78  # letters of a terminal's line
 EDGES = ((1.0, 0.0, -1.0), (2.0, 0.0, -2.0), (1.0, 0.0, -1.0))  # Sobel's filter: bright where it gets darker to the right
 
 
@@ -146,8 +147,8 @@ def spelled(one: Map) -> list[str]:
     return ["".join(SHADES[step] * 2 for step in row) for row in steps]
 
 
-def as_text(drawn: Maps, width: int = 78) -> str:
-    """The maps in shades, as many beside each other as fit into ``width`` letters, and the sentences below."""
+def as_text(drawn: Maps) -> str:
+    """The maps in shades, as many beside each other as fit into ``WIDTH`` letters, and the sentences below."""
     from rich.cells import cell_len, set_cell_size
 
     lines = [say(drawn.title)]
@@ -157,13 +158,13 @@ def as_text(drawn: Maps, width: int = 78) -> str:
         blocks.append([set_cell_size(row, max(map(cell_len, rows))) for row in rows])
     while blocks:
         line = [blocks.pop(0)]
-        while blocks and sum(cell_len(block[0]) + GAP for block in (*line, blocks[0])) <= width + GAP:
+        while blocks and sum(cell_len(block[0]) + GAP for block in (*line, blocks[0])) <= WIDTH + GAP:
             line.append(blocks.pop(0))
         lines.append("")
         for k in range(max(map(len, line))):
             cells = [block[k] if k < len(block) else " " * cell_len(block[0]) for block in line]
             lines.append((" " * GAP).join(cells).rstrip())
-    return "\n".join([*lines, "", *(row for words in drawn.notes for row in wrapped(say(words), width))])
+    return "\n".join([*lines, "", *(row for words in drawn.notes for row in wrapped(say(words), WIDTH))])
 
 
 def wrapped(text: str, width: int) -> Sequence[str]:

@@ -35,7 +35,7 @@ def parts(formula: str) -> list[str]:
     return [part for part in re.split(r"(?<=,)\s*\\quad\s*", formula) if part.strip()]
 
 
-def _row(tokens: Tokens, end: str = "") -> str:
+def _row(tokens: Tokens) -> str:
     """Everything up to the end, or to the brace that closes."""
     made: list[str] = []
     below = False  # whether an index of the last part stands below it

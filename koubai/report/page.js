@@ -4,13 +4,8 @@
   const plots = [...document.querySelectorAll(".plot")];
   const settings = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const night = {{ night|safe }};
-
   const figureOf = (place) => {
-    let content = document.getElementById("figure-" + place.dataset.figure).textContent;
-    if (dark.matches && !place.dataset.print) for (const [day, its] of Object.entries(night)) content = content.replaceAll(`"${day}"`, `"${its}"`);
-    const figure = JSON.parse(content);
+    const figure = JSON.parse(document.getElementById("figure-" + place.dataset.figure).textContent);
     if (root.dataset.shown === "ja") {
       for (const [path, text] of figure.ja) {
         let part = figure;
@@ -54,7 +49,6 @@
   }
 
   const again = () => { for (const place of plots) if (place.dataset.there) show(place); };
-  dark.addEventListener("change", again);
   let waiting;
   addEventListener("resize", () => {
     clearTimeout(waiting);

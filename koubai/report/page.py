@@ -17,7 +17,7 @@ from koubai.doctor.finding import CAUSES, SEVERITIES, SYMPTOMS
 from koubai.language import Words, apart, counted, language, say, saying_both, tell
 from koubai.measures import scored
 from koubai.report.figures import FIGURES
-from koubai.report.style import DARK, LIGHT, NIGHT, bilingual, variables
+from koubai.report.style import DARK, LIGHT, bilingual, follow, variables
 from koubai.report.summary import NOTE, cells, columns
 from koubai.statistics import VERDICTS
 from koubai.store import write_out
@@ -159,7 +159,7 @@ def render(page: Page) -> str:
         page=page, put=put, figures=figures, plotly=get_plotlyjs(), language=language(), both=both, verdict_words=VERDICTS,
         table=table, counted=counted, note=NOTE, by_section=by_section, severity_words=SEVERITIES, cause_words=CAUSES,
         titles={name: one.title for name, one in SYMPTOMS.items()},
-        variables=variables, light=LIGHT, dark=DARK, night=json.dumps(NIGHT),
+        variables=variables, light=LIGHT, dark=DARK, follow=follow,
         counts={name: sum(one.verdict == name for one in page.verdicts) for name in VERDICTS},
     )  # fmt: skip
 

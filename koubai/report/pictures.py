@@ -19,6 +19,7 @@ from koubai.techniques import ACTIVATIONS, Technique
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+WIDTH, HEIGHT = 64, 14  # letters of a picture in a terminal
 TOTAL = 2000  # steps of the training whose rates are drawn
 DOWN = 60  # steps down the valley
 UNITS, LAYERS, SAMPLES = 100, 5, 200  # of the untrained network whose activations are measured
@@ -261,8 +262,8 @@ def write(path: Path, pictures: Iterable[Picture | maps.Maps]) -> Path:
     return write_out(path, (head + "\n".join(parts) + "\n</html>\n").encode())
 
 
-def as_text(drawn: Picture | maps.Maps, width: int = 64, height: int = 14) -> str:
-    """The picture in braille, for a terminal: ``width`` by ``height`` letters, beside its axes' ends and a legend; maps in shades."""
+def as_text(drawn: Picture | maps.Maps) -> str:
+    """The picture in braille, for a terminal: ``WIDTH`` by ``HEIGHT`` letters, beside its axes' ends and a legend; maps in shades."""
     from rich.cells import cell_len
 
     from koubai.report.braille import MARKS, canvas
@@ -279,12 +280,12 @@ def as_text(drawn: Picture | maps.Maps, width: int = 64, height: int = 14) -> st
     left, right = float(min(x.min() for x, _, _ in lines)), float(max(x.max() for x, _, _ in lines))
     named = [f"{10**end if drawn.log else end:.3g}" for end in (high, low)]
     margin = max(map(len, named))
-    rows = canvas(lines, width, height, (left, right, low, high))
-    ends = [named[0], *[""] * (height - 2), named[1]]
+    rows = canvas(lines, WIDTH, HEIGHT, (left, right, low, high))
+    ends = [named[0], *[""] * (HEIGHT - 2), named[1]]
     made = [say(drawn.title), *(f"{end:>{margin}} ┤{row}" for end, row in zip(ends, rows, strict=True))]
     first, last = f"{left:g}", f"{right:g}"
-    free = width - len(first) - len(last) - cell_len(say(drawn.x))
-    made.append(" " * margin + " └" + "─" * width)
+    free = WIDTH - len(first) - len(last) - cell_len(say(drawn.x))
+    made.append(" " * margin + " └" + "─" * WIDTH)
     made.append(f"{' ' * (margin + 2)}{first}{' ' * (free // 2)}{say(drawn.x)}{' ' * (free - free // 2)}{last}")
     made += [
         f"{' ' * (margin + 2)}{MARKS['points' if line.points else k]} {say(line.name)}" for k, line in enumerate(drawn.lines)

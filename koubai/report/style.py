@@ -32,12 +32,22 @@ DARK = {
     "paper": "#10161c", "ink": "#e6ebf0", "soft": "#a7b4c0", "line": "#34414d", "edge": "#74828f", "wash": "#19212a",
     "blue": "#6cbaea", "red": "#f29a62", "green": "#4cc9a0", "gray": "#a7b4c0", "violet": "#c3a1dd", "on": "#10161c",
 }  # fmt: skip
-NIGHT = {LIGHT[name]: DARK[name] for name in ("ink", "line", "paper")}  # of a figure, what is not data
 
 
 def variables(theme: Mapping[str, str]) -> str:
     """A theme's colours as CSS variables."""
     return "".join(f"--{name}:{value};" for name, value in theme.items())
+
+
+def follow() -> str:
+    """CSS by which what is not data in a figure follows the theme: Plotly's SVG takes no variables, so parts are told by their colour."""
+    rules = []
+    for name in ("ink", "line", "paper"):
+        rules += [
+            f'.js-plotly-plot [style*="{part}: rgb({rgb(LIGHT[name])})"]{{{part}:var(--{name})!important}}'
+            for part in ("fill", "stroke", "background")
+        ]
+    return "".join(rules)
 
 
 def color(k: int) -> str:
@@ -52,8 +62,12 @@ def dash(k: int) -> str:
 
 def faint(hexadecimal: str, opacity: float) -> str:
     """A colour that what is behind it shines through."""
-    red, green, blue = (int(hexadecimal[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+    return f"rgba({rgb(hexadecimal)}, {opacity:g})"
+
+
+def rgb(hexadecimal: str) -> str:
+    """A colour's three parts as CSS writes them."""
+    return ", ".join(str(int(hexadecimal[k : k + 2], 16)) for k in (1, 3, 5))
 
 
 def blank(height: int = 420, **layout: Any) -> Figure:
@@ -64,7 +78,7 @@ def blank(height: int = 420, **layout: Any) -> Figure:
     return dress(figure, height, **layout)
 
 
-def panels(titles: Sequence[str], columns: int = 3, height: int = 300, **options: Any) -> Figure:
+def panels(titles: Sequence[str], columns: int, height: int, **options: Any) -> Figure:
     """An empty figure of one panel a title, ``columns`` beside each other; ``figure.add_trace(..., row=, col=)`` fills it.
 
     ``height`` is that of one row in pixels. ``options`` are those of ``plotly.subplots.make_subplots``.
@@ -127,7 +141,7 @@ def _template() -> Any:
         "hoverlabel": {"font": {"family": FONT}},
         "hovermode": "closest",
         "legend": {"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
-        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)"},
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": "#8a97a3"},
         "xaxis": axis,
         "yaxis": axis,
     }

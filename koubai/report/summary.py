@@ -63,7 +63,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Words]:
     return {name: named(words, kinds) for name, words in HEADS.items() if name not in RARE or any(row.get(name) for row in rows)}
 
 
-def cells(row: Mapping[str, Any], names: Iterable[str] = HEADS) -> list[str]:
+def cells(row: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     """A row as a reader wants it, the columns of these names; ``diverged`` and ``stopped`` are empty where none did or was."""
     shown = {"variant": str(row["variant"]), "seeds": str(row["seeds"]), **{name: str(row[name] or "") for name in COUNTS}}
     for name in MEASURES:

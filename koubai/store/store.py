@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +73,9 @@ class Store:
         self.folder = Path(folder)
         self._told: set[Words] = set()
 
-    @contextmanager
-    def _index(self, write: bool = False) -> Iterator[sqlite3.Connection]:
+    def _index(self, write: bool = False) -> AbstractContextManager[sqlite3.Connection]:
         """The index, for one transaction."""
-        with index.opened(self.folder, write) as opened:
-            yield opened
+        return index.opened(self.folder, write)
 
     @property
     def exists(self) -> bool:

@@ -21,6 +21,7 @@ from koubai.web.shell import Put, put
 T = TypeVar("T")
 Changed = Callable[[T], Any]
 VALUE = "(e) => emit(e.target.value)"
+LONGEST = 200  # letters of a line
 PLAIN = {"spellcheck": "false", "autocomplete": "off"}
 
 
@@ -128,10 +129,10 @@ def check(label: Words | str, value: bool, changed: Changed[bool]) -> None:
     box.on("change", lambda event: changed(bool(event.args)), js_handler="(e) => emit(e.target.checked)")
 
 
-def line(label: Words | str, value: str, changed: Changed[str], most: int = 200) -> None:
+def line(label: Words | str, value: str, changed: Changed[str]) -> None:
     """A field for a text on one line, which is heard when it is finished."""
-    field = _field(label, value, type="text", maxlength=str(most), **PLAIN).classes("mono")
-    field.on("change", lambda event: changed(str(event.args)[:most].strip()), js_handler=VALUE)
+    field = _field(label, value, type="text", maxlength=str(LONGEST), **PLAIN).classes("mono")
+    field.on("change", lambda event: changed(str(event.args)[:LONGEST].strip()), js_handler=VALUE)
 
 
 def text(

@@ -38,8 +38,8 @@ def job(id: str) -> Job | None:
     return _jobs.get(id)
 
 
-def told(id: str) -> None:
-    """A page has shown how a study's job ended: forget it."""
+def forget(id: str) -> None:
+    """Forget how a study's job ended: a page has shown it."""
     if id in _jobs and _jobs[id].finished:
         del _jobs[id]
 

@@ -24,7 +24,7 @@ from nicegui import Client, ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from koubai.language import UserError, Words, language, say
-from koubai.report.style import DARK, FONT, INK, LIGHT, variables
+from koubai.report.style import DARK, FONT, LIGHT, follow, variables
 from koubai.store import Store
 from koubai.web.guard import dark
 from koubai.web.uploads import told
@@ -46,7 +46,6 @@ PAGES = {
 LONG = 50  # letters of a formula that may be wider than its place
 NARROW = 280  # pixels that every page has for a figure
 PANEL = 190  # pixels that one of several panels beside each other needs
-MIDDLE = "#7b8894"  # ink inside a figure, read on white and on dark
 
 
 class Page(ui.page):
@@ -145,7 +144,7 @@ def head() -> None:
     """What all pages have in their head: the colours, the style, and the script that knows the theme. Called once."""
     script, style = ((HERE / name).read_text("utf-8") for name in ("shell.js", "style.css"))
     colors = f":root{{--font:{FONT};{variables(LIGHT)}}}[data-theme=dark]{{{variables(DARK)}}}"
-    ui.add_head_html(f"<style>{colors}{style}</style><script>{script}</script>", shared=True)
+    ui.add_head_html(f"<style>{colors}{follow()}{style}</style><script>{script}</script>", shared=True)
 
 
 def _frame(path: str) -> None:
@@ -244,12 +243,10 @@ def restyle(shown: ui.plotly, changes: dict[str, list[Any]], traces: list[int]) 
 
 
 def dressed(made: Figure) -> dict[str, Any]:
-    """A figure for the page: the page's colours shine through, ink that both themes can read; style.css does the rest."""
+    """A figure for the page, as wide as its place."""
     from koubai.report.style import plain
 
     shown: dict[str, Any] = plain(made.to_plotly_json(), [], [])
-    shown["layout"] |= {"paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)"}
-    shown["data"] = _readable(shown["data"])
     if not shown["layout"].get("margin"):  # above stands the legend, and over panels their titles
         more = 28 * (_rows(shown["data"]) - 1)
         shown["layout"]["margin"] = {"t": more + (76 if shown["layout"].get("annotations") else 44)}
@@ -267,14 +264,6 @@ def _rows(traces: list[dict[str, Any]], width: int = 960) -> int:
             needs = 46 + sum(13 if unicodedata.east_asian_width(letter) in "FWA" else 7 for letter in one["name"])
             rows, used = (rows + 1, needs) if used and used + needs > width else (rows, used + needs)
     return rows
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _readable(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_readable(part) for part in value]
-    return MIDDLE if isinstance(value, str) and value == INK else value
 
 
 async def aside(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

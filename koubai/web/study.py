@@ -29,6 +29,7 @@ from koubai.web import jobs
 from koubai.web.controls import button, check, choice, enabled
 from koubai.web.runs import STATES, badge, best, when
 from koubai.web.shell import Put, aside, asked, figure, problem, put, tabular, warn
+from koubai.web.uploads import placeless
 
 ROWS = 100  # variants in the table; the report has all
 SHOWN_AS = ("accuracy", "final")  # the first of these figures that can show it
@@ -73,7 +74,7 @@ async def content(store: Store) -> None:
         await _shown(found)
     with put("details"):
         put("summary", Words("As a file (TOML)", "ファイルとして(TOML)"))
-        put("pre", row["toml"], "working")
+        put("pre", placeless(store, row["toml"]), "working")
 
 
 async def _shown(found: Result) -> None:
@@ -127,7 +128,7 @@ def _actions(store: Store, row: dict[str, Any], found: Result, state: Put) -> No
             _progress(id, ended)
 
     def ended(job: jobs.Job | None) -> None:
-        jobs.told(id)
+        jobs.forget(id)
         if job and job.problem:
             progress.clear()
             with progress:
@@ -251,7 +252,8 @@ def zipped(store: Store, id: str, trial: str, onnx: bool = False) -> tuple[str, 
     packed = io.BytesIO()
     with tempfile.TemporaryDirectory() as place, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(export(best.record, Path(place) / folder, name, onnx).iterdir()):
-            archive.write(file, f"{folder}/{file.name}")
+            texts = file.suffix in (".json", ".md", ".py")
+            archive.writestr(f"{folder}/{file.name}", placeless(store, file.read_text("utf-8")) if texts else file.read_bytes())
     return f"{folder}.zip", packed.getvalue()
 
 

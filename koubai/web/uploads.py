@@ -74,10 +74,15 @@ def keep(store: Store, name: str, content: bytes, target: str | None = None) -> 
 
 
 def told(store: Store, error: UserError) -> UserError:
-    """An error as a visitor reads it: uploads by the names that they came with, not by their places on this machine."""
-    start = re.escape(f"{folder(store)}{os.sep}") + r"|\.\.\.[^'\n]*?"  # or what a sentence has left of a long path
-    place = re.compile(rf"(?:{start})([\w-]+)-[0-9a-f]{{12}}(\.[a-z]+)")
-    return UserError(*(place.sub(r"\1\2", words) for words in error.words))
+    """An error as a visitor reads it, ``placeless``."""
+    return UserError(*(placeless(store, words) for words in error.words))
+
+
+def placeless(store: Store, text: str) -> str:
+    """A text with uploads by the names that they came with, not by their places on this machine."""
+    start = re.escape(f"{folder(store)}{os.sep}").replace(r"\\", r"\\+")  # TOML and JSON double what parts a path on Windows
+    cut = r"\.\.\.[^'\n]*?"  # what a sentence has left of a long path
+    return re.sub(rf"(?:{start}|{cut})([\w-]+)-[0-9a-f]{{12}}(\.[a-z]+)", r"\1\2", text)
 
 
 def permitted(store: Store, names: Iterable[str]) -> None:

@@ -113,7 +113,7 @@ def test_the_data_of_a_spec_are_loaded_once() -> None:
         ({"name": "MOONS"}, "did you mean 'moons'"),
         ({"name": "/nowhere/at all"}, "/nowhere/at all"),
         ({"name": "moons", "samples": 801}, "moons has 800 training samples, so samples = 801 is too many"),
-        ({"name": "digits", "validation": 0.001}, "digits: 1797 samples cannot be split with validation = 0.001"),
+        ({"name": "digits", "validation": 0.001}, "digits: 1,797 samples cannot be split with validation = 0.001"),
         ({"name": "digits", "validation": 0.9999}, "cannot be split with validation = 0.9999; use 0.1 to 0.5"),
     ],
 )

@@ -144,7 +144,7 @@ def test_what_is_worth_knowing() -> None:
 
     assert "90 samples of '0', 10 of '1'. Always answering '0' is right for 90.0%" in said(x, np.repeat([0, 1], [90, 10]))
     assert "Few samples: 5 of class '1'" in said(x[:20], np.repeat([0, 1], [15, 5]))
-    assert "1 of 3 features are the same in all training samples (b)" in said(x * [1, 0, 1], y, columns=("a", "b", "c"))
+    assert "The same in all training samples: 1 of 3 features (b)" in said(x * [1, 0, 1], y, columns=("a", "b", "c"))
     assert "Values reach 1,000" in said(np.where(x == x[5, 1], 1000, x).astype(np.float32), y)
     assert "Duplicate samples: 1." in said(x[[*range(98), 0, 99]], y)
     assert "Test samples that are among the training samples too: 2." in said(x, y, (x[:2], y[:2]))

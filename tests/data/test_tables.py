@@ -205,7 +205,7 @@ BAD: dict[str, tuple[bytes | str, list[str]]] = {
     "a header alone": ("a,b\n", ["has no rows"]),
     "one column": ("a\n1\n2\n", ["needs a target column and at least one more; what is left of it is ['a']"]),
     "ragged": ("a,b\n1,2\n3,4,5\n", ["row 3 has 3 cells and the first row 2"]),
-    "ragged below a blank line": ("a,b\n1,2\n\n3\n", ["row 4 has 1 cells"]),
+    "ragged below a blank line": ("a,b\n1,2\n\n3\n", ["row 4 has 1 cell and"]),
     "a name twice": ("a,b,a\n1,2,3\n", ["2 columns 'a'"]),
     "infinite": ("a,y\n1,0\n-inf,1\n", ["row 3, column 'a' is infinite"]),
     "too large": ("a,y\n1,0\n1e39,1\n", ["row 3, column 'a' is infinite, or too large"]),

@@ -124,7 +124,7 @@ def test_a_folder_that_vanishes_while_a_study_trains(tmp_path: Path, way: str) -
             if way != "gone":
                 (tmp_path / "usb").write_text("in the way")
 
-    with pytest.raises(UserError, match=r"no longer in|cannot be used"):
+    with pytest.raises(UserError, match=r"No longer in|cannot be used"):
         go(folder, progress=vanish)
     assert len(Store(tmp_path / "moved" / "store").has(SMALL.trials)) == 2, "what had finished is where it was"
     if way == "gone":

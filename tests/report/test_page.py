@@ -18,7 +18,6 @@ from koubai.experiments.conduct import adapt, conduct, judge_all
 from koubai.experiments.publish import page as published
 from koubai.language import UserError, Words, speak
 from koubai.report.page import Page, Section, both, render, write
-from koubai.report.style import DARK, LIGHT
 from koubai.result import Result
 from koubai.store import Store
 
@@ -196,12 +195,16 @@ def test_page_and_figures_are_dark_where_the_reader_likes_it_and_light_on_paper(
 
         def seen() -> tuple[str, ...]:
             page.wait_for_timeout(200)
-            figure = "document.querySelector('.plot')._fullLayout"
-            asked = ("getComputedStyle(document.body).backgroundColor", f"{figure}.paper_bgcolor", f"{figure}.font.color")
-            return tuple(page.evaluate(one) for one in asked)
+            asked = (
+                ("body", "backgroundColor"),
+                (".plot svg", "backgroundColor"),
+                (".plot .xtick text", "fill"),
+                (".plot .xgrid", "stroke"),
+            )
+            return tuple(page.evaluate(f"getComputedStyle(document.querySelector('{where}')).{what}") for where, what in asked)
 
-        night = ("rgb(16, 22, 28)", DARK["paper"], DARK["ink"])
-        day = ("rgb(255, 255, 255)", LIGHT["paper"], LIGHT["ink"])
+        night = ("rgb(16, 22, 28)",) * 2 + ("rgb(230, 235, 240)", "rgb(52, 65, 77)")
+        day = ("rgb(255, 255, 255)",) * 2 + ("rgb(28, 39, 51)", "rgb(217, 223, 229)")
         assert seen() == night
         page.evaluate("dispatchEvent(new Event('beforeprint'))")
         page.emulate_media(media="print")

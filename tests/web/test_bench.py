@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import MagicMock
 
 import pytest
 
+from koubai.language import UserError
 from koubai.spec import Trial
 from koubai.store import Store
+from koubai.web import uploads
 from koubai.web.play import bench as module
+from koubai.web.play import page, prescription
 from koubai.web.play.bench import Bench
 from koubai.web.play.board import Board
 
@@ -97,3 +100,36 @@ def test_what_is_kept_or_has_another_connection_trains_on(play: Play) -> None:
         assert bench.running
 
     play(scene)
+
+
+def test_what_the_bench_cannot_do_is_said_without_the_place_of_an_upload(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a change, a reset, and a training that goes wrong later; and where a page is opened, and a prescription asked for."""
+    said: list[str] = []
+
+    async def scene(bench: Bench, client: Any) -> None:
+        place = uploads.folder(bench.store) / "mine-0123456789ab.csv"
+        gone = UserError(f"{place} is gone.", f"{place} がありません。")
+        failing = MagicMock(side_effect=gone)
+        for where, name in ((module, "warn"), (prescription, "problem")):
+            monkeypatch.setattr(where, name, lambda words: said.append(str(words)))
+        await bench.change(failing)
+        for where in (module, page):
+            monkeypatch.setattr(where, "permitted", failing)
+        await bench.reset()
+        live = bench.live
+        bench.live = MagicMock(error=gone)
+        bench._push()
+        bench.live = live
+
+        query = SimpleNamespace(request=SimpleNamespace(query_params="data=moons"))
+        monkeypatch.setattr(page, "ui", SimpleNamespace(context=SimpleNamespace(client=query)))
+        said.append(str(page.asked(bench.store)[1]))
+
+        for name in ("put", "button", "ui"):
+            monkeypatch.setattr(prescription, name, MagicMock())
+        monkeypatch.setattr(prescription, "worked_out", failing)
+        prescription.prescriptions(bench)
+        await cast(MagicMock, bench.stage.on).call_args.args[1](SimpleNamespace(args=0))
+
+    play(scene)
+    assert said == ["mine.csv is gone."] * 5

@@ -36,7 +36,7 @@ def test_a_training_that_is_asked_to_stop_stops_and_can_be_resumed(tmp_path: Pat
     assert 0 < job.done < job.total
     assert job.problem is None
     assert [row["state"] for row in store.studies()] == ["interrupted"]
-    jobs.told(study.id)
+    jobs.forget(study.id)
     assert jobs.job(study.id) is None
 
 

@@ -195,7 +195,12 @@ def test_a_table_of_many_columns_fits_a_phone(page: Page, laboratory: Laboratory
             page.goto(path)
             page.locator(".numbers").wait_for()
             assert page.locator(".numbers thead th").count() == 7, path
-            assert page.locator(".scroll:has(.numbers)").evaluate("e => e.scrollWidth <= e.clientWidth"), path
+            for width in (360, 390):
+                page.set_viewport_size({"width": width, "height": 844})
+                assert page.locator(".scroll").evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)"), (
+                    path,
+                    width,
+                )
     finally:
         care.forget(laboratory.store, study.id)
 

@@ -12,7 +12,7 @@ from koubai.language import language, speaking
 from koubai.report import style
 from koubai.report.style import DARK, LIGHT
 from koubai.web.ideas.grids import border, table, window
-from koubai.web.shell import MIDDLE, aside, dressed
+from koubai.web.shell import aside, dressed
 
 
 def luminance(color: str) -> float:
@@ -36,16 +36,13 @@ def test_contrast_is_wcag_aa(theme: dict[str, str]) -> None:
     for badge in ("blue", "red", "green", "gray", "violet"):
         assert contrast(theme["on"], theme[badge]) >= 4.5, badge
     assert contrast(theme["edge"], theme["paper"]) >= 3  # the borders of controls
-    assert contrast(MIDDLE, theme["paper"]) >= 3
 
 
-def test_a_figure_for_the_page_is_plain_and_readable_on_both_themes() -> None:
+def test_a_figure_for_the_page_is_plain() -> None:
     made = style.blank(300)
-    made.add_scatter(x=style.rounded(np.array([1.0, np.nan])), y=[1, 2], marker={"color": style.INK})
+    made.add_scatter(x=style.rounded(np.array([1.0, np.nan])), y=[1, 2])
     shown = dressed(made)
-    assert shown["data"][0]["marker"]["color"] == MIDDLE
     assert shown["data"][0]["x"] == [1.0, None]
-    assert shown["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
     json.dumps(shown, allow_nan=False)
 
 
@@ -55,7 +52,7 @@ def test_every_series_is_seen_in_the_dark() -> None:
 
 
 def test_a_legend_of_many_rows_has_its_room() -> None:
-    few, many = style.panels(["a", "b"]), style.panels(["a", "b"])
+    few, many = (style.panels(["a", "b"], 2, 300) for _ in range(2))
     for k in range(8):
         few.add_scatter(x=[0], y=[0], name=str(k), row=1, col=1)
         many.add_scatter(x=[0], y=[0], name=f"optimizer={k}, learning_rate=0.0316, he", row=1, col=2)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import tempfile
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +21,10 @@ import pytest
 from hypothesis import given
 
 from koubai.data import load
+from koubai.laboratory import run
 from koubai.language import UserError, Words
 from koubai.store import Store
+from koubai.study import Study
 from koubai.web import server, shell, study, uploads
 from tests.bounds import bounded
 from tests.data.test_fuzz import WRITERS, damages
@@ -116,6 +121,32 @@ def test_a_page_that_cannot_be_shown_names_no_place(store: Store, monkeypatch: p
         asyncio.run(pages[0]())
     handled[0](error)
     assert said == ["mytable.csv is gone."] * 2
+
+
+def test_what_a_visitor_takes_away_names_no_place(store: Store) -> None:
+    """A study as a file, and its network in a zip file."""
+    data = uploads.keep(store, "my table.csv", TABLE.encode())
+    ours = Study({"data": data, "layers": [2], "steps": 2, "batch_size": 20}, name="mine")
+    run(ours, store=store)
+    files = {"toml": uploads.placeless(store, ours.to_toml()).encode()}
+    with zipfile.ZipFile(io.BytesIO(study.zipped(store, ours.id, "best")[1])) as archive:
+        files |= {Path(name).name: archive.read(name) for name in archive.namelist()}
+    assert {"model.py", "model.json", "model.safetensors", "README.md"} < files.keys()
+    place = str(store.folder.parent).encode()
+    assert not [name for name, content in files.items() if place in content or Path(data.name).stem.encode() in content]
+    assert (
+        tomllib.loads(files["toml"].decode())["base"]["data"]
+        == json.loads(files["model.json"])["trial"]["data"]["name"]
+        == "mytable.csv"
+    )
+
+
+@pytest.mark.parametrize("doubled", ["", "\\"])
+def test_a_place_on_windows_is_left_out_too(monkeypatch: pytest.MonkeyPatch, doubled: str) -> None:
+    monkeypatch.setattr(uploads, "folder", lambda store: r"C:\Users\new\uploads")
+    monkeypatch.setattr(uploads.os, "sep", "\\")
+    path = r"C:\Users\new\uploads\mine-0123456789ab.csv".replace("\\", "\\" + doubled)
+    assert uploads.placeless(MagicMock(), f'data = "{path}"') == 'data = "mine.csv"'
 
 
 def test_arrays_that_would_have_to_be_unpickled_are_refused(store: Store, tmp_path: Path) -> None:

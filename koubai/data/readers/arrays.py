@@ -17,7 +17,7 @@ from numpy.lib import format as npy
 from koubai.data.files import array, floats, limit, shorten, unreadable
 from koubai.data.found import Found, Reader, encode
 from koubai.data.lying import large
-from koubai.language import UserError, Words
+from koubai.language import UserError, Words, counted
 from koubai.spec import Data
 
 ABOUT = Words("NumPy's arrays (.npz, or a folder of .npy)", "NumPyの配列(.npz、または .npy のフォルダ)")
@@ -48,7 +48,8 @@ def read(path: Path, spec: Data) -> Found:
         x, y = _features(path, x_name, arrays[x_name]), _labels(path, y_name, arrays[y_name])
         if len(x) != len(y) or not len(x):
             raise UserError(
-                f"{path}: {x_name} has {len(x):,} samples and {y_name} {len(y):,} labels; there must be one label for each sample.",
+                f"{path}: {x_name} has {counted(len(x), 'sample')} and {y_name} {counted(len(y), 'label')}; "
+                "there must be one label for each sample.",
                 f"{path}: {x_name} のサンプル {len(x):,} 個と {y_name} のラベル {len(y):,} 個の数が合いません。",
             )
         parts.append((x, y))

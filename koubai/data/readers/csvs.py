@@ -17,7 +17,7 @@ import numpy as np
 from koubai.data.files import floats, limit, shorten
 from koubai.data.found import Found, Reader
 from koubai.data.tables import MOST_COLUMNS, Column, Texts, assemble, check_columns, target_of
-from koubai.language import UserError, Words
+from koubai.language import UserError, Words, counted
 from koubai.spec import Data
 
 ABOUT = Words("a table (.csv, .tsv)", "表(.csv、.tsv)")
@@ -200,7 +200,7 @@ def _columns(
             for row, record in chunk:
                 if len(record) != width:
                     raise UserError(
-                        f"{form.path}: row {row} has {len(record)} cells and the first row {width}.",
+                        f"{form.path}: row {row} has {counted(len(record), 'cell')} and the first row {width}.",
                         f"{form.path}: {row} 行目のセルは {len(record)} 個で、最初の行の {width} 個と違います。",
                     )
             start = len(rows)

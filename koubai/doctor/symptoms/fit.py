@@ -8,7 +8,7 @@ from koubai.blueprint import read
 from koubai.doctor.case import ERRORS, Case
 from koubai.doctor.finding import GOOD, OURS, Finding, Limit, Unknown, short, symptom
 from koubai.doctor.symptoms.pace import DOUBT, PACE, WAY, creeping, judged, sure
-from koubai.language import Words
+from koubai.language import Words, counted
 
 
 @symptom(
@@ -181,7 +181,7 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
     rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
     if rate > dropout or (1 - rate) ** layers < left:
         words = Words(
-            f"Dropout leaves {1 - rate:.0%} of the units in at each of {layers} layers, and the fit is {fit:.0%}.",
+            f"Dropout leaves {1 - rate:.0%} of the units in, in {counted(layers, 'layer')}, and the fit is {fit:.0%}.",
             f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
         )
         return Finding("serious", words, None, "dropout", {"dropout": rate, "layers": float(layers), "fitted": case.fitted})
@@ -215,7 +215,7 @@ def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None
     return Finding(
         "serious",
         Words(
-            f"{case.layers[places[0]]} takes its mean and variance from {case.batch_size} samples; they are mostly noise.",
+            f"{case.layers[places[0]]} takes its mean and variance from {counted(case.batch_size, 'sample')}; they are mostly noise.",
             f"{case.layers[places[0]]} は {case.batch_size} サンプルから平均と分散を求めており、その値はほとんど雑音です。",
         ),
         case.layers[places[0]],

@@ -141,5 +141,5 @@ def _split(case: Case, parts: dict[str, float], count: int) -> Words:
             f"the {shown} {'pass' if kind == 'weights' else 'passes'} {short(factor)}" + (" of it" if en else " of the gradient")
         )
         ja.append(f"{said}は {short(factor)} 倍")
-    each = Words(f"At each of {count} layers on the way down ", f"層を1つ下るごとに({count} 段)、")
+    each = Words(f"At each layer on the way down ({count}) ", f"層を1つ下るごとに({count} 段)、")
     return Words(each.en + ", ".join(en), each.ja + "、".join(ja) + "にします")

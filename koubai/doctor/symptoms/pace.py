@@ -6,7 +6,7 @@ import numpy as np
 
 from koubai.doctor.case import ERRORS, Case
 from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, Unknown, symptom
-from koubai.language import Words
+from koubai.language import Words, counted
 
 FEWEST = 6  # points from which a curve can be judged
 EARLY = 0.3  # of the steps: before that, what is not learned may still be
@@ -22,7 +22,8 @@ def judged(case: Case) -> np.ndarray:
         )
     if len(case.fit) < FEWEST:
         raise Unknown(
-            f"{len(case.fit)} points are too few to judge a curve.", f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。"
+            f"A curve of {counted(len(case.fit), 'point')} is too short to judge.",
+            f"記録が {len(case.fit)} 点しかなく、曲線を判断できません。",
         )
     return case.fit
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from koubai.doctor.case import Case
 from koubai.doctor.finding import OURS, POOR, Finding, Limit, Unknown, short, symptom
-from koubai.language import Words
+from koubai.language import Words, counted
 
 PROBE = 16  # samples: of fewer, units that answer alike say nothing
 FAR = 10.0  # root mean square of a feature from which inputs count as large
@@ -118,7 +118,7 @@ def dead_relu(case: Case, share: float, fitted: float) -> Finding | None:
     dead = silent(case)
     if case.batch_size is not None and case.batch_size < PROBE:
         raise Unknown(
-            f"A probe of {case.batch_size} samples is too small to call a unit dead.",
+            f"A probe of {counted(case.batch_size, 'sample')} is too small to call a unit dead.",
             f"プローブが {case.batch_size} サンプルしかなく、ユニットが死んだかどうか判断できません。",
         )
     end = dead[-1]

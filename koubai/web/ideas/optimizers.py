@@ -92,7 +92,7 @@ def fill(store: Store) -> None:
         show()
 
     def ticked(name: str, value: bool) -> None:
-        state.names = [one for one in OPTIMIZERS if (one == name and value) or (one != name and one in state.names)]
+        state.names = [one for one in OPTIMIZERS if (value if one == name else one in state.names)]
         about.show(OPTIMIZERS[name])
         show()
 

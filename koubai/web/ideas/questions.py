@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from nicegui.events import GenericEventArguments
 
 from koubai.language import UserError, Words, say
-from koubai.quiz import QUESTIONS, Question
+from koubai.quiz import QUESTIONS, Question, mark
 from koubai.store import Store
 from koubai.web.controls import button, enabled
 from koubai.web.ideas.base import idea
@@ -34,7 +34,7 @@ def fill(store: Store) -> None:
     def judged(number: int, correct: bool) -> None:
         right[number] = correct
         count = sum(right.values())
-        score.text = say(Words(f"{count} of {choices} choices right.", f"選択問題 {choices} 問中 {count} 問正解。"))
+        score.text = say(mark(count, choices))
 
     with put("ol", classes="questions"):
         for number, one in enumerate(QUESTIONS, 1):

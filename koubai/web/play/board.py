@@ -19,7 +19,7 @@ from koubai import blueprint
 from koubai.language import UserError, Words, unknown
 from koubai.mistakes import sentence
 from koubai.spec import Trial, plain
-from koubai.study import Study
+from koubai.study import Study, together
 
 MOST_VARIANTS = 12  # the base among them
 MOST_SEEDS = 10
@@ -73,9 +73,7 @@ class Board(BaseModel):
     @cached_property
     def study(self) -> Study:
         """The board as a study: the fields in which variants differ move together, beside the seeds."""
-        fields = [name for name in Trial.model_fields if len({getattr(trial, name) for trial in self.variants}) > 1]
-        zipped = [{name: [plain(getattr(trial, name)) for trial in self.variants] for name in fields}]
-        return Study(self.base, name=self.name, axes={"seed": self.seeds}, zip=zipped if fields else ())
+        return together(self.base, self.variants, range(self.seeds), self.name)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from koubai.web.play.prescription import prescriptions
 from koubai.web.play.scene import Stage
 from koubai.web.play.variants import adding
 from koubai.web.shell import problem, put
-from koubai.web.uploads import permitted, told
+from koubai.web.uploads import permitted, placeless, told
 
 FIRST = Board(
     Trial(data="spirals", layers=(8,) * 5, activation="sigmoid", initializer="xavier", batch_size=32, steps=5000),
@@ -90,8 +90,8 @@ def controls(bench: Bench) -> None:
     put("a", Words("Settings ↓", "設定 ↓"), "button below", href="#builder")  # on a phone they stand below all that is shown
     put("span", classes="space")
     button(Words("Copy link", "リンクをコピー"), lambda: copied(bench))
-    button("TOML", lambda: shown("TOML", bench.board.study.to_toml()))
-    button("Python", lambda: shown("Python", bench.board.python()))
+    button("TOML", lambda: shown("TOML", placeless(bench.store, bench.board.study.to_toml())))
+    button("Python", lambda: shown("Python", placeless(bench.store, bench.board.python())))
 
     def heard() -> None:
         words = (
