@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, portion, short, symptom
+from koubai.doctor.finding import GOOD, LEAP, OURS, POOR, Finding, Limit, portion, short, symptom
 from koubai.doctor.symptoms.numbers import start, started_large
 from koubai.doctor.symptoms.pace import EARLY, STILL, judged, sure
 from koubai.doctor.symptoms.units import PINNED, SILENT, killed, pinned
@@ -42,7 +42,7 @@ CLIMBS = 0.9  # share of a loss's moves that go up, above which nobody says that
     swing=Limit(0.45, OURS),
     dead=SILENT,
     late=PINNED,
-    leap=Limit(0.1, OURS),
+    leap=LEAP,
     still=STILL,
 )
 def learning_rate_too_high(
