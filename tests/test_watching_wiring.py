@@ -218,3 +218,28 @@ def test_a_loss_with_a_floor_is_no_plateau_where_held_out_samples_are_right_or_i
     assert seen.case().learned < 0.5 and not seen.diagnose().has("plateau")
     seen.validation(accuracy=0.99)
     assert seen.case().fitted == pytest.approx(0.99) and not seen.diagnose().findings
+
+
+class Adapted(nn.Module):
+    """Layers as they are, each with a narrow branch beside it whose last weights begin at 0 (Hu et al. 2021, LoRA)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = dense().requires_grad_(False)
+        self.down = nn.ModuleList([nn.Linear(6, 4), nn.Linear(16, 4)])
+        self.up = nn.ModuleList([nn.Linear(4, 16), nn.Linear(4, 3)])
+        for up in self.up:
+            nn.init.zeros_(up.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = (self.layers[0](x) + self.up[0](self.down[0](x))).relu()
+        return self.layers[2](h) + self.up[1](self.down[1](h))
+
+
+def test_a_branch_that_begins_at_0_and_opens_lets_no_gradient_vanish() -> None:
+    model = Adapted()
+    seen = train(model, torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2))
+    gradient = seen.case().history["gradient"]
+    assert 0 in gradient[0] and (gradient[1] > 0).all()  # it did begin so
+    assert told(seen, "vanishing-gradient") is None

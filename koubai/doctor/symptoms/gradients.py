@@ -38,7 +38,10 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     if passed is None or case.fitted >= fitted:
         return None
     early = slice(max(1, case.after(0.1)))
-    lowest = float(passed[early].min())
+    begun = passed[early]
+    if case.seen and begun[-1] > 0:
+        begun = begun[begun > 0]  # a branch may begin with weights of 0, as a LoRA's, and open by itself
+    lowest = float(begun.min())
     if lowest >= ratio:
         return None
     cause, layer, words = _blamed(case, early, -1)
