@@ -243,3 +243,23 @@ def test_a_branch_that_begins_at_0_and_opens_lets_no_gradient_vanish() -> None:
     gradient = seen.case().history["gradient"]
     assert 0 in gradient[0] and (gradient[1] > 0).all()  # it did begin so
     assert told(seen, "vanishing-gradient") is None
+
+
+@pytest.mark.parametrize("batchwise", [False, True])
+def test_a_schedule_meant_for_epochs_and_stepped_by_batches_is_told(batchwise: bool) -> None:
+    """Halved every 5 times: by 35 steps it is a 128th, where 10 epochs of 20 batches leave a quarter."""
+    model = dense()
+    optimizer = sgd(model, 1e-3)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 5, 0.5)
+    with watch(model, optimizer) as seen:
+        for step in range(200):
+            loss = F.cross_entropy(model(X), Y)
+            seen.loss(loss)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if batchwise or step % 20 == 19:
+                schedule.step()
+    faded = seen.case().seen.faded
+    assert 35 <= faded < 50 if batchwise else faded == 0
+    assert ("The rate had fallen" in told(seen, "learning-rate-too-low").words.en) == batchwise

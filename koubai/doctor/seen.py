@@ -18,7 +18,8 @@ class Seen:
     (``"rate"``). ``uncleared`` says that the gradients of one step were still there in the next, in every step that was looked at.
     ``squashed`` is what the model's answers pass before a loss that squashes them itself (``"softmax"``). ``spread`` are the shapes of the
     answers and of what they are stretched to beside targets of another shape; ``target`` is the targets' root mean square, 0 where it is
-    not known. ``dropout`` is the largest rate, ``batch_norms`` are the layers that normalize by their minibatch.
+    not known. ``dropout`` is the largest rate, ``batch_norms`` are the layers that normalize by their minibatch. ``faded`` is the step by
+    which the learning rate had fallen to a hundredth of its largest, 0 where it did not in the first half.
     """
 
     idle: Mapping[str, Idle] = field(default_factory=dict)
@@ -28,3 +29,4 @@ class Seen:
     target: float = 0.0
     dropout: float = 0.0
     batch_norms: tuple[str, ...] = ()
+    faded: int = 0

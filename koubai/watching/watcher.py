@@ -23,7 +23,7 @@ from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
 from koubai.watching.origin import Pass, origin
-from koubai.watching.wiring import Carried, idle, of_loss, of_model
+from koubai.watching.wiring import Carried, faded, idle, of_loss, of_model
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -71,6 +71,7 @@ class Watch:
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
         self._made: dict[str, Any] | None = None  # what the first loss told is made of
         self._carried: Carried | None = None
+        self._rates: dict[int, float] = {}  # the learning rate, by step that was looked at
         self._uncleared: list[bool] = []  # whether gradients were, step by step that was looked at
         self._sane: Tensor | float = 0.0  # the last loss that was a number
         self.history = History()
@@ -194,6 +195,7 @@ class Watch:
         return Seen(
             idle(self.model, self.history, held),
             len(self._uncleared) > 1 and all(self._uncleared),
+            faded=faded([*self._rates.values()], [*self._rates]),
             **of_model(self.model),
             **(self._made or {}),
         )
@@ -292,6 +294,7 @@ class Watch:
             return
         if self._look:
             self.history.add(self.t, self._look)
+            self._rates[self.t] = float(self._lead.param_groups[0]["lr"])
             self._close()
             if self._pass and self._samples is None:
                 self._samples, self._inputs = self._pass.minibatch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -83,6 +83,14 @@ class Carried:
         for handle in self._handles:
             handle.remove()
         return self.still if self.heard else None
+
+
+def faded(rates: Sequence[float], steps: Sequence[int]) -> int:
+    """The step by which the learning rate had fallen to a hundredth of its largest, in the first half of the steps; else 0."""
+    top = rates.index(max(rates))
+    return next(
+        (step for step, rate in zip(steps[top:], rates[top:], strict=True) if rate < rates[top] / 100 and 2 * step < steps[-1]), 0
+    )
 
 
 def of_model(model: nn.Module) -> dict[str, Any]:

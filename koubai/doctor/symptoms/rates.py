@@ -128,11 +128,17 @@ def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding |
     if pull < 1e-4:
         return None
     sure(case)
+    fell = Words("", "")
+    if case.seen and (at := case.seen.faded):
+        fell = Words(
+            f" The rate had fallen to a hundredth by step {at}: is a schedule stepped once a batch that is meant for epochs?",
+            f"学習率がステップ {at} までに100分の1に下がっています。エポックごとのスケジューラをバッチごとに進めていませんか。",
+        )
     return Finding(
         "serious",
         Words(
-            f"In {int(case.steps[case.taken - 1]):,} steps no layer's weights went further than {short(far)} of their size.",
-            f"{int(case.steps[case.taken - 1]):,} ステップで、どの層の重みも大きさの {short(far)} 倍までしか動いていません。",
+            f"In {int(case.steps[case.taken - 1]):,} steps no layer's weights went further than {short(far)} of their size.{fell.en}",
+            f"{int(case.steps[case.taken - 1]):,} ステップで、どの層の重みも大きさの {short(far)} 倍までしか動いていません。{fell.ja}",
         ),
         None,
         "learning rate",
