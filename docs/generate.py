@@ -153,6 +153,8 @@ def measured() -> str:
     pairs = (("detected", "ill"), ("right cause", "causes"), ("right layer", "layers"))
     rows = [heads, ["---"] * len(heads)]
     for name, row in held["figures"].items():
+        if not row["ill"]:
+            continue  # what only a watched training can have
         rows.append(
             [f"`{name}`" if name in SYMPTOMS else f"**{name} / 計**", str(row["ill"]), *(share(*pair, row) for pair in pairs)]
         )

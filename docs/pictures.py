@@ -47,9 +47,9 @@ def served(folder: Path) -> Iterator[str]:
 
 def opened(browser: Browser, language: Language, width: int, height: int, dark: bool = False, scale: float = 1.0) -> Page:
     """A page of so many pixels, for somebody of a language."""
-    locale, scheme = {"en": "en-US", "ja": "ja-JP"}[language], "dark" if dark else "light"
+    locale = {"en": "en-US", "ja": "ja-JP"}[language]
     viewport: ViewportSize = {"width": width, "height": height}
-    return browser.new_page(locale=locale, viewport=viewport, color_scheme=scheme, device_scale_factor=scale)
+    return browser.new_page(locale=locale, viewport=viewport, color_scheme="dark" if dark else "light", device_scale_factor=scale)
 
 
 def play(page: Page, address: str, language: Language) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from koubai.doctor.finding import Unknown
+from koubai.doctor.finding import GOOD, Unknown
 from koubai.doctor.origin import Origin
 from koubai.doctor.reachable import LOOKED_AT, reachable
+from koubai.doctor.seen import Seen
 from koubai.language import UserError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Case:
     0 where it did not. ``batch_size`` and ``learning_rate`` come from the ``trial`` where there is one; ``recall`` gives the share of right
     answers of each class ``[class]`` on validation samples (NaN where there are none), and is only asked where classes are uneven.
     ``origin`` says where numbers were lost, where that was traced; ``inputs`` ``[feature]`` are the root mean squares of what goes in,
-    where a watch has seen it.
+    where a watch has seen it, and ``seen`` how the training is put together.
     """
 
     layers: tuple[str, ...]
@@ -108,6 +109,7 @@ class Case:
     recall: Callable[[], np.ndarray] | None = None
     origin: Origin | None = None
     inputs: np.ndarray | None = None
+    seen: Seen | None = None
 
     @classmethod
     def of(cls, record: Record, facts: Facts | None = None) -> Case:
@@ -181,9 +183,13 @@ class Case:
 
     @cached_property
     def fitted(self) -> float:
-        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right; else ``learned``. Or ``R^2``."""
+        """The training accuracy at the end, 0 at guessing (always the largest class) and 1 at all right, or ``R^2``.
+
+        Where it is not known, ``learned``, or a good validation accuracy if that is higher: a loss need not be able to come near 0.
+        """
         if "train_accuracy" not in self.history:
-            return self.learned
+            told = float(self.history["validation_accuracy"][self.taken - 1]) if "validation_accuracy" in self.history else 0.0
+            return max(self.learned, told) if told >= GOOD.value else self.learned
         floor = float(self.facts.shares.max()) if self.facts and not self.regression else 0.0
         end = float(self.need("train_accuracy")[-1])
         return (end - floor) / (1 - floor) if floor < 1 and np.isfinite(end) else 0.0

@@ -16,12 +16,14 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from koubai.doctor.origin import Origin
+from koubai.doctor.seen import Seen
 from koubai.language import UserError, Words, counted, say
 from koubai.watching.graph import recordable
 from koubai.watching.history import History
 from koubai.watching.layers import kind, layers, matrices
 from koubai.watching.look import Look, size
 from koubai.watching.origin import Pass, origin
+from koubai.watching.wiring import Carried, faded, idle, of_loss, of_model
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -67,6 +69,10 @@ class Watch:
         self._samples: int | None = None  # of a minibatch
         self._inputs: np.ndarray | None = None  # the root mean squares of its features
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
+        self._made: dict[str, Any] | None = None  # what the first loss told is made of
+        self._carried: Carried | None = None
+        self._rates: dict[int, float] = {}  # the learning rate, by step that was looked at
+        self._uncleared: list[bool] = []  # whether gradients were, step by step that was looked at
         self._sane: Tensor | float = 0.0  # the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
@@ -151,6 +157,8 @@ class Watch:
     def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
+            if self._made is None and value.grad_fn is not None:
+                self._made = of_loss(value)
         number = _number(value)
         self.history.tell("loss", number)
         if accuracy is not None:
@@ -179,6 +187,18 @@ class Watch:
             batch_size=self._samples,
             inputs=self._inputs,
             learning_rate=float(self._lead.param_groups[0]["lr"]),
+            seen=self._seen(),
+        )
+
+    def _seen(self) -> Seen:
+        optimizers = [*self.optimizers, *(one for one, _ in self._known.values())]
+        held = {p for one in optimizers for group in one.param_groups for p in group["params"]}
+        return Seen(
+            idle(self.model, self.history, held),
+            len(self._uncleared) > 1 and all(self._uncleared),
+            faded=faded([*self._rates.values()], [*self._rates]),
+            **of_model(self.model),
+            **(self._made or {}),
         )
 
     def diagnose(self) -> Diagnosis:
@@ -214,8 +234,15 @@ class Watch:
         self._look = Look(
             self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms, self._compiled
         )
+        if self.t and not self._compiled:  # what was left before the first step is no step's
+            self._carried = Carried(
+                p for one in self._known.values() if one[1] for group in one[0].param_groups for p in group["params"]
+            )
 
     def _close(self) -> None:
+        if self._carried:
+            told, self._carried = self._carried.close(), None
+            self._uncleared += [] if told is None else [told]
         if self._look:
             self._look.close()
             self._look = None
@@ -268,6 +295,7 @@ class Watch:
             return
         if self._look:
             self.history.add(self.t, self._look)
+            self._rates[self.t] = float(self._lead.param_groups[0]["lr"])
             self._close()
             if self._pass and self._samples is None:
                 self._samples, self._inputs = self._pass.minibatch()

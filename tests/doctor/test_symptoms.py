@@ -12,6 +12,7 @@ import pytest
 from koubai.doctor import SYMPTOMS, Case, Facts, Finding, diagnose
 from koubai.doctor.diagnosis import look
 from koubai.doctor.finding import CAUSES, SEVERITIES, Unknown, portion, short
+from koubai.doctor.seen import Seen
 from koubai.spec import Trial
 
 STEPS = np.array([0, 1, 2, 5, 10, 30, 60, 100, 150, 200, 250, 300])
@@ -104,13 +105,25 @@ ILL = {
     "inputs-not-standardized": case({"spread": np.array([1, 1, 1, 1, 200.0])}, **poor()),
     "class-imbalance": case({"counts": np.array([300, 300, 10, 10])}, {"recall": lambda: np.array([1, 0.9, 0.2, 0.1])}),
     "shuffled-labels": case({"reachable": 0.26}, **poor(0.1)),
+    "idle-layers": case(names={"seen": Seen({"dense 1": "unreached", "dense 4": "unheld"})}, **poor()),
+    "uncleared-gradients": case(names={"seen": Seen(uncleared=True)}),
+    "mismatched-loss": case(names={"seen": Seen(squashed="softmax")}, **poor()),
+    "targets-not-standardized": case(names={"seen": Seen(target=300.0)}, **poor()),
 }
 NEARLY = {
     "vanishing-gradient": [
         case(gradient=gradient(0.12, 0.9, 0.12, 0.9, 0.12, 0.9), **poor()),  # 1.3e-3
         case(gradient=gradient(0.1, 0.9, 0.1, 0.9, 0.1, 0.9)),  # learned all the same
     ],
-    "exploding-gradient": [case(gradient=gradient(1, 4, 1, 4, 1, 4), **poor()), case(gradient=gradient(1, 5, 1, 5, 1, 5))],
+    "exploding-gradient": [
+        case(gradient=gradient(1, 4, 1, 4, 1, 4), **poor()),
+        case(gradient=gradient(1, 5, 1, 5, 1, 5)),
+        case(  # it was sound, until a step as long as the weights
+            gradient=np.concatenate([gradient(1, 1, 1, 1, 1, 1)[:1], gradient(1, 5, 1, 5, 1, 5)[1:]]),
+            update=each(over(0, 1.0), 4) + each(1.0, 4),
+            **poor(),
+        ),
+    ],
     "saturated-activations": [
         case(saturated=each(over(0.5, 0.5, 0.55), 3), **poor()),
         case(saturated=each(over(0, 0.3, 1, 1), 3)),
@@ -148,6 +161,10 @@ NEARLY = {
         case({"counts": np.array([300, 300, 10, 10])}, {"recall": lambda: np.array([0.95, 0.9, 0.9, 0.85])}),
     ],
     "shuffled-labels": [case({"reachable": 0.4}, **poor(0.1)), case({"reachable": 0.26})],
+    "idle-layers": [case(names={"seen": Seen()}, **poor()), case(names={"seen": Seen({"dense 4": "unheld"})})],
+    "uncleared-gradients": [case(names={"seen": Seen()}, **poor())],
+    "mismatched-loss": [case(names={"seen": Seen()}, **poor()), case(names={"seen": Seen(squashed="softmax")})],
+    "targets-not-standardized": [case(names={"seen": Seen(target=9.0)}, **poor()), case(names={"seen": Seen(target=300.0)})],
 }
 
 

@@ -178,8 +178,8 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
             f"重みが最初の {size:.0%} まで縮み、適合度は {fit:.0%} です。正則化がデータより優勢です。",
         )
         return Finding("serious", words, None, "penalty", {"size": float(size), "fitted": case.fitted})
-    rate, layers = trial.dropout if trial else 0.0, len(case.where("dropout"))
-    if rate > dropout or (1 - rate) ** layers < left:
+    rate, layers = trial.dropout if trial else case.seen.dropout if case.seen else 0.0, len(case.where("dropout"))
+    if rate > dropout or (trial and (1 - rate) ** layers < left):  # around others a path may lead
         words = Words(
             f"Dropout leaves {1 - rate:.0%} of the units in, in {counted(layers, 'layer')}, and the fit is {fit:.0%}.",
             f"ドロップアウトにより {layers} 層のそれぞれで残るユニットは {1 - rate:.0%} だけで、適合度は {fit:.0%} です。",
@@ -205,7 +205,8 @@ def too_strong_regularization(case: Case, fitted: float, shrunk: float, dropout:
 )
 def batch_too_small(case: Case, samples: float, fitted: float) -> Finding | None:
     """Fewer than ``samples`` in a minibatch."""
-    places = [k for k in case.where("normalization") if "batch" in case.layers[k].lower()]
+    named = case.seen.batch_norms if case.seen else [one for one in case.layers if "batch" in one.lower()]
+    places = [k for k in case.where("normalization") if case.layers[k] in named]
     if not places:
         return None
     if case.batch_size is None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import CAUSES, GOOD, POOR, Finding, Limit, short, symptom
+from koubai.doctor.finding import CAUSES, GOOD, LEAP, POOR, Finding, Limit, short, symptom
 from koubai.language import Words
 
 SPLIT = ("activation", "weights", "normalization")  # what the ledger splits an attenuation into
@@ -38,7 +38,10 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
     if passed is None or case.fitted >= fitted:
         return None
     early = slice(max(1, case.after(0.1)))
-    lowest = float(passed[early].min())
+    begun = passed[early]
+    if case.seen and begun[-1] > 0:
+        begun = begun[begun > 0]  # a branch may begin with weights of 0, as a LoRA's, and open by itself
+    lowest = float(begun.min())
     if lowest >= ratio:
         return None
     cause, layer, words = _blamed(case, early, -1)
@@ -62,19 +65,24 @@ def vanishing_gradient(case: Case, ratio: float, fitted: float) -> Finding | Non
         "勾配が層を下るごとに大きくなり、入力側の層の重みが大きく振り回されます。",
     ),
     measure=Words(
-        "|dL/dz| at the first layer with weights over the last's at the start, while the loss is far above guessing or the fit is poor",
-        "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比。損失が当て推量を大きく上回るか、適合が悪い場合に限る",
+        "|dL/dz| at the first layer with weights over the last's at the start, unless too long a step made it so, while the loss is "
+        "far above guessing or the fit is poor",
+        "学習開始時の、重みを持つ最初の層と最後の層の |dL/dz| の比(大きすぎる更新によるものは除く)。損失が当て推量を"
+        "大きく上回るか、適合が悪い場合に限る",
     ),
     brings=("not-a-number", "learning-rate-too-high", "growing-weights", "slow-convergence", "plateau", "underfitting"),
     ratio=Limit(70, "AutoTrainer (Zhang et al., ICSE 2021): first to last above 70"),
     fitted=POOR,
+    leap=LEAP,
 )
-def exploding_gradient(case: Case, ratio: float, fitted: float) -> Finding | None:
-    """``|dL/dz_1| / |dL/dz_L|`` above ``ratio`` in the first points."""
+def exploding_gradient(case: Case, ratio: float, fitted: float, leap: float) -> Finding | None:
+    """``|dL/dz_1| / |dL/dz_L|`` above ``ratio`` in the first points, if not by a first step that changed weights by more than ``leap``."""
     passed = _passed(case)
     if passed is None:
         return None
     largest = float(np.max(passed[:3]))
+    if passed[0] <= ratio and np.nan_to_num(case.need("update")[:3], posinf=np.inf).max() > leap:
+        return None  # it was sound, and the first steps threw it
     if not largest > ratio or (case.fitted >= fitted and case.fit[0] < 2 * case.guess):
         return None
     if "normalization" in case.kinds and _between_activations(case) < ratio:

@@ -158,9 +158,13 @@ def _slow(case: Case, fallen: float, creep: float) -> Finding:
     ),
     stretch=Limit(0.5, OURS),
     left=Limit(0.3, OURS),
+    least=Limit(0.9, "ours: of watched models, whose loss may have a floor far from 0"),
 )
-def plateau(case: Case, stretch: float, left: float) -> Finding | None:
-    """A stretch of more than ``stretch`` of the steps at a loss of more than ``left`` of guessing."""
+def plateau(case: Case, stretch: float, left: float, least: float) -> Finding | None:
+    """A stretch of more than ``stretch`` of the steps at a loss of more than ``left`` of guessing.
+
+    Where nothing is known of the data, a loss that came to rest below ``least`` of its start may be as low as it can be.
+    """
     loss = judged(case) / case.guess
     steps = case.steps[: len(loss)]
     longest, begin = 0.0, 0
@@ -175,12 +179,18 @@ def plateau(case: Case, stretch: float, left: float) -> Finding | None:
         return None
     sure(case)
     level = float(loss[begin])
+    if case.facts is None and level < least:
+        raise Unknown(
+            f"The loss came to rest at {level:.2f} times its start; how low it can come is not known.",
+            f"損失は開始時の {level:.2f} 倍で落ち着きましたが、どこまで下げられるかがわかりません。",
+        )
+    of = Words("that of guessing", "当て推量") if case.facts or case.regression else Words("its start", "開始時")
     still = float(np.nanmax(case.travel)) < STILL.value  # it stands because nothing moves
     return Finding(
         "serious",
         Words(
-            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stays at {level:.2f} times that of guessing.",
-            f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が当て推量の {level:.2f} 倍のまま動きません。",
+            f"For {longest:.0%} of the steps, from step {int(steps[begin])}, the loss stays at {level:.2f} times {of.en}.",
+            f"ステップ {int(steps[begin])} から全体の {longest:.0%} の間、損失が{of.ja}の {level:.2f} 倍のまま動きません。",
         ),
         None,
         "learning rate" if still else None,

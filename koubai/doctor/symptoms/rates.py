@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from koubai.doctor.case import Case
-from koubai.doctor.finding import GOOD, OURS, POOR, Finding, Limit, portion, short, symptom
+from koubai.doctor.finding import GOOD, LEAP, OURS, POOR, Finding, Limit, portion, short, symptom
 from koubai.doctor.symptoms.numbers import start, started_large
 from koubai.doctor.symptoms.pace import EARLY, STILL, judged, sure
 from koubai.doctor.symptoms.units import PINNED, SILENT, killed, pinned
@@ -42,7 +42,7 @@ CLIMBS = 0.9  # share of a loss's moves that go up, above which nobody says that
     swing=Limit(0.45, OURS),
     dead=SILENT,
     late=PINNED,
-    leap=Limit(0.1, OURS),
+    leap=LEAP,
     still=STILL,
 )
 def learning_rate_too_high(
@@ -128,11 +128,17 @@ def learning_rate_too_low(case: Case, travel: float, fitted: float) -> Finding |
     if pull < 1e-4:
         return None
     sure(case)
+    fell = Words("", "")
+    if case.seen and (at := case.seen.faded):
+        fell = Words(
+            f" The rate had fallen to a hundredth by step {at}: is a schedule stepped once a batch that is meant for epochs?",
+            f"学習率がステップ {at} までに100分の1に下がっています。エポックごとのスケジューラをバッチごとに進めていませんか。",
+        )
     return Finding(
         "serious",
         Words(
-            f"In {int(case.steps[case.taken - 1]):,} steps no layer's weights went further than {short(far)} of their size.",
-            f"{int(case.steps[case.taken - 1]):,} ステップで、どの層の重みも大きさの {short(far)} 倍までしか動いていません。",
+            f"In {int(case.steps[case.taken - 1]):,} steps no layer's weights went further than {short(far)} of their size.{fell.en}",
+            f"{int(case.steps[case.taken - 1]):,} ステップで、どの層の重みも大きさの {short(far)} 倍までしか動いていません。{fell.ja}",
         ),
         None,
         "learning rate",
