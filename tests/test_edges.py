@@ -67,7 +67,7 @@ def test_no_hidden_layer_is_a_linear_network(tmp_path: Path) -> None:
 def test_one_sample_or_two_to_train_on(tmp_path: Path, samples: int) -> None:
     fields = {"data": {"name": "moons", "samples": samples}, "batch_size": 1}
     assert not go(tmp_path, fields).records[0].diverged
-    assert f"is more than the {samples} training samples" in refused(tmp_path / "other", {**fields, "batch_size": 3})
+    assert f"is more than the {samples} training sample" in refused(tmp_path / "other", {**fields, "batch_size": 3})
 
 
 def test_a_network_larger_than_the_machine_is_refused_before_the_system_ends_it(tmp_path: Path) -> None:
