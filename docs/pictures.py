@@ -34,7 +34,7 @@ FEW = """() => {
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of a server of the trainings in a folder."""
-    command = [sys.executable, "-m", "koubai", "serve", "--port", "0", "--out", str(folder), "--lang", "en"]
+    command = [sys.executable, "-m", "koubai", "serve", "--port", "0", "--out", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -73,7 +73,7 @@ def main() -> None:
             page = opened(browser, language, 1240, 1190)
             play(page, address, language)
             page.screenshot(path=HERE / f"play{ending}")
-            page = opened(browser, language, 1100, 1240, scale=0.82)
+            page = opened(browser, language, 1100, 1270, scale=0.82)
             page.goto((folder / "report.html").resolve().as_uri())
             page.get_by_role("button", name={"en": "English", "ja": "日本語"}[language]).click()
             page.evaluate(FEW)
