@@ -24,9 +24,14 @@ def dense(*last: nn.Module) -> nn.Sequential:
 
 
 def train(
-    model: nn.Module, optimizer: torch.optim.Optimizer, loss_of: Callable[[Tensor], Tensor] | None = None, steps: int = 60, clear: int = 1
-) -> Watch:  # fmt: skip
-    """Train on everything at once, with gradients cleared in every ``clear``-th step, or never at 0."""
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loss_of: Callable[[Tensor], Tensor] | None = None,
+    steps: int = 60,
+    clear: int = 1,
+    after: Callable[[int], None] = lambda step: None,
+) -> Watch:
+    """Train on everything at once, with gradients cleared in every ``clear``-th step, or never at 0; ``after`` each step is called."""
     with watch(model, optimizer) as seen:
         for step in range(steps):
             loss = loss_of(model(X)) if loss_of else F.cross_entropy(model(X), Y)
@@ -35,6 +40,7 @@ def train(
                 optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            after(step)
     return seen
 
 
@@ -251,15 +257,12 @@ def test_a_schedule_meant_for_epochs_and_stepped_by_batches_is_told(batchwise: b
     model = dense()
     optimizer = sgd(model, 1e-3)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 5, 0.5)
-    with watch(model, optimizer) as seen:
-        for step in range(200):
-            loss = F.cross_entropy(model(X), Y)
-            seen.loss(loss)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            if batchwise or step % 20 == 19:
-                schedule.step()
+
+    def after(step: int) -> None:
+        if batchwise or step % 20 == 19:
+            schedule.step()
+
+    seen = train(model, optimizer, steps=200, after=after)
     faded = seen.case().seen.faded
     assert 35 <= faded < 50 if batchwise else faded == 0
     assert ("The rate had fallen" in told(seen, "learning-rate-too-low").words.en) == batchwise

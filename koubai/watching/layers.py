@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.utils.parametrize import is_parametrized
+from torch.optim import Optimizer
 
 Bounds = tuple[float | None, float | None]
 
@@ -87,6 +88,11 @@ def bounds(module: nn.Module) -> Bounds:
 def matrices(module: nn.Module) -> list[nn.Parameter]:
     """The weights of a layer, without its biases."""
     return [p for p in module.parameters() if p.ndim > 1]
+
+
+def held(*optimizers: Optimizer) -> Iterator[nn.Parameter]:
+    """The parameters that optimizers hold."""
+    return (p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"])
 
 
 def channels_first(module: nn.Module, before: bool) -> bool:

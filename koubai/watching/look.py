@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from koubai.techniques.clipping import norm
 from koubai.watching.graph import Edge, Total, between, edge, floats, recordable, walk
-from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, matrices
+from koubai.watching.layers import FUNCTIONAL, ROWS, bounds, channels_first, held, matrices
 from koubai.watching.values import pooled, values
 
 # values of which a norm is taken along rows in float32, and over the rows in float64, in a fifth to a half of the time
@@ -287,7 +287,7 @@ def _over() -> Look:
 
 def _held(optimizer: Optimizer) -> set[nn.Parameter]:
     """The weights, without biases, that an optimizer moves."""
-    return {p for group in optimizer.param_groups for p in group["params"] if p.ndim > 1}
+    return {p for p in held(optimizer) if p.ndim > 1}
 
 
 def _part(parameter: nn.Parameter) -> Tensor:

@@ -16,14 +16,13 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from koubai.doctor.origin import Origin
-from koubai.doctor.seen import Seen
 from koubai.language import UserError, Words, counted, say
 from koubai.watching.graph import recordable
 from koubai.watching.history import History
-from koubai.watching.layers import kind, layers, matrices
+from koubai.watching.layers import held, kind, layers, matrices
 from koubai.watching.look import Look, size
 from koubai.watching.origin import Pass, origin
-from koubai.watching.wiring import Carried, faded, idle, of_loss, of_model
+from koubai.watching.wiring import Wiring
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -69,10 +68,7 @@ class Watch:
         self._samples: int | None = None  # of a minibatch
         self._inputs: np.ndarray | None = None  # the root mean squares of its features
         self._overheard = True  # the loss is what the model hands out, until somebody tells it
-        self._made: dict[str, Any] | None = None  # what the first loss told is made of
-        self._carried: Carried | None = None
-        self._rates: dict[int, float] = {}  # the learning rate, by step that was looked at
-        self._uncleared: list[bool] = []  # whether gradients were, step by step that was looked at
+        self._wiring = Wiring()
         self._sane: Tensor | float = 0.0  # the last loss that was a number
         self.history = History()
         self._mine = {id(p) for p in self.model.parameters()}
@@ -157,8 +153,7 @@ class Watch:
     def _tell(self, value: Tensor | float, accuracy: Tensor | float | None = None) -> None:
         if self._look and isinstance(value, Tensor):
             self._look.loss(value)
-            if self._made is None and value.grad_fn is not None:
-                self._made = of_loss(value)
+            self._wiring.told(value)
         number = _number(value)
         self.history.tell("loss", number)
         if accuracy is not None:
@@ -187,18 +182,9 @@ class Watch:
             batch_size=self._samples,
             inputs=self._inputs,
             learning_rate=float(self._lead.param_groups[0]["lr"]),
-            seen=self._seen(),
-        )
-
-    def _seen(self) -> Seen:
-        optimizers = [*self.optimizers, *(one for one, _ in self._known.values())]
-        held = {p for one in optimizers for group in one.param_groups for p in group["params"]}
-        return Seen(
-            idle(self.model, self.history, held),
-            len(self._uncleared) > 1 and all(self._uncleared),
-            faded=faded([*self._rates.values()], [*self._rates]),
-            **of_model(self.model),
-            **(self._made or {}),
+            seen=self._wiring.seen(
+                self.model, self.history, {*held(*self.optimizers, *(one for one, _ in self._known.values()))}
+            ),
         )
 
     def diagnose(self) -> Diagnosis:
@@ -235,14 +221,10 @@ class Watch:
             self.model, {module: (name, kind(module)) for name, module in layers(self.model)}, histograms, self._compiled
         )
         if self.t and not self._compiled:  # what was left before the first step is no step's
-            self._carried = Carried(
-                p for one in self._known.values() if one[1] for group in one[0].param_groups for p in group["params"]
-            )
+            self._wiring.open(held(*(one for one, ours in self._known.values() if ours)))
 
     def _close(self) -> None:
-        if self._carried:
-            told, self._carried = self._carried.close(), None
-            self._uncleared += [] if told is None else [told]
+        self._wiring.close()
         if self._look:
             self._look.close()
             self._look = None
@@ -257,7 +239,7 @@ class Watch:
 
     def _moves(self, optimizer: Optimizer) -> bool:
         """Whether an optimizer moves weights of this model."""
-        return any(id(p) in self._mine for group in optimizer.param_groups for p in group["params"])
+        return any(id(p) in self._mine for p in held(optimizer))
 
     def _checks(self) -> bool:
         return self.origin is None and (self._device == "cpu" or self._look is not None or self.t % SELDOM == 0)
@@ -295,7 +277,7 @@ class Watch:
             return
         if self._look:
             self.history.add(self.t, self._look)
-            self._rates[self.t] = float(self._lead.param_groups[0]["lr"])
+            self._wiring.stepped(self.t, float(self._lead.param_groups[0]["lr"]))
             self._close()
             if self._pass and self._samples is None:
                 self._samples, self._inputs = self._pass.minibatch()
@@ -322,7 +304,7 @@ class Watch:
         """Whether the gradients are numbers, by the one that is told quickest: what is wrong above comes down to every layer below."""
         probe = self._probes.get(id(optimizer))
         if probe is None or probe.grad is None:
-            first = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None][:2]
+            first = [p for p in held(optimizer) if p.grad is not None][:2]
             if not first:
                 return True
             probe = self._probes[id(optimizer)] = min(first, key=Tensor.numel)

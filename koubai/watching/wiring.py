@@ -12,7 +12,7 @@ from torch.autograd.graph import Node
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from koubai.doctor.seen import Idle
+from koubai.doctor.seen import Idle, Seen
 from koubai.watching.graph import walk
 from koubai.watching.history import History
 from koubai.watching.layers import layers, matrices
@@ -80,6 +80,45 @@ class Carried:
         for handle in self._handles:
             handle.remove()
         return self.still if self.heard else None
+
+
+class Wiring:
+    """What is noticed, while a training is watched, of how it is put together."""
+
+    def __init__(self) -> None:
+        self._loss: dict[str, Any] | None = None  # what the first that was told is made of
+        self._carried: Carried | None = None
+        self._uncleared: list[bool] = []  # whether gradients were, step by step that was looked at
+        self._rates: dict[int, float] = {}  # the learning rate, by step that was looked at
+
+    def told(self, loss: Tensor) -> None:
+        """A loss is told, before its backward."""
+        if self._loss is None and loss.grad_fn is not None:
+            self._loss = of_loss(loss)
+
+    def open(self, weights: Iterable[nn.Parameter]) -> None:
+        """A step begins, which is looked at, and which moves these weights."""
+        self._carried = Carried(weights)
+
+    def stepped(self, step: int, rate: float) -> None:
+        """A step that was looked at is done."""
+        self._rates[step] = rate
+
+    def close(self) -> None:
+        """Hear no more until the next step that is looked at."""
+        if self._carried:
+            told, self._carried = self._carried.close(), None
+            self._uncleared += [] if told is None else [told]
+
+    def seen(self, model: nn.Module, history: History, held: Collection[nn.Parameter]) -> Seen:
+        """All of it, with what the model and the history tell; ``held`` are the weights of all optimizers."""
+        return Seen(
+            idle(model, history, held),
+            len(self._uncleared) > 1 and all(self._uncleared),
+            faded=faded([*self._rates.values()], [*self._rates]),
+            **of_model(model),
+            **(self._loss or {}),
+        )
 
 
 def faded(rates: Sequence[float], steps: Sequence[int]) -> int:
