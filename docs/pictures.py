@@ -17,7 +17,6 @@ from koubai.language import Language
 
 HERE = Path(__file__).parent / "images"
 ENDINGS: dict[Language, str] = {"en": ".png", "ja": ".ja.png"}
-START = {"en": "Start", "ja": "スタート"}
 SHOWN = 4000  # steps after which the networks of Play are shown
 # of the report: its head, the first claim and the ledger
 FEW = """() => {
@@ -52,10 +51,10 @@ def opened(browser: Browser, language: Language, width: int, height: int, dark: 
     return browser.new_page(locale=locale, viewport=viewport, color_scheme="dark" if dark else "light", device_scale_factor=scale)
 
 
-def play(page: Page, address: str, language: Language) -> None:
+def play(page: Page, address: str) -> None:
     """Play, when its networks have learned."""
     page.goto(f"{address}play")
-    page.get_by_role("button", name=START[language], exact=True).click()
+    page.locator("button.start").click()
     page.wait_for_function(f"() => Number(document.body.innerText.match(/([\\d,]+) \\/ 5,000/)?.[1].replace(',', '')) >= {SHOWN}")
     page.wait_for_timeout(500)
 
@@ -71,11 +70,11 @@ def main() -> None:
             page.wait_for_timeout(2000)
             page.screenshot(path=HERE / f"start{ending}")
             page = opened(browser, language, 1240, 1190)
-            play(page, address, language)
+            play(page, address)
             page.screenshot(path=HERE / f"play{ending}")
             page = opened(browser, language, 1100, 1270, scale=0.82)
             page.goto((folder / "report.html").resolve().as_uri())
-            page.get_by_role("button", name={"en": "English", "ja": "日本語"}[language]).click()
+            page.locator(f"[data-speak={language}]").click()
             page.evaluate(FEW)
             page.wait_for_timeout(2000)
             page.screenshot(path=HERE / f"report{ending}")

@@ -44,14 +44,14 @@ class Look:
             if not (histograms or end):
                 self.shapes = {name: value.shape for name, value in found.items()}
             return {name: value.cpu().numpy() for name, value in found.items()}
-        row = torch.empty(sum(shape.numel() for shape in self.shapes.values()), dtype=torch.float64)
+        sizes = [shape.numel() for shape in self.shapes.values()]
+        row = torch.empty(sum(sizes), dtype=torch.float64)
         if self.run:
             self.run([row[None]])
         else:
             self.run = noted(self._write, [row])
             self.notes = self.run is not None
-        parts = row.split([shape.numel() for shape in self.shapes.values()])
-        return {name: part.view(shape).numpy() for (name, shape), part in zip(self.shapes.items(), parts, strict=True)}
+        return {name: part.view(shape).numpy() for (name, shape), part in zip(self.shapes.items(), row.split(sizes), strict=True)}
 
     def _write(self, row: Tensor) -> None:
         """A look like the others, written into one row."""

@@ -17,7 +17,7 @@ from koubai.training.looks import Look
 from koubai.training.stack import Stack
 
 INTERVALS = 12  # between the points of a history, fewer in short trainings, so that recording stays cheap
-HISTOGRAMS = 5  # of them with histograms
+HISTOGRAMS = 5  # points with histograms
 DRAWN = ("histogram", "low", "high")  # of a history, only at those points
 MANY = 12  # points of a history, from which on it pays to note how one is taken
 SEGMENT = 128  # steps prepared at once

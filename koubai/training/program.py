@@ -147,6 +147,11 @@ class Kind:
     changes: bool
 
 
+def writes(part: Any) -> bool:
+    """Whether an operation writes into this argument, or gives one back that it wrote into."""
+    return part.alias_info is not None and part.alias_info.is_write
+
+
 @cache
 def kind_of(operation: Any) -> Kind:
     """The kind of an operation, read once, for PyTorch puts its schema together at each look."""
@@ -155,9 +160,9 @@ def kind_of(operation: Any) -> Kind:
     return Kind(
         schema.name.replace("::", "."),
         {argument.name: argument.type for argument in arguments},
-        [argument.name for argument in arguments if argument.alias_info is not None and argument.alias_info.is_write],
-        any(result.alias_info is not None and not result.alias_info.is_write for result in results),
-        bool(results) and not (results[0].alias_info is not None and results[0].alias_info.is_write),
+        [argument.name for argument in arguments if writes(argument)],
+        any(result.alias_info is not None and not writes(result) for result in results),
+        bool(results) and not writes(results[0]),
         bool(CHANGING & set(operation.tags)),
     )
 
